@@ -1,0 +1,169 @@
+//! What hydrating a case brings: fresh image links, names, the current status. Lives in memory
+//! only; nothing here is ever stored, logged or printed.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Case, Millis, Status};
+
+/// A presigned link to an image: whoever holds it can see the face. Prints as `Link(…)`, is wiped
+/// when dropped, and has no `Serialize`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Link(Zeroizing<String>);
+
+impl Link {
+    /// Wraps a link as the API sent it; whether it may be followed is for the fetcher to decide.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The link itself, for the fetcher alone.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link(…)")
+    }
+}
+
+/// A face's box in pixels of the picture as it was sent: `[x_min, y_min, x_max, y_max]`, never empty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoundingBox {
+    /// Left edge.
+    pub x_min: f64,
+    /// Top edge.
+    pub y_min: f64,
+    /// Right edge, greater than `x_min`.
+    pub x_max: f64,
+    /// Bottom edge, greater than `y_min`.
+    pub y_max: f64,
+}
+
+impl BoundingBox {
+    /// Reads the API's order; `None` for a box that is empty, inside out or not finite.
+    #[must_use]
+    pub fn new([x_min, y_min, x_max, y_max]: [f64; 4]) -> Option<Self> {
+        let finite = [x_min, y_min, x_max, y_max].iter().all(|v| v.is_finite());
+        (finite && x_max > x_min && y_max > y_min).then_some(Self { x_min, y_min, x_max, y_max })
+    }
+}
+
+/// What is known about a person. Every text is already [`super::printable`].
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Person {
+    /// Full name.
+    pub name: Option<String>,
+    /// Kind of document (`Identity Card`).
+    pub document_type: Option<String>,
+    /// Document number, already masked to its last three characters.
+    pub document_number: Option<String>,
+    /// ISO 3166 alpha-3 code of the issuing country.
+    pub country: Option<String>,
+    /// The customer's own id for the person.
+    pub vendor_data: Option<String>,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person(…)")
+    }
+}
+
+/// A warning of Didit's, such as `POSSIBLE_DUPLICATED_FACE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The risk code, as it came.
+    pub risk: String,
+    /// Didit's own short sentence, printable.
+    pub short: Option<String>,
+}
+
+/// One line of a session's review feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewEntry {
+    /// `API Client`, an e-mail address, or `Unknown`.
+    pub who: String,
+    /// The status it set, where it set one.
+    pub new_status: Option<Status>,
+    /// Its comment. Ours begin with `secondlook by:`.
+    pub comment: Option<String>,
+    /// When, where known.
+    pub at: Option<Millis>,
+}
+
+/// The subject, hydrated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubjectDetails {
+    /// The link to the subject's own face; `None` when the API sent null.
+    pub link: Option<Link>,
+    /// Degrees the picture must be turned clockwise, as Didit found: 0, 90, 180 or 270.
+    pub turn: u16,
+    /// The faces found in it, largest first where known.
+    pub faces: Vec<BoundingBox>,
+    /// Who it claims to be.
+    pub person: Person,
+    /// When it was captured.
+    pub captured_at: Option<Millis>,
+}
+
+/// A candidate, hydrated; stands at the same place as in [`Case::candidates`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CandidateDetails {
+    /// The link to the matched face; `None` when the API sent null.
+    pub link: Option<Link>,
+    /// Who it was enrolled as.
+    pub person: Person,
+    /// Status of its session.
+    pub status: Option<Status>,
+    /// When it was verified.
+    pub verified_at: Option<Millis>,
+    /// The API product that enrolled it (`PASSIVE_LIVENESS`), where not a workflow.
+    pub api_service: Option<String>,
+}
+
+/// A case with everything a reviewer sees, as one decision call brought it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Details {
+    /// The case as this call saw it: current status, candidates, flags.
+    pub case: Case,
+    /// The subject.
+    pub subject: SubjectDetails,
+    /// The candidates, at the same places as in `case.candidates`.
+    pub candidates: Vec<CandidateDetails>,
+    /// Warnings about faces.
+    pub warnings: Vec<Warning>,
+    /// Review feed, newest first; empty where the call brought none.
+    pub reviews: Vec<ReviewEntry>,
+    /// Whether the subject's picture shows several faces (`MULTIPLE_FACES_DETECTED`, or the boxes say so).
+    pub several_faces: bool,
+    /// Whether a decline lists the subject's face by itself, where Didit lets that be seen.
+    pub auto_blocklist: Option<bool>,
+    /// When the call was answered.
+    pub at: Millis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_or_a_person_never_prints_itself() {
+        let link = Link::new("https://media.example/face?X-Amz-Signature=abc".into());
+        assert_eq!(format!("{link:?}"), "Link(…)");
+        let person = Person { name: Some("Ana Perez".into()), ..Person::default() };
+        assert_eq!(format!("{person:?}"), "Person(…)");
+    }
+
+    #[test]
+    fn an_inside_out_box_is_refused() {
+        assert!(BoundingBox::new([10.0, 10.0, 20.0, 20.0]).is_some());
+        assert!(BoundingBox::new([20.0, 10.0, 10.0, 20.0]).is_none());
+        assert!(BoundingBox::new([0.0, 0.0, f64::NAN, 1.0]).is_none());
+    }
+}

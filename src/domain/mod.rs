@@ -1,0 +1,24 @@
+//! The words of the trade and their pure rules.
+//!
+//! Everything here is plain data: no I/O, no clock, no terminal, no HTTP. A word used on the
+//! screen, in a column or in a document is a type here, and means one thing (README, "Words").
+//! Time is always a parameter, in Unix milliseconds ([`Millis`]).
+
+mod case;
+mod decision;
+mod details;
+mod ids;
+mod text;
+
+pub use case::{
+    Band, Bands, Candidate, Case, CaseState, Similarity, Source, Status, SubjectKind, Tally,
+};
+pub use decision::{
+    Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reason, Receipt, Reviewer,
+    SeenPicture, Target,
+};
+pub use details::{
+    BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, SubjectDetails, Warning,
+};
+pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+pub use text::{mask_number, printable, redact_mentions};

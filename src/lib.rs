@@ -1,0 +1,29 @@
+//! A terminal console for people who decide whether two faces are the same person.
+//!
+//! It takes the possible matches that Didit Face Search flags, shows the two faces side by side and
+//! turns one key into a durable, attributed decision at Didit, exactly once.
+//!
+//! # The layers
+//!
+//! Who may know whom, lowest first; only downwards. `tests/it/layers.rs` reads this block and fails
+//! on any other `crate::` path, so the map is the law and not a picture of it.
+//!
+//! ```text
+//! domain:
+//! input:
+//! config: domain input
+//! core: domain input config
+//! didit: domain
+//! store: domain
+//! picture: domain
+//! term: input
+//! intake: domain didit store
+//! outbox: domain didit store
+//! sim:
+//! tui: domain input config core picture term
+//! shell: domain input config core didit store picture term intake outbox tui
+//! cli: domain input config core didit store picture term intake outbox tui shell sim
+//! ```
+
+pub mod domain;
+pub mod input;

@@ -1,0 +1,3 @@
+//! The `secondlook` command: see the library's documentation.
+
+fn main() {}

@@ -1,0 +1,51 @@
+//! What can go wrong with the store.
+
+/// An error of the store. The text of a database error never holds row contents.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address names no kind of store.
+    #[error("the store address must be sqlite:PATH, postgres://… or memory:")]
+    BadUrl,
+    /// The file is not a database of ours.
+    #[error("{path} is not a secondlook store: {why}")]
+    NotAStore {
+        /// The file.
+        path: String,
+        /// What it is instead.
+        why: String,
+    },
+    /// A later version made it.
+    #[error("the store was made by a later version (schema {found}, this program knows {known})")]
+    Newer {
+        /// Its schema version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// Others may read the file.
+    #[error("{path} can be read by others (mode {mode:o}); run chmod 600 on it")]
+    Permissions {
+        /// The file.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The lease is not ours any more.
+    #[error("the case is not yours any more")]
+    LostLease,
+    /// The case has been decided already.
+    #[error("the case has been decided already")]
+    Conflict,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// The store is busy or out of reach; trying again may help.
+    #[error("the store cannot be reached: {0}")]
+    Busy(String),
+    /// A row cannot be read.
+    #[error("a row of the store cannot be read: {0}")]
+    Corrupt(String),
+    /// Anything else.
+    #[error("the store failed: {0}")]
+    Other(String),
+}

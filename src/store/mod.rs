@@ -1,0 +1,226 @@
+//! The durable queue, decisions and outbox: one trait in the words of the trade, one file a backend.
+//!
+//! What is kept: case keys, candidates' session ids and similarity, sources, flags, counts,
+//! timestamps, leases, judgements, dispositions, reasons, comments, reviewers, receipts, delivery
+//! state. What is never kept: names, document data, images, links, vendor data, API keys.
+//!
+//! The store knows no network: a decision and its outbox row are one transaction, and whatever
+//! Didit is asked happens outside of any. Time is always a parameter.
+
+mod error;
+mod memory;
+mod sqlite;
+mod types;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+pub use types::{
+    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
+    QueueQuery, QueueRow, Settled, Taken, Undone,
+};
+
+use crate::domain::{
+    Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
+};
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The durable queue, decisions and outbox. Every verb is one transaction; every verb takes the
+/// time; rows of another origin are invisible to all of them.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What and where it is, for `doctor` and the status line: `sqlite:/path`, `memory:`. No password.
+    fn describe(&self) -> String;
+
+    /// The random salt of this store, made when the store was made: what key fingerprints are
+    /// computed with. The same for ever.
+    async fn salt(&self) -> Result<[u8; 32]>;
+
+    // Intake.
+
+    /// Marks the sessions as seen in a listing at `now` and returns, in the same order, those that a
+    /// decision call has to be spent on: unknown ones, departed ones, and workflow cases whose
+    /// newest decision was settled before `listed_at` (they are in review again).
+    async fn touch(
+        &self,
+        origin: &Origin,
+        keys: &[SessionId],
+        listed_at: Millis,
+        now: Millis,
+    ) -> Result<Vec<SessionId>>;
+
+    /// Takes a case in, as `state` (open or left). The same session twice is one case: its
+    /// candidates and status are brought up to date, its place, lease and decision stay. A departed
+    /// case is opened again. A decided one is opened again only when its newest decision is settled
+    /// as sent before `read_at`, the moment the decision call began, and the case is a workflow
+    /// session in review: an older answer must not undo a newer decision.
+    async fn admit(
+        &self,
+        origin: &Origin,
+        case: &Case,
+        state: CaseState,
+        read_at: Millis,
+        now: Millis,
+    ) -> Result<Admitted>;
+
+    /// Up to `limit` open, escalated or left workflow cases that no listing has shown since `before`,
+    /// oldest place first: they may have left review.
+    async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>>;
+
+    /// Takes a case out of the queue with a word (`Approved in the web console`). True when it was
+    /// open, escalated or left; a decided case stays decided.
+    async fn depart(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool>;
+
+    // The queue.
+
+    /// A page of the queue, in its order: by place (creation time at Didit; skipped cases go to the
+    /// end), then key.
+    async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage>;
+
+    /// How many cases of the query come before `key`; `None` when the query does not hold it.
+    async fn rank(&self, origin: &Origin, query: &QueueQuery, key: &SessionId)
+    -> Result<Option<u64>>;
+
+    /// One case.
+    async fn case(&self, origin: &Origin, key: &SessionId, now: Millis) -> Result<Option<QueueRow>>;
+
+    /// How many cases stand where.
+    async fn tally(&self, origin: &Origin) -> Result<Tally>;
+
+    // Leases.
+
+    /// Leases a case to a holder until `now + ttl_ms`. Succeeds for an open or escalated case that
+    /// is free, whose lease has run out, or that this very worker holds (the fence stays then).
+    /// Another terminal of the same reviewer is another worker.
+    async fn lease(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<LeaseAnswer>;
+
+    /// Renews a lease; `None` when it is not ours any more (run out and taken, decided, departed).
+    async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>>;
+
+    /// Gives a lease back. Nothing happens when it is not ours any more.
+    async fn release(&self, lease: &Lease) -> Result<()>;
+
+    /// Workers with a live lease or delivery claim: the caller knows which of its own machine are dead.
+    async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>>;
+
+    /// Ends every lease and claim of a worker that is known to be dead. Its `sending` rows become `unknown`.
+    async fn bury(&self, worker: &WorkerId, now: Millis) -> Result<u64>;
+
+    // Decisions.
+
+    /// Puts the leased case at the end of the queue and gives the lease back.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`] when the lease is not ours any more.
+    async fn skip(&self, lease: &Lease, now: Millis) -> Result<()>;
+
+    /// Records a decision: the decision, the case's new state and the outbox row in one transaction;
+    /// the lease ends with it. `held_until` is the end of the undo window. An escalation is recorded
+    /// as `local` and the case becomes escalated; everything else is `held`, and `local` when the
+    /// subject is unreachable.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
+    /// case has been decided already. Nothing is written then.
+    async fn decide(
+        &self,
+        lease: &Lease,
+        decision: &Decision,
+        held_until: Millis,
+        now: Millis,
+    ) -> Result<()>;
+
+    /// Takes a held decision back: it becomes `undone` and its case is open again at its old place.
+    /// Only the reviewer's own, only while held.
+    async fn undo(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        reviewer: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone>;
+
+    /// Opens a case again whose newest decision is settled (sent, refused, conflict, local); the next
+    /// decision must name the old one in `replaces`. False when there is nothing to open.
+    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool>;
+
+    // The outbox.
+
+    /// Starts the undo window of the reviewer's held decisions anew (after a crash nothing is sent
+    /// unseen): those due before `until` become due at `until`. Returns how many.
+    async fn rewind_held(
+        &self,
+        origin: &Origin,
+        reviewer: &ReviewerId,
+        until: Millis,
+    ) -> Result<u64>;
+
+    /// Makes the reviewer's held decisions due now. Returns how many.
+    async fn send_now(&self, origin: &Origin, reviewer: &ReviewerId, now: Millis) -> Result<u64>;
+
+    /// Claims the next delivery for a worker until `now + ttl_ms`: a held decision of this reviewer
+    /// that is due, or a `sending` or `unknown` one of anybody whose claim has run out and whose
+    /// next attempt is due. It becomes `sending`, its fence and attempts go up by one.
+    async fn take(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        reviewer: &ReviewerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Delivery>>;
+
+    /// Whether the claim is still ours and runs at least until `until`: asked immediately before
+    /// every write to the wire.
+    async fn is_ours(&self, delivery: &Delivery, until: Millis) -> Result<bool>;
+
+    /// Notes how far a delivery has come. False when the claim is not ours any more.
+    async fn progress(&self, delivery: &Delivery, progress: &Progress) -> Result<bool>;
+
+    /// Ends a claim with what came of it. False when the claim is not ours any more: nothing is
+    /// written then.
+    async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool>;
+
+    /// When the next delivery of this reviewer (or an abandoned one) is due, if any is open.
+    async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>>;
+
+    /// Decisions, newest first.
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
+
+    /// Ends all connections. Nothing may be called afterwards.
+    async fn close(&self);
+}
+
+/// Opens the store named by `url`: `sqlite:PATH` or `memory:`. Makes it when it is not there.
+///
+/// # Errors
+/// [`StoreError::BadUrl`] for another scheme; [`StoreError::NotAStore`] when the file is something
+/// else; [`StoreError::Newer`] when a later version of the program made it.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        return Ok(Arc::new(SqliteStore::open(std::path::Path::new(path)).await?));
+    }
+    Err(StoreError::BadUrl)
+}
