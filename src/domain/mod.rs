@@ -8,6 +8,7 @@ mod case;
 mod decision;
 mod details;
 mod ids;
+mod rows;
 mod text;
 
 pub use case::{
@@ -21,4 +22,8 @@ pub use details::{
     BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, SubjectDetails, Warning,
 };
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+pub use rows::{
+    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
+    QueueQuery, QueueRow, Settled, Taken, Undone,
+};
 pub use text::{mask_number, printable, redact_mentions};

@@ -1,0 +1,231 @@
+//! The case on the reviewer's desk: which pair is shown, what was judged, and whether a key may decide.
+
+use std::collections::BTreeMap;
+
+use super::event::Painted;
+use crate::domain::{
+    BoundingBox, Candidate, CaseState, DecisionId, Details, Judgement, Millis, Reason, SessionId,
+    Taken,
+};
+
+/// Which picture of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The subject's.
+    Subject,
+    /// The candidate's at this place.
+    Candidate(usize),
+}
+
+/// Where a picture stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureState {
+    /// Asked for.
+    Waiting,
+    /// Its bytes are here.
+    Ready {
+        /// SHA-256 of the file, hex.
+        sha256: String,
+        /// Pixels, upright.
+        pixels: (u32, u32),
+        /// Until when the bytes may be shown.
+        until: Millis,
+    },
+    /// Not yet: it is tried again.
+    Failed {
+        /// In words.
+        why: String,
+    },
+    /// Not to be had: refused twice, null, or not an image. Decision keys are off.
+    Gone {
+        /// In words.
+        why: String,
+    },
+}
+
+/// Which part of both faces is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Zoom {
+    /// The whole picture.
+    #[default]
+    Whole,
+    /// Eyes and brows.
+    Eyes,
+    /// Nose and mouth.
+    Mouth,
+    /// Jaw and ears.
+    Jaw,
+}
+
+impl Zoom {
+    /// In the order of the key.
+    pub const ALL: [Self; 4] = [Self::Whole, Self::Eyes, Self::Mouth, Self::Jaw];
+
+    /// The word on the screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole face",
+            Self::Eyes => "eyes and brows",
+            Self::Mouth => "nose and mouth",
+            Self::Jaw => "jaw and ears",
+        }
+    }
+
+    /// The next one, or the one before.
+    #[must_use]
+    pub fn step(self, forward: bool) -> Self {
+        let at = Self::ALL.iter().position(|z| *z == self).unwrap_or(0);
+        Self::ALL[(at + if forward { 1 } else { Self::ALL.len() - 1 }) % Self::ALL.len()]
+    }
+}
+
+/// Whether the case is ours to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseState {
+    /// Asked for.
+    Asking,
+    /// Ours.
+    Ours,
+    /// Somebody else's, or another terminal's of this reviewer.
+    Taken(Taken),
+    /// In a state in which nobody decides.
+    Closed(CaseState),
+    /// Lost or refused, in words.
+    Lost(String),
+}
+
+/// Why a key would not decide now. The status line shows these words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotArmed {
+    /// No case is on the desk.
+    NoCase,
+    /// The screen is too small to show faces.
+    TooSmall,
+    /// The lease is not ours (yet).
+    Lease(String),
+    /// A picture is not here.
+    Loading,
+    /// A picture cannot be had.
+    Gone(String),
+    /// The terminal has not answered that the pictures are painted.
+    Painting,
+    /// Painted, but not long enough on the screen.
+    Dwell,
+    /// Something covers the pictures.
+    Covered,
+    /// Decisions cannot be kept.
+    Store(String),
+}
+
+impl NotArmed {
+    /// The words of the status line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NoCase => "no case".to_owned(),
+            Self::TooSmall => "window too small".to_owned(),
+            Self::Lease(why) | Self::Gone(why) | Self::Store(why) => why.clone(),
+            Self::Loading => "loading images".to_owned(),
+            Self::Painting => "painting".to_owned(),
+            Self::Dwell => "look first".to_owned(),
+            Self::Covered => "covered".to_owned(),
+        }
+    }
+}
+
+/// The case on the desk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desk {
+    /// Its key.
+    pub key: SessionId,
+    /// The candidate shown, by its place.
+    pub place: usize,
+    /// What was judged so far, by place.
+    pub judged: BTreeMap<usize, Judgement>,
+    /// Why, in a word.
+    pub reason: Option<Reason>,
+    /// Why, in a sentence.
+    pub comment: Option<String>,
+    /// Which face is meant, where the subject's picture shows several.
+    pub face: Option<usize>,
+    /// Whether it is ours.
+    pub lease: LeaseState,
+    /// What the terminal said is painted, and when.
+    pub painted: Option<(Painted, Millis)>,
+    /// Raised by everything that changes what the pair on the screen means.
+    pub epoch: u64,
+    /// The settled decision this one will replace.
+    pub replaces: Option<DecisionId>,
+    /// Whether the candidate is shown in the subject's place.
+    pub flipped: bool,
+    /// Which part of the faces is shown.
+    pub zoom: Zoom,
+    /// Whether the candidate is mirrored.
+    pub mirrored: bool,
+    /// How often flipped and zoomed, for the receipt.
+    pub looks: (u16, u16),
+}
+
+impl Desk {
+    /// A case just put on the desk, its first candidate shown.
+    #[must_use]
+    pub fn new(key: SessionId, place: usize, epoch: u64) -> Self {
+        Self {
+            key,
+            place,
+            judged: BTreeMap::new(),
+            reason: None,
+            comment: None,
+            face: None,
+            lease: LeaseState::Asking,
+            painted: None,
+            epoch,
+            replaces: None,
+            flipped: false,
+            zoom: Zoom::Whole,
+            mirrored: false,
+            looks: (0, 0),
+        }
+    }
+
+    /// Whether nobody decides about this case here (any more).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.lease, LeaseState::Closed(_))
+    }
+
+    /// Shows another candidate, or the same pair in a new light: what was painted counts no more.
+    pub fn turn_to(&mut self, place: usize) {
+        self.place = place;
+        self.flipped = false;
+        self.disarm();
+    }
+
+    /// What was painted counts no more.
+    pub fn disarm(&mut self) {
+        self.epoch += 1;
+        self.painted = None;
+    }
+
+    /// The moment the pair of this epoch was painted.
+    #[must_use]
+    pub fn painted_at(&self) -> Option<Millis> {
+        let (painted, at) = self.painted.as_ref()?;
+        let ours =
+            painted.epoch == self.epoch && painted.case == self.key && painted.place == self.place;
+        ours.then_some(*at)
+    }
+
+    /// The face boxes that must be told apart before `a` counts.
+    #[must_use]
+    pub fn several_faces<'a>(&self, details: &'a Details) -> Option<&'a [BoundingBox]> {
+        (details.several_faces && self.face.is_none()).then_some(details.subject.faces.as_slice())
+    }
+
+    /// The candidate shown, in the case.
+    #[must_use]
+    pub fn candidate<'a>(&self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+        candidates.get(self.place)
+    }
+}

@@ -1,0 +1,33 @@
+//! The pure heart: `update(model, event) -> effects`.
+//!
+//! Everything that happens is an [`Event`], everything to be done is an [`Effect`], and both are data.
+//! There is no I/O here, no clock, no terminal and no network, so every rule that keeps a wrong person
+//! from being decided about can be tested by handing in events.
+
+mod action;
+mod desk;
+mod effect;
+mod event;
+mod history;
+mod interlock;
+mod keymap;
+mod line;
+mod model;
+mod queue;
+mod update;
+mod verdict;
+
+pub use action::{ACTIONS, Action, ActionInfo, Scope};
+pub use desk::{Desk, LeaseState, NotArmed, PictureState, Side, Zoom};
+pub use effect::{Effect, Wants, wants};
+pub use event::{Event, Painted, Problem, ProblemKind, Signal};
+pub use history::History;
+pub use interlock::{Interlock, TargetLine};
+pub use keymap::{Keymap, KeymapError};
+pub use line::Line;
+pub use model::{
+    Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size, Unsent,
+};
+pub use queue::{QueueView, View};
+pub use update::update;
+pub use verdict::Consequence;

@@ -1,0 +1,404 @@
+//! What the program knows, as one value. Screens are an enum, overlays a stack: there is no flag that
+//! could contradict another.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::desk::{Desk, NotArmed, PictureState, Side};
+use super::history::History;
+use super::interlock::Interlock;
+use super::keymap::Keymap;
+use super::line::Line;
+use super::queue::{QueueView, View};
+use super::{Action, Scope};
+use crate::domain::{
+    Bands, Decision, DecisionId, DeliveryState, Details, HistoryRow, Millis, QueueRow, Reviewer,
+    SessionId, Status,
+};
+
+/// A size in cells: columns, rows.
+pub type Size = (u16, u16);
+
+/// What the rules depend on, handed in once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The band edges.
+    pub bands: Bands,
+    /// Undo window in milliseconds.
+    pub undo_ms: i64,
+    /// How long both faces must have been on the screen before a key decides, in milliseconds.
+    pub dwell_ms: i64,
+    /// Pairs kept hydrated and fetched around the cursor.
+    pub window_pairs: u16,
+    /// Statuses of workflow sessions that are in review.
+    pub statuses: Vec<Status>,
+    /// Who decides.
+    pub reviewer: Reviewer,
+    /// A word that stands in the corner: `DEMO`, or the host of the API.
+    pub place: String,
+    /// The keys.
+    pub keymap: Keymap,
+    /// The smallest screen on which a face can be judged.
+    pub smallest: Size,
+}
+
+/// What fills the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Screen {
+    /// The pair.
+    #[default]
+    Review,
+    /// The list of cases.
+    Queue,
+    /// What was decided.
+    History,
+}
+
+impl Screen {
+    /// The scope of its keys.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Review => Scope::Review,
+            Self::Queue => Scope::Queue,
+            Self::History => Scope::History,
+        }
+    }
+}
+
+/// What lies over the screen. The top of the stack takes the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlay {
+    /// Every key of the screen; scrolled by this many lines.
+    Help(u16),
+    /// One more key names the reason.
+    Reason,
+    /// A comment being typed.
+    Comment(Line),
+    /// A filter being typed.
+    Filter(Line),
+    /// The blocklist interlock. Does not cover the pictures.
+    Interlock(Interlock),
+    /// Send, keep or stay?
+    Quit,
+    /// Everything hidden.
+    Curtain,
+}
+
+/// How loud a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// For information.
+    Info,
+    /// Something did not happen as asked.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// A word for the reviewer, until another one comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub severity: Severity,
+    /// A sentence.
+    pub text: String,
+    /// Since when.
+    pub at: Millis,
+}
+
+/// A decision that the screen has left but the store has not confirmed: the footer says `saving`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// The decision.
+    pub decision: Decision,
+    /// Where its row was.
+    pub index: usize,
+    /// Its row, to be put back if it cannot be kept.
+    pub row: QueueRow,
+    /// The desk as it was, to be put back.
+    pub desk: Desk,
+    /// Whether the store has been asked. Until a burst of keys can be ruled out it has not.
+    pub asked: bool,
+    /// Whether it is to be taken back as soon as it is recorded.
+    pub undo: bool,
+}
+
+/// How Didit can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Nothing was heard yet.
+    #[default]
+    Unknown,
+    /// The last call went well.
+    Online,
+    /// The last call failed, in words.
+    Down(String),
+}
+
+/// Why the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The reviewer left.
+    Quit,
+    /// A signal, or the terminal went away.
+    Gone,
+}
+
+/// What is waited for before the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// Decisions are being recorded.
+    Saving,
+    /// Held decisions are being sent; a second ctrl-c leaves at once.
+    Flushing,
+    /// Nothing: the terminal is gone.
+    Gone,
+}
+
+/// Decisions on their way, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unsent {
+    /// In the undo window (those being saved included).
+    pub held: usize,
+    /// On the wire, or waiting for a lost answer.
+    pub sending: usize,
+    /// Decided otherwise at Didit: the reviewer has to look.
+    pub conflicts: usize,
+    /// Refused for good.
+    pub refused: usize,
+}
+
+/// Everything.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What the rules depend on.
+    pub settings: Settings,
+    /// What fills the screen.
+    pub screen: Screen,
+    /// What lies over it.
+    pub overlays: Vec<Overlay>,
+    /// The queue, as far as it is in memory.
+    pub queue: QueueView,
+    /// Which cases are listed.
+    pub view: View,
+    /// Whether the queue has been read at all, and whether it is being read now.
+    pub queue_read: bool,
+    /// Whether a read of the queue is under way.
+    pub queue_loading: bool,
+    /// The case on the desk; also the cursor of the queue.
+    pub desk: Option<Desk>,
+    /// Details of the cases in the window.
+    pub details: BTreeMap<SessionId, Details>,
+    /// Why a case in the window could not be hydrated.
+    pub unreachable: BTreeMap<SessionId, String>,
+    /// Pictures of the cases in the window.
+    pub pictures: BTreeMap<(SessionId, Side), PictureState>,
+    /// Decisions that are not confirmed yet, oldest first.
+    pub pending: VecDeque<Pending>,
+    /// What this reviewer has on its way or decided last, newest first.
+    pub outbox: Vec<HistoryRow>,
+    /// The history screen.
+    pub history: History,
+    /// A word for the reviewer.
+    pub notice: Option<Notice>,
+    /// How Didit can be reached.
+    pub link: Link,
+    /// Why no decision can be kept, if so.
+    pub store_trouble: Option<String>,
+    /// How pictures are drawn.
+    pub protocol: String,
+    /// Size of the terminal.
+    pub size: Size,
+    /// The newest time an event told.
+    pub now: Millis,
+    /// Arrival times of the last keys: a burst decides nothing.
+    pub arrivals: VecDeque<Millis>,
+    /// When each deciding key was last seen: a held key decides at most once.
+    pub last_press: BTreeMap<Action, Millis>,
+    /// What is waited for before the program ends, once the reviewer has asked to leave.
+    pub leaving: Option<Leaving>,
+    /// Set when the program is to end.
+    pub exit: Option<Exit>,
+    /// The case a settled decision of which is to be replaced, once it is on the desk.
+    pub reopened: Option<(SessionId, DecisionId)>,
+    /// Raised for every new desk, so that no answer for an old pair arms a new one.
+    pub epoch: u64,
+    /// The desk before the newest deciding key, and when that was.
+    pub before_burst: Option<(Millis, Desk)>,
+    /// Where decision ids come from; seeded by the shell.
+    pub random: fastrand::Rng,
+}
+
+impl Model {
+    /// A program that has just started.
+    #[must_use]
+    pub fn new(settings: Settings, size: Size, now: Millis, seed: u64) -> Self {
+        Self {
+            settings,
+            screen: Screen::Review,
+            overlays: Vec::new(),
+            queue: QueueView::default(),
+            view: View::default(),
+            queue_read: false,
+            queue_loading: false,
+            desk: None,
+            details: BTreeMap::new(),
+            unreachable: BTreeMap::new(),
+            pictures: BTreeMap::new(),
+            pending: VecDeque::new(),
+            outbox: Vec::new(),
+            history: History::default(),
+            notice: None,
+            link: Link::Unknown,
+            store_trouble: None,
+            protocol: String::new(),
+            size,
+            now,
+            arrivals: VecDeque::new(),
+            last_press: BTreeMap::new(),
+            leaving: None,
+            exit: None,
+            reopened: None,
+            epoch: 0,
+            before_burst: None,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Where the cursor is among the rows in memory.
+    #[must_use]
+    pub fn cursor_index(&self) -> Option<usize> {
+        self.queue.position(&self.desk.as_ref()?.key)
+    }
+
+    /// The row of a case, if it is in memory.
+    #[must_use]
+    pub fn row(&self, key: &SessionId) -> Option<&QueueRow> {
+        self.queue.rows.iter().find(|row| row.case.key == *key)
+    }
+
+    /// The details of the case on the desk.
+    #[must_use]
+    pub fn desk_details(&self) -> Option<&Details> {
+        self.details.get(&self.desk.as_ref()?.key)
+    }
+
+    /// The picture's state; waiting when nothing was heard.
+    #[must_use]
+    pub fn picture(&self, key: &SessionId, side: Side) -> &PictureState {
+        self.pictures.get(&(key.clone(), side)).unwrap_or(&PictureState::Waiting)
+    }
+
+    /// Whether the screen is large enough for faces.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.size.0 >= self.settings.smallest.0 && self.size.1 >= self.settings.smallest.1
+    }
+
+    /// Whether the overlays leave the pictures to be seen.
+    #[must_use]
+    pub fn pictures_visible(&self) -> bool {
+        self.screen == Screen::Review
+            && self
+                .overlays
+                .iter()
+                .all(|o| matches!(o, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_)))
+    }
+
+    /// Whether a deciding key would count, pressed at `at`; else why not.
+    ///
+    /// # Errors
+    /// [`NotArmed`], whose words the status line shows.
+    pub fn armed(&self, at: Millis) -> Result<(), NotArmed> {
+        let desk = self.desk.as_ref().ok_or(NotArmed::NoCase)?;
+        if !self.fits() {
+            return Err(NotArmed::TooSmall);
+        }
+        if let Some(why) = &self.store_trouble {
+            return Err(NotArmed::Store(why.clone()));
+        }
+        self.lease_held(desk)?;
+        if let Some(why) = self.unreachable.get(&desk.key) {
+            return Err(NotArmed::Gone(why.clone()));
+        }
+        for side in [Side::Subject, Side::Candidate(desk.place)] {
+            match self.picture(&desk.key, side) {
+                PictureState::Ready { until, .. } if *until > at => {}
+                PictureState::Ready { .. }
+                | PictureState::Waiting
+                | PictureState::Failed { .. } => {
+                    return Err(NotArmed::Loading);
+                }
+                PictureState::Gone { why } => return Err(NotArmed::Gone(why.clone())),
+            }
+        }
+        if !self.pictures_visible() {
+            return Err(NotArmed::Covered);
+        }
+        let painted = desk.painted_at().ok_or(NotArmed::Painting)?;
+        if at.since(painted) < self.settings.dwell_ms {
+            return Err(NotArmed::Dwell);
+        }
+        Ok(())
+    }
+
+    /// Whether the lease is ours; else why not.
+    ///
+    /// # Errors
+    /// [`NotArmed::Lease`].
+    pub fn lease_held(&self, desk: &Desk) -> Result<(), NotArmed> {
+        use super::desk::LeaseState;
+        match &desk.lease {
+            LeaseState::Ours => Ok(()),
+            LeaseState::Asking => Err(NotArmed::Lease("claiming the case".to_owned())),
+            LeaseState::Taken(taken) if taken.reviewer.id == self.settings.reviewer.id => {
+                Err(NotArmed::Lease("open in your other terminal, read-only here".to_owned()))
+            }
+            LeaseState::Taken(taken) => {
+                Err(NotArmed::Lease(format!("{} has it, read-only", taken.reviewer.name)))
+            }
+            LeaseState::Closed(state) => Err(NotArmed::Lease(state.word().to_owned())),
+            LeaseState::Lost(why) => Err(NotArmed::Lease(why.clone())),
+        }
+    }
+
+    /// Decisions on their way, counted.
+    #[must_use]
+    pub fn unsent(&self) -> Unsent {
+        let count = |wanted: fn(DeliveryState) -> bool| {
+            self.outbox.iter().filter(|row| wanted(row.state)).count()
+        };
+        Unsent {
+            held: self.pending.len() + count(|s| s == DeliveryState::Held),
+            sending: count(|s| matches!(s, DeliveryState::Sending | DeliveryState::Unknown)),
+            conflicts: count(|s| s == DeliveryState::Conflict),
+            refused: count(|s| s == DeliveryState::Refused),
+        }
+    }
+
+    /// Says something to the reviewer.
+    pub fn say(&mut self, severity: Severity, text: impl Into<String>) {
+        self.notice = Some(Notice { severity, text: text.into(), at: self.now });
+    }
+
+    /// When `update` wants to be called again without anything happening: the end of a dwell, of a
+    /// burst's window, or the next second of a countdown on the screen.
+    #[must_use]
+    pub fn wake(&self) -> Option<Millis> {
+        let saving = self
+            .pending
+            .iter()
+            .filter(|p| !p.asked)
+            .map(|p| p.decision.at.plus(super::verdict::BURST_MS));
+        let dwell = self
+            .desk
+            .as_ref()
+            .and_then(Desk::painted_at)
+            .map(|at| at.plus(self.settings.dwell_ms))
+            .filter(|at| *at > self.now);
+        let counting =
+            self.unsent().held > 0 || (self.screen != Screen::History && self.desk.is_some());
+        let second = counting.then(|| Millis(self.now.0 - self.now.0.rem_euclid(1000) + 1000));
+        saving.chain(dwell).chain(second).min()
+    }
+}

@@ -1,0 +1,110 @@
+//! The part of the queue that is in memory: a stretch of rows around the cursor, whatever the length
+//! of the whole.
+
+use crate::domain::{CaseState, QueueQuery, QueueRow, SessionId, Tally};
+
+/// Which cases are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// Those waiting.
+    #[default]
+    Waiting,
+    /// Those for a second reviewer.
+    Escalated,
+    /// Those with strong candidates only.
+    Strong,
+    /// Those that left by themselves.
+    Departed,
+}
+
+impl View {
+    /// In the order of the key.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Escalated, Self::Strong, Self::Departed];
+
+    /// The word on the screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Escalated => "escalated",
+            Self::Strong => "strong only",
+            Self::Departed => "departed",
+        }
+    }
+
+    /// The states it lists.
+    #[must_use]
+    pub fn states(self) -> Vec<CaseState> {
+        match self {
+            Self::Waiting => vec![CaseState::Open],
+            Self::Escalated => vec![CaseState::Escalated],
+            Self::Strong => vec![CaseState::Left],
+            Self::Departed => vec![CaseState::Departed],
+        }
+    }
+
+    /// The next view.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|v| *v == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
+
+/// Rows in memory: read in one go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueView {
+    /// What was asked.
+    pub query: QueueQuery,
+    /// How many rows of the query come before the first one here.
+    pub offset: u64,
+    /// The rows.
+    pub rows: Vec<QueueRow>,
+    /// How many the query holds in all.
+    pub total: u64,
+    /// How many cases stand where.
+    pub tally: Tally,
+}
+
+impl Default for QueueView {
+    fn default() -> Self {
+        Self {
+            query: QueueQuery {
+                states: View::default().states(),
+                filter: String::new(),
+                offset: 0,
+                limit: Self::ROWS,
+            },
+            offset: 0,
+            rows: Vec::new(),
+            total: 0,
+            tally: Tally::default(),
+        }
+    }
+}
+
+impl QueueView {
+    /// Rows read at once.
+    pub const ROWS: u32 = 256;
+
+    /// Where a case is among the rows here.
+    #[must_use]
+    pub fn position(&self, key: &SessionId) -> Option<usize> {
+        self.rows.iter().position(|row| row.case.key == *key)
+    }
+
+    /// Takes a row out (decided, skipped or departed).
+    pub fn remove(&mut self, key: &SessionId) -> Option<(usize, QueueRow)> {
+        let at = self.position(key)?;
+        self.total = self.total.saturating_sub(1);
+        Some((at, self.rows.remove(at)))
+    }
+
+    /// Puts a row back where it was.
+    pub fn put_back(&mut self, at: usize, row: QueueRow) {
+        if self.position(&row.case.key).is_none() {
+            self.rows.insert(at.min(self.rows.len()), row);
+            self.total += 1;
+        }
+    }
+}

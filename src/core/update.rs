@@ -1,0 +1,1054 @@
+//! `update`: every event finds its way here, changes the model and answers with effects.
+
+use super::action::Action;
+use super::desk::{Desk, LeaseState, PictureState, Side};
+use super::effect::Effect;
+use super::event::{Event, Problem, ProblemKind, Signal};
+use super::interlock::{Interlock, still_means};
+use super::line::Line;
+use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity};
+use super::queue::QueueView;
+use super::verdict;
+use crate::domain::{
+    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, QueueQuery, Reason,
+    SessionId, Status, SubjectKind, Undone,
+};
+use crate::input::{Key, KeyCode};
+
+/// Acts on an event.
+#[must_use]
+pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
+    let effects = match event {
+        Event::Key { key, at, burst } => on_key(model, key, at, burst),
+        Event::Paste { text, at } => on_paste(model, &text, at),
+        Event::Tick(at) => on_tick(model, at),
+        Event::Resized(size) => {
+            model.size = size;
+            cover(model)
+        }
+        Event::Focus(_) => Vec::new(),
+        Event::InputClosed | Event::Signal(Signal::Hangup | Signal::Terminate) => {
+            leave(model, Leaving::Gone)
+        }
+        Event::Signal(Signal::Interrupt) => ask_to_leave(model),
+        Event::Queue(result) => on_queue(model, result),
+        Event::Leased { key, answer } => on_lease(model, &key, answer),
+        Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
+        Event::Hydrated { key, details } => on_hydrated(model, key, details),
+        Event::Picture { key, side, state } => on_picture(model, key, side, state),
+        Event::Painted { painted, at } => {
+            model.now = model.now.max(at);
+            if let Some(desk) = &mut model.desk
+                && desk.epoch == painted.epoch
+            {
+                desk.painted = Some((painted, at));
+            }
+            Vec::new()
+        }
+        Event::Covered => cover(model),
+        Event::Decided { id, result } => on_decided(model, id, result),
+        Event::Skipped { key, result } => on_skipped(model, &key, result),
+        Event::Undone { id, result } => on_undone(model, id, result),
+        Event::Reopened { id, case, result } => on_reopened(model, id, case, result),
+        Event::Outbox(rows) => on_outbox(model, rows),
+        Event::History(result) => on_history(model, result),
+        Event::Departed { key, status } => on_departed(model, &key, status.as_ref()),
+        Event::Pulled { queued, departed } => {
+            model.link = Link::Online;
+            if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
+        }
+        Event::Link(trouble) => {
+            model.link = trouble.map_or(Link::Online, |p| Link::Down(p.text));
+            Vec::new()
+        }
+        Event::Protocol(name) => {
+            model.protocol = name;
+            cover(model)
+        }
+        Event::Flushed => {
+            model.exit = Some(Exit::Quit);
+            Vec::new()
+        }
+        Event::Say(text) => {
+            model.say(Severity::Info, text);
+            Vec::new()
+        }
+    };
+    model.settle_leaving();
+    effects
+}
+
+// Keys.
+
+fn on_key(model: &mut Model, key: Key, at: Millis, in_one_read: u32) -> Vec<Effect> {
+    model.now = model.now.max(at);
+    let typing = matches!(model.overlays.last(), Some(Overlay::Comment(_) | Overlay::Filter(_)));
+    if !typing && verdict::burst(model, at, in_one_read) {
+        return Vec::new();
+    }
+    if key == Key::ctrl('c') {
+        return ask_to_leave(model);
+    }
+    if key == Key::ctrl('z') {
+        return vec![Effect::Suspend];
+    }
+    if !model.overlays.is_empty() {
+        return on_overlay_key(model, key, at);
+    }
+    match model.settings.keymap.action(model.screen.scope(), key) {
+        Some(action) if model.fits() || !action.info().mutating => act(model, action, key, at),
+        Some(_) => Vec::new(),
+        None => {
+            unknown_key(model, key);
+            Vec::new()
+        }
+    }
+}
+
+fn unknown_key(model: &mut Model, key: Key) {
+    if let KeyCode::Char(c) = key.code
+        && c.is_alphabetic()
+        && !c.is_ascii()
+    {
+        model.say(Severity::Warn, "The keyboard is not in a Latin layout: no key works.");
+    }
+}
+
+fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
+    match action {
+        Action::Approve => verdict::approve(model, at),
+        Action::Reject => verdict::reject(model, at),
+        Action::Unsure => verdict::unsure(model, at),
+        Action::Escalate => verdict::escalate(model, at),
+        Action::Skip => return skip(model),
+        Action::Blocklist => open_interlock(model, at),
+        Action::Undo => return undo(model),
+        Action::SendNow => {
+            model.say(Severity::Info, "Sending what is held.");
+            return vec![Effect::SendNow];
+        }
+        Action::Face => choose_face(model, key),
+        Action::Flip | Action::Zoom | Action::ZoomBack | Action::Mirror => look(model, action),
+        Action::PreviousCandidate => step_candidate(model, false),
+        Action::NextCandidate => step_candidate(model, true),
+        Action::NextCase => return step(model, 1),
+        Action::PreviousCase => return step(model, -1),
+        Action::PageDown => return step(model, half_page(model)),
+        Action::PageUp => return step(model, -half_page(model)),
+        Action::First => return jump(model, false),
+        Action::Last => return jump(model, true),
+        Action::Open => model.screen = Screen::Review,
+        Action::Queue => {
+            let queue = model.screen == Screen::Queue;
+            model.screen = if queue { Screen::Review } else { Screen::Queue };
+            return cover(model);
+        }
+        Action::View => return next_view(model),
+        Action::Filter => {
+            model.overlays.push(Overlay::Filter(Line::holding(&model.queue.query.filter)));
+        }
+        Action::History => {
+            model.screen = Screen::History;
+            model.history.loading = true;
+            let mut effects = cover(model);
+            effects.push(Effect::LoadHistory);
+            return effects;
+        }
+        Action::Reason => open_on_desk(model, Overlay::Reason),
+        Action::Comment => {
+            let line = model.desk.as_ref().and_then(|d| d.comment.clone()).unwrap_or_default();
+            open_on_desk(model, Overlay::Comment(Line::holding(&line)));
+        }
+        Action::Refresh => return refresh(model),
+        Action::Reload => {
+            model.say(Severity::Info, "Looking for new cases.");
+            let mut effects = reload(model);
+            effects.push(Effect::Pull);
+            return effects;
+        }
+        Action::Protocol => return vec![Effect::NextProtocol],
+        Action::Curtain => {
+            model.overlays = vec![Overlay::Curtain];
+            let mut effects = cover(model);
+            effects.push(Effect::WipePictures);
+            return effects;
+        }
+        Action::Help => {
+            model.overlays.push(Overlay::Help(0));
+            return cover(model);
+        }
+        Action::Back => return back(model),
+    }
+    Vec::new()
+}
+
+fn open_on_desk(model: &mut Model, overlay: Overlay) {
+    if model.desk.is_some() {
+        model.overlays.push(overlay);
+    }
+}
+
+fn back(model: &mut Model) -> Vec<Effect> {
+    match model.screen {
+        Screen::Review => ask_to_leave(model),
+        Screen::Queue | Screen::History => {
+            model.screen = Screen::Review;
+            cover(model)
+        }
+    }
+}
+
+fn half_page(model: &Model) -> i64 {
+    i64::from(model.size.1 / 2).max(1)
+}
+
+fn on_paste(model: &mut Model, text: &str, at: Millis) -> Vec<Effect> {
+    model.now = model.now.max(at);
+    match model.overlays.last_mut() {
+        Some(Overlay::Comment(line) | Overlay::Filter(line)) => line.insert(text),
+        _ => model.say(Severity::Warn, "A paste decides nothing."),
+    }
+    Vec::new()
+}
+
+fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
+    let Some(overlay) = model.overlays.pop() else { return Vec::new() };
+    let leave = matches!(key.code, KeyCode::Esc);
+    let action = model.settings.keymap.action(model.screen.scope(), key);
+    match overlay {
+        Overlay::Curtain => cover(model),
+        Overlay::Help(line) => {
+            let moved = match action {
+                Some(Action::NextCase) => line.saturating_add(1),
+                Some(Action::PreviousCase) => line.saturating_sub(1),
+                _ => return cover(model),
+            };
+            model.overlays.push(Overlay::Help(moved));
+            Vec::new()
+        }
+        Overlay::Reason => {
+            pick_reason(model, key, leave);
+            Vec::new()
+        }
+        Overlay::Comment(_) | Overlay::Filter(_) if leave => Vec::new(),
+        Overlay::Comment(line) if key.code == KeyCode::Enter => {
+            accept_comment(model, line);
+            Vec::new()
+        }
+        Overlay::Filter(line) if key.code == KeyCode::Enter => accept_filter(model, &line),
+        Overlay::Comment(mut line) => {
+            line.key(key);
+            model.overlays.push(Overlay::Comment(line));
+            Vec::new()
+        }
+        Overlay::Filter(mut line) => {
+            line.key(key);
+            model.overlays.push(Overlay::Filter(line));
+            Vec::new()
+        }
+        Overlay::Interlock(lock) => {
+            on_interlock_key(model, lock, key, action, at);
+            Vec::new()
+        }
+        Overlay::Quit => on_quit_key(model, key, action),
+    }
+}
+
+fn pick_reason(model: &mut Model, key: Key, leave: bool) {
+    let picked = match key.code {
+        KeyCode::Char(c) => Reason::ALL.iter().find(|(letter, _)| *letter == c).map(|(_, r)| *r),
+        _ => None,
+    };
+    match (picked, &mut model.desk) {
+        (Some(reason), Some(desk)) => {
+            desk.reason = Some(reason);
+            model.say(Severity::Info, format!("Reason: {}.", reason.word()));
+        }
+        _ if leave => {}
+        _ => model.say(Severity::Warn, "That letter is no reason; nothing was changed."),
+    }
+}
+
+fn accept_comment(model: &mut Model, line: Line) {
+    let text = line.text().trim().to_owned();
+    if let Some(name) = name_in(&text, model.desk_details()) {
+        model.say(
+            Severity::Warn,
+            format!("The comment holds {name}; Didit keeps comments for ever, so leave names out."),
+        );
+        model.overlays.push(Overlay::Comment(line));
+        return;
+    }
+    if let Some(desk) = &mut model.desk {
+        desk.comment = (!text.is_empty()).then_some(text);
+    }
+}
+
+/// Which part of a name on the screen a text holds. Parts of up to two letters are too common to tell.
+fn name_in(text: &str, details: Option<&Details>) -> Option<&'static str> {
+    let details = details?;
+    let text = text.to_lowercase();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    let people = std::iter::once(("the subject's name", &details.subject.person))
+        .chain(details.candidates.iter().map(|c| ("a candidate's name", &c.person)));
+    for (whose, person) in people {
+        let Some(name) = person.name.as_deref().map(str::to_lowercase) else { continue };
+        let part_stands_in = name
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|part| part.chars().count() > 2 || (!part.is_ascii() && !part.is_empty()))
+            .any(|part| words.contains(&part) || (!part.is_ascii() && text.contains(part)));
+        if part_stands_in {
+            return Some(whose);
+        }
+    }
+    None
+}
+
+fn accept_filter(model: &mut Model, line: &Line) -> Vec<Effect> {
+    model.queue.query.filter = line.text().trim().trim_start_matches('#').to_owned();
+    model.queue.query.offset = 0;
+    load(model, None)
+}
+
+fn on_interlock_key(
+    model: &mut Model,
+    mut lock: Interlock,
+    key: Key,
+    action: Option<Action>,
+    at: Millis,
+) {
+    if !still_means(&lock, model) {
+        model.say(Severity::Warn, "The case has changed; nothing was put on the blocklist.");
+        return;
+    }
+    match (key.code, action) {
+        (KeyCode::Esc, _) => {
+            model.say(Severity::Info, "Nothing was put on the blocklist.");
+            return;
+        }
+        (KeyCode::Char(c), _) if c.is_ascii_digit() => lock.digit(c),
+        (_, Some(Action::PreviousCandidate)) => lock.step(false),
+        (_, Some(Action::NextCandidate)) => lock.step(true),
+        (_, Some(Action::Blocklist)) => {
+            if let Some(target) = lock.confirmed() {
+                model.overlays.push(Overlay::Interlock(lock));
+                verdict::blocklist(model, target, at);
+                return;
+            }
+        }
+        _ => {}
+    }
+    model.overlays.push(Overlay::Interlock(lock));
+}
+
+fn on_quit_key(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
+    if action == Some(Action::SendNow) {
+        model.leaving = Some(Leaving::Flushing);
+        model.say(Severity::Info, "Sending before leaving; press ctrl-c to leave at once.");
+        return vec![Effect::FlushThenLeave];
+    }
+    match key.code {
+        KeyCode::Char('k') => leave(model, Leaving::Saving),
+        KeyCode::Esc => cover(model),
+        _ => {
+            model.overlays.push(Overlay::Quit);
+            Vec::new()
+        }
+    }
+}
+
+fn open_interlock(model: &mut Model, at: Millis) {
+    if let Err(why) = model.armed(at) {
+        model.say(Severity::Warn, format!("The blocklist stays shut: {}.", why.words()));
+        return;
+    }
+    if let Some(lock) = model.desk_details().map(Interlock::open) {
+        model.overlays.push(Overlay::Interlock(lock));
+    }
+}
+
+fn choose_face(model: &mut Model, key: Key) {
+    let KeyCode::Char(digit) = key.code else { return };
+    let faces =
+        model.desk_details().filter(|d| d.several_faces).map(|d| d.subject.faces.len().max(1));
+    let number = digit.to_digit(10).and_then(|n| usize::try_from(n).ok());
+    match (faces, number, &mut model.desk) {
+        (Some(count), Some(number), Some(desk)) if (1..=count).contains(&number) => {
+            desk.face = Some(number - 1);
+            desk.disarm();
+            model.say(Severity::Info, format!("Face {number} is meant."));
+        }
+        (Some(_), ..) => model.say(Severity::Warn, "There is no face of that number."),
+        _ => {}
+    }
+}
+
+fn look(model: &mut Model, action: Action) {
+    let Some(desk) = &mut model.desk else { return };
+    match action {
+        Action::Flip => {
+            desk.flipped = !desk.flipped;
+            desk.looks.0 = desk.looks.0.saturating_add(1);
+        }
+        Action::Mirror => desk.mirrored = !desk.mirrored,
+        _ => {
+            desk.zoom = desk.zoom.step(action == Action::Zoom);
+            desk.looks.1 = desk.looks.1.saturating_add(1);
+        }
+    }
+}
+
+fn step_candidate(model: &mut Model, forward: bool) {
+    let Some(count) = model
+        .desk
+        .as_ref()
+        .and_then(|d| {
+            model.details.get(&d.key).map(|x| &x.case).or(model.row(&d.key).map(|r| &r.case))
+        })
+        .map(|case| case.candidates.len())
+        .filter(|count| *count > 1)
+    else {
+        return;
+    };
+    if let Some(desk) = &mut model.desk {
+        let place = (desk.place + if forward { 1 } else { count - 1 }) % count;
+        desk.turn_to(place);
+    }
+}
+
+// Moving about.
+
+fn step(model: &mut Model, by: i64) -> Vec<Effect> {
+    if model.screen == Screen::History {
+        model.history.step(by);
+        return Vec::new();
+    }
+    let last = model.queue.rows.len().saturating_sub(1);
+    let at = model.cursor_index().unwrap_or(0);
+    let wanted = i64::try_from(at).unwrap_or(0).saturating_add(by).max(0);
+    let to = usize::try_from(wanted).unwrap_or(last).min(last);
+    put_row_on_desk(model, to);
+    fill_around(model, to)
+}
+
+/// Reads more of the queue when the cursor comes near the end of what is in memory.
+fn fill_around(model: &mut Model, at: usize) -> Vec<Effect> {
+    const NEAR: usize = 40;
+    let held = model.queue.rows.len();
+    let more_below = model.queue.offset + u64::try_from(held).unwrap_or(0) < model.queue.total;
+    let more_above = model.queue.offset > 0;
+    if (at + NEAR >= held && more_below) || (at < NEAR && more_above) {
+        let around = model.desk.as_ref().map(|d| d.key.clone());
+        return load(model, around);
+    }
+    Vec::new()
+}
+
+fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
+    if model.screen == Screen::History {
+        model.history.step(if last { i64::MAX } else { i64::MIN });
+        return Vec::new();
+    }
+    let held = u64::try_from(model.queue.rows.len()).unwrap_or(0);
+    let whole = model.queue.offset == 0 && held == model.queue.total;
+    if whole {
+        put_row_on_desk(model, if last { model.queue.rows.len().saturating_sub(1) } else { 0 });
+        return Vec::new();
+    }
+    let rows = u64::from(QueueView::ROWS);
+    model.queue.query.offset = if last { model.queue.total.saturating_sub(rows) } else { 0 };
+    model.desk = None;
+    let mut effects = load(model, None);
+    if last {
+        // The end of the last part, not its start.
+        model.queue.rows.clear();
+        effects.truncate(1);
+    }
+    effects
+}
+
+fn next_view(model: &mut Model) -> Vec<Effect> {
+    model.view = model.view.next();
+    model.queue.query.states = model.view.states();
+    model.queue.query.offset = 0;
+    model.desk = None;
+    load(model, None)
+}
+
+fn put_row_on_desk(model: &mut Model, index: usize) {
+    let Some(row) = model.queue.rows.get(index) else {
+        model.desk = None;
+        return;
+    };
+    let key = row.case.key.clone();
+    if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
+        return;
+    }
+    let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+    let replaces = model.reopened.take_if(|(case, _)| *case == key).map(|(_, id)| id);
+    model.epoch += Model::DESK_EPOCHS;
+    let mut desk = Desk::new(key, place, model.epoch);
+    desk.replaces = replaces;
+    model.desk = Some(desk);
+    model
+        .overlays
+        .retain(|o| !matches!(o, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_)));
+}
+
+// The queue.
+
+fn load(model: &mut Model, around: Option<SessionId>) -> Vec<Effect> {
+    model.queue_loading = true;
+    let query = QueueQuery { limit: QueueView::ROWS, ..model.queue.query.clone() };
+    vec![Effect::LoadQueue { query, around }]
+}
+
+/// Reads the queue again where the cursor is.
+fn reload(model: &mut Model) -> Vec<Effect> {
+    if model.queue_loading {
+        return Vec::new();
+    }
+    model.queue.query.offset = model.queue.offset;
+    let around = model.desk.as_ref().map(|d| d.key.clone());
+    load(model, around)
+}
+
+fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<Effect> {
+    model.queue_loading = false;
+    let mut view = match result {
+        Ok(view) => *view,
+        Err(problem) => {
+            model.problem(&problem);
+            return Vec::new();
+        }
+    };
+    if view.query.states != model.queue.query.states
+        || view.query.filter != model.queue.query.filter
+    {
+        return Vec::new();
+    }
+    // What was decided here but is not recorded yet still stands in the store's answer.
+    for pending in &model.pending {
+        let _ = view.remove(&pending.decision.case);
+    }
+    let first_look = !model.queue_read;
+    let to_the_end = model.queue.rows.is_empty() && view.offset > 0 && model.desk.is_none();
+    let before = model.cursor_index();
+    model.queue_read = true;
+    model.queue = view;
+    let kept = model.desk.as_ref().is_some_and(|d| model.queue.position(&d.key).is_some());
+    if !kept {
+        let index = match before {
+            _ if to_the_end => model.queue.rows.len().saturating_sub(1),
+            Some(index) => index,
+            None => 0,
+        };
+        model.desk = None;
+        if first_look {
+            model.advance_from(0)
+        } else {
+            put_row_on_desk(model, index.min(model.queue.rows.len().saturating_sub(1)))
+        }
+    }
+    model.forget_outside_window();
+    Vec::new()
+}
+
+fn on_departed(model: &mut Model, key: &SessionId, status: Option<&Status>) -> Vec<Effect> {
+    let Some((index, row)) = model.queue.remove(key) else { return Vec::new() };
+    let word = status.map_or_else(
+        || "is no longer visible to this API key".to_owned(),
+        |s| format!("is {} at Didit by now", s.word()),
+    );
+    model.say(Severity::Warn, format!("{} left the queue: it {word}.", row.case.name()));
+    if model.desk.as_ref().is_some_and(|d| d.key == *key) {
+        model.advance_from(index);
+    }
+    Vec::new()
+}
+
+fn skip(model: &mut Model) -> Vec<Effect> {
+    let Some(desk) = &model.desk else { return Vec::new() };
+    if let Err(why) = model.lease_held(desk) {
+        model.say(Severity::Warn, format!("Not skipped: {}.", why.words()));
+        return Vec::new();
+    }
+    let key = desk.key.clone();
+    let Some((index, row)) = model.queue.remove(&key) else { return Vec::new() };
+    model.say(Severity::Info, format!("{} skipped: back to the end.", row.case.name()));
+    // It is still in the queue, at its end.
+    model.queue.total += 1;
+    model.advance_from(index);
+    vec![Effect::Skip(key)]
+}
+
+fn on_skipped(model: &mut Model, key: &SessionId, result: Result<(), Problem>) -> Vec<Effect> {
+    if let Err(problem) = result {
+        model.problem(&problem);
+        model
+            .say(Severity::Warn, format!("{} could not be skipped: {}", key.short(), problem.text));
+    }
+    reload(model)
+}
+
+// The case on the desk.
+
+fn on_lease(
+    model: &mut Model,
+    key: &SessionId,
+    answer: Result<LeaseAnswer, Problem>,
+) -> Vec<Effect> {
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
+    desk.lease = match answer {
+        Ok(LeaseAnswer::Yours(_)) => LeaseState::Ours,
+        Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
+        Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
+        Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
+        Err(problem) => LeaseState::Lost(problem.text),
+    };
+    if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
+}
+
+fn on_lease_lost(model: &mut Model, key: &SessionId, why: String) -> Vec<Effect> {
+    if let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) {
+        desk.lease = LeaseState::Lost(why);
+        desk.disarm();
+        return reload(model);
+    }
+    Vec::new()
+}
+
+fn on_hydrated(
+    model: &mut Model,
+    key: SessionId,
+    details: Result<Box<Details>, Problem>,
+) -> Vec<Effect> {
+    let details = match details {
+        Ok(details) => *details,
+        Err(problem) => {
+            if problem.kind == ProblemKind::NotFound {
+                model.unreachable.insert(key, problem.text);
+            } else {
+                model.problem(&problem);
+            }
+            return Vec::new();
+        }
+    };
+    model.link = Link::Online;
+    model.unreachable.remove(&key);
+    let reopened = model.desk.as_ref().is_some_and(|d| d.key == key && d.replaces.is_some());
+    let out_of_review = details.case.kind == SubjectKind::Workflow
+        && !model.settings.statuses.contains(&details.case.status);
+    if out_of_review && !reopened {
+        let status = details.case.status.clone();
+        let why = format!("{} at Didit", status.word());
+        let mut effects = on_departed(model, &key, Some(&status));
+        effects.push(Effect::Depart { key, why });
+        return effects;
+    }
+    let old = model.details.insert(key.clone(), details);
+    match_desk(model, &key, old.as_ref());
+    Vec::new()
+}
+
+/// What changed under the reviewer's eyes starts anew: no judgement is carried to another face.
+fn match_desk(model: &mut Model, key: &SessionId, old: Option<&Details>) {
+    let Some(new) = model.details.get(key) else { return };
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return };
+    let known = old.map(|details| &details.case);
+    let same = known.is_some_and(|case| {
+        case.status == new.case.status && case.candidates == new.case.candidates
+    });
+    if same {
+        return;
+    }
+    let moved = known.is_some_and(|case| case.candidates != new.case.candidates);
+    if moved {
+        desk.judged.clear();
+    }
+    let fits = new.case.candidates.get(desk.place).is_some();
+    let place = if fits && !moved {
+        desk.place
+    } else {
+        new.case.must_judge(&model.settings.bands).next().unwrap_or(0)
+    };
+    desk.turn_to(place);
+    if moved {
+        model.say(Severity::Warn, "The candidates of this case have changed; judge them anew.");
+    }
+}
+
+fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState) -> Vec<Effect> {
+    let changed = model.pictures.get(&(key.clone(), side)).is_some_and(|old| match (old, &state) {
+        (PictureState::Ready { sha256: a, .. }, PictureState::Ready { sha256: b, .. }) => a != b,
+        (PictureState::Ready { .. }, _) => true,
+        _ => false,
+    });
+    if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
+        desk.disarm();
+    }
+    model.pictures.insert((key, side), state);
+    Vec::new()
+}
+
+fn refresh(model: &mut Model) -> Vec<Effect> {
+    let Some(desk) = &mut model.desk else { return Vec::new() };
+    desk.disarm();
+    let key = desk.key.clone();
+    model.unreachable.remove(&key);
+    model.say(Severity::Info, "Asking for this case and its images again.");
+    vec![Effect::Refresh(key)]
+}
+
+fn cover(model: &mut Model) -> Vec<Effect> {
+    if let Some(desk) = &mut model.desk {
+        desk.painted = None;
+        desk.epoch += 1;
+    }
+    Vec::new()
+}
+
+// Decisions.
+
+fn on_tick(model: &mut Model, at: Millis) -> Vec<Effect> {
+    model.now = model.now.max(at);
+    model.ask_pending(false)
+}
+
+fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) -> Vec<Effect> {
+    let Some(at) = model.pending.iter().position(|p| p.decision.id == id) else {
+        return Vec::new();
+    };
+    let Some(pending) = model.pending.remove(at) else { return Vec::new() };
+    match result {
+        Ok(()) => {
+            let name = pending.row.case.name();
+            let undo = model.settings.keymap.label(Action::Undo);
+            let local = pending.decision.disposition.subject_status().is_none();
+            let word = if local {
+                "escalated".to_owned()
+            } else {
+                format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
+            };
+            model.say(Severity::Info, format!("{name} {word}."));
+            if pending.undo {
+                return vec![Effect::Undo(id)];
+            }
+        }
+        Err(problem) => {
+            let text = format!(
+                "{} was NOT decided: {} {}",
+                pending.row.case.name(),
+                problem.text,
+                problem.hint
+            );
+            if problem.kind == ProblemKind::Store {
+                model.store_trouble = Some("decisions cannot be kept".to_owned());
+            }
+            bring_back(model, pending.index, pending.row, pending.desk);
+            model.say(Severity::Error, text);
+            return reload(model);
+        }
+    }
+    Vec::new()
+}
+
+fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {
+    let key = row.case.key.clone();
+    model.queue.put_back(index, row);
+    model.epoch += Model::DESK_EPOCHS;
+    let mut back = desk;
+    back.epoch = model.epoch;
+    back.painted = None;
+    back.lease = LeaseState::Asking;
+    back.judged.clear();
+    debug_assert_eq!(back.key, key);
+    model.desk = Some(back);
+    model.screen = Screen::Review;
+}
+
+/// `u`: takes the newest decision back while it is held. Touches no other.
+fn undo(model: &mut Model) -> Vec<Effect> {
+    if model.screen == Screen::History {
+        return undo_chosen(model);
+    }
+    if let Some(pending) = model.pending.back_mut() {
+        if pending.asked {
+            pending.undo = true;
+            return Vec::new();
+        }
+        if let Some(pending) = model.pending.pop_back() {
+            let name = pending.row.case.name();
+            bring_back(model, pending.index, pending.row, pending.desk);
+            model.say(Severity::Info, format!("{name} taken back; nothing has left."));
+        }
+        return Vec::new();
+    }
+    let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
+    match newest.map(|row| (row.decision.id, row.state, row_name(row))) {
+        None => {
+            model.say(Severity::Info, "There is no decision of yours to take back.");
+            Vec::new()
+        }
+        Some((id, DeliveryState::Held, _)) => vec![Effect::Undo(id)],
+        Some((_, state, name)) => {
+            let history = model.settings.keymap.label(Action::History);
+            model.say(
+                Severity::Warn,
+                format!("{name} is {} already; nothing was touched. {history} opens the history, u there opens the case again.", state.word()),
+            );
+            Vec::new()
+        }
+    }
+}
+
+/// `u` in the history: a held decision is taken back, a settled one's case is opened again.
+fn undo_chosen(model: &mut Model) -> Vec<Effect> {
+    let Some(row) = model.history.current() else { return Vec::new() };
+    let (id, case, state) = (row.decision.id, row.decision.case.clone(), row.state);
+    match state {
+        DeliveryState::Held => vec![Effect::Undo(id)],
+        DeliveryState::Sending | DeliveryState::Unknown => {
+            model.say(Severity::Warn, "It is on its way to Didit; wait until it is settled.");
+            Vec::new()
+        }
+        DeliveryState::Undone => {
+            model.say(Severity::Info, "It was taken back already.");
+            Vec::new()
+        }
+        _ => vec![Effect::Reopen(id, case)],
+    }
+}
+
+fn row_name(row: &HistoryRow) -> String {
+    match row.decision.session_number {
+        Some(number) => format!("#{number}"),
+        None => row.decision.case.short().to_owned(),
+    }
+}
+
+fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>) -> Vec<Effect> {
+    let text = match result {
+        Ok(Undone::TakenBack(case)) => {
+            let name = model.outbox.iter().find(|r| r.decision.id == id).map(row_name);
+            let name = name.unwrap_or_else(|| case.short().to_owned());
+            model.say(Severity::Info, format!("{name} taken back; nothing has left."));
+            return show_case(model, case);
+        }
+        Ok(Undone::NotHeld(state)) => {
+            format!("It is {} already; nothing was taken back.", state.word())
+        }
+        Ok(Undone::NotYours) => "It is another reviewer's; nothing was taken back.".to_owned(),
+        Ok(Undone::Unknown) => "There is no such decision.".to_owned(),
+        Err(problem) => problem.text,
+    };
+    model.say(Severity::Warn, text);
+    Vec::new()
+}
+
+fn on_reopened(
+    model: &mut Model,
+    id: DecisionId,
+    case: SessionId,
+    result: Result<bool, Problem>,
+) -> Vec<Effect> {
+    match result {
+        Ok(true) => {
+            model.reopened = Some((case.clone(), id));
+            model.details.remove(&case);
+            model.say(
+                Severity::Warn,
+                "Open again for a new decision. What Didit has done already (status, webhooks, lists) stands until then.",
+            );
+            let mut effects = show_case(model, case.clone());
+            effects.push(Effect::Refresh(case));
+            effects
+        }
+        Ok(false) => {
+            model.say(Severity::Warn, "There is nothing to open again.");
+            Vec::new()
+        }
+        Err(problem) => {
+            model.problem(&problem);
+            Vec::new()
+        }
+    }
+}
+
+/// Puts a case on the desk that is open again: the queue is read around it.
+fn show_case(model: &mut Model, case: SessionId) -> Vec<Effect> {
+    model.screen = Screen::Review;
+    model.view = super::queue::View::Waiting;
+    model.queue.query.states = model.view.states();
+    model.queue.query.filter.clear();
+    model.epoch += Model::DESK_EPOCHS;
+    let place =
+        model.details.get(&case).and_then(|d| d.case.must_judge(&model.settings.bands).next());
+    let mut desk = Desk::new(case.clone(), place.unwrap_or(0), model.epoch);
+    desk.replaces = model.reopened.take_if(|(key, _)| *key == case).map(|(_, id)| id);
+    model.desk = Some(desk);
+    load(model, Some(case))
+}
+
+fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
+    let state_before =
+        |id: DecisionId| model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.state);
+    let news = rows.iter().find(|row| {
+        state_before(row.decision.id).is_some_and(|before| before != row.state)
+            && !row.state.is_open()
+    });
+    let word = news.map(|row| {
+        let name = row_name(row);
+        let note = row.note.clone().unwrap_or_default();
+        match row.state {
+            DeliveryState::Sent => {
+                (Severity::Info, format!("{name} {}: {note}", row.decision.disposition.word()))
+            }
+            DeliveryState::Conflict => (
+                Severity::Error,
+                format!(
+                    "CONFLICT {name}: {note} H shows both; theirs stays unless you decide again."
+                ),
+            ),
+            DeliveryState::Refused => (Severity::Error, format!("{name} REFUSED by Didit: {note}")),
+            _ => (Severity::Info, format!("{name} {}. {note}", row.state.word())),
+        }
+    });
+    model.outbox = rows;
+    model.store_trouble = None;
+    if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
+        model.say(severity, text);
+    }
+    if model.screen == Screen::History { vec![Effect::LoadHistory] } else { Vec::new() }
+}
+
+fn on_history(model: &mut Model, result: Result<Vec<HistoryRow>, Problem>) -> Vec<Effect> {
+    model.history.loading = false;
+    match result {
+        Ok(rows) => {
+            model.history.rows = rows;
+            model.history.step(0);
+        }
+        Err(problem) => model.problem(&problem),
+    }
+    Vec::new()
+}
+
+// Leaving.
+
+fn ask_to_leave(model: &mut Model) -> Vec<Effect> {
+    if model.leaving.is_some() {
+        model.exit = Some(Exit::Quit);
+        return Vec::new();
+    }
+    let unsent = model.unsent();
+    if unsent.held + unsent.sending == 0 {
+        return leave(model, Leaving::Saving);
+    }
+    if !matches!(model.overlays.last(), Some(Overlay::Quit)) {
+        model.overlays.push(Overlay::Quit);
+    }
+    cover(model)
+}
+
+fn leave(model: &mut Model, how: Leaving) -> Vec<Effect> {
+    model.leaving = Some(how);
+    model.ask_pending(true)
+}
+
+impl Model {
+    /// Epochs set aside for one desk; each new desk starts behind the last one's.
+    const DESK_EPOCHS: u64 = 1 << 20;
+
+    /// Asks the store to record the decisions that no burst can take back any more, or all of them.
+    fn ask_pending(&mut self, all: bool) -> Vec<Effect> {
+        let now = self.now;
+        let due = self
+            .pending
+            .iter_mut()
+            .filter(|p| !p.asked && (all || now.since(p.decision.at) >= verdict::BURST_MS));
+        due.map(|p| {
+            p.asked = true;
+            Effect::Decide(Box::new(p.decision.clone()))
+        })
+        .collect()
+    }
+
+    /// Leaves as soon as nothing is being recorded any more. When the terminal is gone the model waits for
+    /// nothing: the shell still waits for what it was asked to record.
+    fn settle_leaving(&mut self) {
+        match self.leaving {
+            Some(Leaving::Gone) => self.exit = Some(Exit::Gone),
+            Some(Leaving::Saving) if self.pending.is_empty() => self.exit = Some(Exit::Quit),
+            Some(Leaving::Saving | Leaving::Flushing) | None => {}
+        }
+    }
+
+    /// Takes up the first row at or after `index` that nobody else has, else the one before.
+    pub(super) fn advance_from(&mut self, index: usize) {
+        let me = &self.settings.reviewer.id;
+        let free =
+            |row: &crate::domain::QueueRow| row.taken.as_ref().is_none_or(|t| t.reviewer.id == *me);
+        let rows = &self.queue.rows;
+        let next = (index..rows.len())
+            .find(|i| free(&rows[*i]))
+            .or_else(|| (0..index.min(rows.len())).rev().find(|i| free(&rows[*i])))
+            .or_else(|| (!rows.is_empty()).then(|| index.min(rows.len() - 1)));
+        match next {
+            Some(next) => put_row_on_desk(self, next),
+            None => self.desk = None,
+        }
+    }
+
+    /// A version 7 UUID of this moment.
+    pub(super) fn new_uuid(&mut self, at: Millis) -> uuid::Uuid {
+        let mut random = [0; 10];
+        self.random.fill(&mut random);
+        let ms = u64::try_from(at.0).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
+    }
+
+    /// Keeps the desk as it is before a deciding key, in case the key is the first of a burst.
+    pub(super) fn remember_before_burst(&mut self, at: Millis) {
+        self.before_burst = self.desk.clone().map(|desk| (at, desk));
+    }
+
+    /// Takes back what the first keys of a burst began.
+    pub(super) fn restore_before_burst(&mut self, at: Millis) {
+        let Some((_, desk)) =
+            self.before_burst.take_if(|(since, _)| at.since(*since) <= verdict::BURST_MS)
+        else {
+            return;
+        };
+        match self.pending.pop_back_if(|p| !p.asked && p.decision.case == desk.key) {
+            Some(pending) => bring_back(self, pending.index, pending.row, pending.desk),
+            None => {
+                if let Some(now) = self.desk.as_mut().filter(|now| now.key == desk.key) {
+                    now.judged = desk.judged;
+                    now.turn_to(desk.place);
+                }
+            }
+        }
+    }
+
+    /// Says what went wrong.
+    fn problem(&mut self, problem: &Problem) {
+        match problem.kind {
+            ProblemKind::Network | ProblemKind::Key => self.link = Link::Down(problem.text.clone()),
+            ProblemKind::Store => {
+                self.store_trouble = Some("the store cannot be reached".to_owned())
+            }
+            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {}
+        }
+        self.say(Severity::Error, format!("{} {}", problem.text, problem.hint).trim().to_owned());
+    }
+
+    /// Forgets details and pictures of cases outside the window.
+    fn forget_outside_window(&mut self) {
+        let wanted = super::effect::wants(self).window;
+        let keep = |key: &SessionId| wanted.iter().any(|(wanted, _)| wanted == key);
+        self.details.retain(|key, _| keep(key));
+        self.unreachable.retain(|key, _| keep(key));
+        self.pictures.retain(|(key, _), _| keep(key));
+    }
+}

@@ -1,0 +1,281 @@
+//! From a deciding key to a decision: the rules that keep a wrong person from being decided about.
+
+use super::action::Action;
+use super::desk::{Desk, PictureState, Side};
+use super::model::{Model, Overlay, Pending, Severity};
+use crate::domain::{
+    Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Receipt,
+    SeenPicture, Target,
+};
+
+/// More than this many keys within [`BURST_MS`] are a paste or a fault, and decide nothing.
+pub const BURST_KEYS: usize = 3;
+/// The window of a burst, in milliseconds. A decision is kept back this long before it is recorded.
+pub const BURST_MS: i64 = 30;
+/// A deciding key must have been quiet this long, in milliseconds: a held key decides at most once.
+pub const QUIET_MS: i64 = 150;
+
+/// What a key would do now, in the words of the consequence line. Names every session it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consequence {
+    /// What `a` would do.
+    pub approve: String,
+    /// What `x` would do.
+    pub reject: String,
+}
+
+impl Consequence {
+    /// The consequence of the keys for the pair on the screen.
+    #[must_use]
+    pub fn of(model: &Model) -> Option<Self> {
+        let desk = model.desk.as_ref()?;
+        let details = model.desk_details()?;
+        let case = &details.case;
+        let name = case.name();
+        let now = case.status.word();
+        let after = remaining(case, desk, model).len();
+        let approve = match approve_refusal(details, desk, model) {
+            Some(why) => why,
+            None if after > 0 => format!("this pair different, then {after} more to judge"),
+            None => format!("{name} {now} -> Approved"),
+        };
+        let listing = match details.auto_blocklist {
+            Some(true) => " + AUTO-BLOCKLIST of its face",
+            Some(false) => "",
+            None => " (its workflow may blocklist by itself)",
+        };
+        Some(Self { approve, reject: format!("{name} {now} -> Declined{listing}") })
+    }
+}
+
+/// Must-judge candidates that would still be unjudged after the one on the screen.
+fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
+    case.must_judge(&model.settings.bands)
+        .filter(|place| *place != desk.place && !desk.judged.contains_key(place))
+        .collect()
+}
+
+/// Why `a` is off for this pair, in words for the consequence line.
+fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<String> {
+    if let Some(faces) = desk.several_faces(details) {
+        let most = faces.len().clamp(1, 5);
+        return Some(format!("off: several faces; press 1-{most} for the one that is meant"));
+    }
+    if details.case.set_aside > 0 && remaining(&details.case, desk, model).is_empty() {
+        return Some(format!("off: {} candidate(s) could not be read", details.case.set_aside));
+    }
+    let judged_here = desk.candidate(&details.case.candidates)?.must_judge(&model.settings.bands);
+    (!judged_here).then(|| "off: this candidate needs no judgement".to_owned())
+}
+
+/// Whether a deciding key counts now. Says why not, and notes the press.
+fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
+    let quiet = model.last_press.insert(action, at).is_none_or(|last| at.since(last) >= QUIET_MS);
+    if !quiet {
+        return false;
+    }
+    match model.armed(at) {
+        Ok(()) => true,
+        Err(why) => {
+            let label = model.settings.keymap.label(action);
+            model.say(Severity::Warn, format!("'{label}' decided nothing: {}.", why.words()));
+            false
+        }
+    }
+}
+
+/// `a`: the pair is of two people. The last one approves.
+pub fn approve(model: &mut Model, at: Millis) {
+    if !gate(model, Action::Approve, at) {
+        return;
+    }
+    let (Some(desk), Some(details)) = (&model.desk, model.desk_details()) else { return };
+    if let Some(why) = approve_refusal(details, desk, model) {
+        model.say(Severity::Warn, format!("'a' is {why}."));
+        return;
+    }
+    let next = remaining(&details.case, desk, model);
+    model.remember_before_burst(at);
+    let Some(desk) = &mut model.desk else { return };
+    desk.judged.insert(desk.place, Judgement::Different);
+    let after = desk.place;
+    match next.iter().find(|place| **place > after).or(next.first()) {
+        Some(place) => {
+            let place = *place;
+            desk.turn_to(place);
+            model.say(Severity::Info, format!("Different. {} more to judge.", next.len()));
+        }
+        None => decide(model, Disposition::Approve, None, at),
+    }
+}
+
+/// `x`: the pair is of one person. Declines at once, the rest stays unjudged.
+pub fn reject(model: &mut Model, at: Millis) {
+    if !gate(model, Action::Reject, at) || !on_a_must_judge(model, Action::Reject) {
+        return;
+    }
+    judge_here(model, Judgement::Same, at);
+    decide(model, Disposition::Reject, None, at);
+}
+
+/// `i`: cannot tell. To a second reviewer.
+pub fn unsure(model: &mut Model, at: Millis) {
+    if !gate(model, Action::Unsure, at) || !on_a_must_judge(model, Action::Unsure) {
+        return;
+    }
+    judge_here(model, Judgement::Unsure, at);
+    decide(model, Disposition::Escalate, None, at);
+}
+
+/// `e`: to a second reviewer. Works without pictures: that is what it is for.
+pub fn escalate(model: &mut Model, at: Millis) {
+    let quiet =
+        model.last_press.insert(Action::Escalate, at).is_none_or(|last| at.since(last) >= QUIET_MS);
+    let Some(desk) = model.desk.as_ref().filter(|_| quiet) else { return };
+    if let Err(why) = model.lease_held(desk) {
+        model.say(Severity::Warn, format!("Nothing was escalated: {}.", why.words()));
+        return;
+    }
+    model.remember_before_burst(at);
+    decide(model, Disposition::Escalate, None, at);
+}
+
+/// The second `B` of the interlock, the number typed.
+pub fn blocklist(model: &mut Model, target: Target, at: Millis) {
+    if !gate(model, Action::Blocklist, at) {
+        return;
+    }
+    let known = model.desk_details().is_some_and(|details| {
+        target.session_id == details.case.key
+            || details
+                .case
+                .candidates
+                .iter()
+                .any(|c| c.session_id.as_ref() == Some(&target.session_id))
+    });
+    if !known {
+        model.say(Severity::Error, "The target is not part of this case any more.");
+        return;
+    }
+    judge_here(model, Judgement::Same, at);
+    model.overlays.retain(|o| !matches!(o, Overlay::Interlock(_)));
+    decide(model, Disposition::Blocklist, Some(target), at);
+}
+
+/// Whether a verdict on the shown candidate means anything.
+fn on_a_must_judge(model: &mut Model, action: Action) -> bool {
+    let fits = model.desk.as_ref().zip(model.desk_details()).is_some_and(|(desk, details)| {
+        desk.candidate(&details.case.candidates)
+            .is_some_and(|c| c.must_judge(&model.settings.bands))
+    });
+    if !fits {
+        let label = model.settings.keymap.label(action);
+        model.say(
+            Severity::Warn,
+            format!("'{label}' decided nothing: this candidate needs no judgement."),
+        );
+    }
+    fits
+}
+
+fn judge_here(model: &mut Model, judgement: Judgement, at: Millis) {
+    model.remember_before_burst(at);
+    if let Some(desk) = &mut model.desk {
+        desk.judged.insert(desk.place, judgement);
+    }
+}
+
+/// Makes the decision, takes the case off the desk and shows the next one. It is recorded once a burst
+/// of keys can be ruled out.
+fn decide(model: &mut Model, disposition: Disposition, target: Option<Target>, at: Millis) {
+    let Some(decision) = form(model, disposition, target, at) else { return };
+    let Some(desk) = model.desk.clone() else { return };
+    let Some((index, row)) = model.queue.remove(&desk.key) else { return };
+    let words = match disposition {
+        Disposition::Escalate => "escalated",
+        Disposition::Approve => "approve",
+        Disposition::Blocklist => "blocklist",
+        _ => "reject",
+    };
+    model.say(Severity::Info, format!("{} {words}: saving.", row.case.name()));
+    let pending = Pending { decision, index, row, desk, asked: false, undo: false };
+    model.pending.push_back(pending);
+    model.advance_from(index);
+}
+
+fn form(
+    model: &mut Model,
+    disposition: Disposition,
+    target: Option<Target>,
+    at: Millis,
+) -> Option<Decision> {
+    let id = DecisionId(model.new_uuid(at));
+    let desk = model.desk.as_ref()?;
+    let row = model.row(&desk.key)?;
+    // An escalation is possible before the case could be hydrated; everything else was armed.
+    let case = model.desk_details().map_or(&row.case, |details| &details.case);
+    let judgements = case
+        .must_judge(&model.settings.bands)
+        .map(|place| Judged {
+            place,
+            session_id: case.candidates[place].session_id.clone(),
+            judgement: desk.judged.get(&place).copied(),
+        })
+        .collect();
+    Some(Decision {
+        id,
+        case: case.key.clone(),
+        session_number: case.session_number,
+        kind: case.kind,
+        disposition,
+        judgements,
+        reason: desk.reason,
+        comment: desk.comment.clone(),
+        target,
+        reviewer: model.settings.reviewer.clone(),
+        seen_status: case.status.clone(),
+        at,
+        receipt: receipt(model, desk, at),
+        replaces: desk.replaces,
+    })
+}
+
+fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
+    let Some((painted, since)) = &desk.painted else { return Receipt::default() };
+    let seen = |side, cells| match model.picture(&desk.key, side) {
+        PictureState::Ready { sha256, .. } => Some(SeenPicture { sha256: sha256.clone(), cells }),
+        _ => None,
+    };
+    Receipt {
+        pictures: [
+            (Side::Subject, painted.cells[0]),
+            (Side::Candidate(desk.place), painted.cells[1]),
+        ]
+        .into_iter()
+        .filter_map(|(side, cells)| seen(side, cells))
+        .collect(),
+        protocol: painted.protocol.clone(),
+        eye_pixels: painted.eye_pixels.iter().flatten().copied().collect(),
+        zooms: desk.looks.1,
+        flips: desk.looks.0,
+        score_hidden: false,
+        dwell_ms: at.since(*since),
+    }
+}
+
+/// Notes a key's arrival; true when it is part of a burst. What the burst's first keys had begun is
+/// taken back.
+pub fn burst(model: &mut Model, at: Millis, in_one_read: u32) -> bool {
+    model.arrivals.push_back(at);
+    while model.arrivals.len() > BURST_KEYS + 1 {
+        model.arrivals.pop_front();
+    }
+    let many = model.arrivals.len() > BURST_KEYS
+        && model.arrivals.front().is_some_and(|first| at.since(*first) <= BURST_MS);
+    let burst = many || usize::try_from(in_one_read).unwrap_or(usize::MAX) > BURST_KEYS;
+    if burst {
+        model.restore_before_burst(at);
+        model.say(Severity::Warn, "Too many keys at once (a paste?): nothing was decided.");
+    }
+    burst
+}
