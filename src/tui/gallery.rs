@@ -1,0 +1,83 @@
+//! Pictures ready to be drawn, by case and side. A picture is found under its own case only, so a late
+//! one can never appear under another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::core::{Side, Zoom};
+use crate::domain::SessionId;
+use crate::picture::CellPicture;
+
+/// What a frame shows: everything that changes its pixels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FrameKey {
+    /// The case.
+    pub case: SessionId,
+    /// Which picture of it.
+    pub side: Side,
+    /// Which part of the face.
+    pub zoom: Zoom,
+    /// Mirrored or not.
+    pub mirrored: bool,
+    /// Cells it was made for: columns, rows.
+    pub cells: (u16, u16),
+}
+
+/// A picture ready for the terminal.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Columns it covers, at most those of the key.
+    pub columns: u16,
+    /// Rows it covers.
+    pub rows: u16,
+    /// How it gets onto the screen.
+    pub body: FrameBody,
+    /// Pixels between the eyes as displayed, where a face box is known.
+    pub eye_pixels: Option<u16>,
+}
+
+/// How a picture gets onto the screen.
+#[derive(Clone)]
+pub enum FrameBody {
+    /// Sent to the terminal beforehand under this id; shown by placeholder characters.
+    Placeholders(u32),
+    /// Written at its place each time it has to be shown again (sixel, iTerm2).
+    Inline(Arc<[u8]>),
+    /// Characters and colours.
+    Cells(Arc<CellPicture>),
+}
+
+impl std::fmt::Debug for FrameBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Placeholders(_) => "Placeholders",
+            Self::Inline(_) => "Inline",
+            Self::Cells(_) => "Cells",
+        })
+    }
+}
+
+/// All pictures ready to be drawn.
+#[derive(Debug, Default)]
+pub struct Gallery {
+    frames: HashMap<FrameKey, Frame>,
+}
+
+impl Gallery {
+    /// The frame for a key.
+    #[must_use]
+    pub fn get(&self, key: &FrameKey) -> Option<&Frame> {
+        self.frames.get(key)
+    }
+
+    /// Puts a frame in; the one it replaces is given back.
+    pub fn put(&mut self, key: FrameKey, frame: Frame) -> Option<Frame> {
+        self.frames.insert(key, frame)
+    }
+
+    /// Takes out every frame that `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&FrameKey) -> bool) -> Vec<Frame> {
+        let gone: Vec<FrameKey> = self.frames.keys().filter(|key| !keep(key)).cloned().collect();
+        gone.iter().filter_map(|key| self.frames.remove(key)).collect()
+    }
+}

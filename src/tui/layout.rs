@@ -1,0 +1,131 @@
+//! Where things are: pure functions of the size, used by the views and by whoever prepares pictures, so
+//! that a picture is made for exactly the cells it will fill.
+
+use ratatui::layout::Rect;
+
+use crate::core::{Desk, Size};
+
+/// The smallest screen on which faces are shown: below it the decision keys are off.
+pub const SMALLEST: Size = (60, 18);
+
+/// The Review screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReviewLayout {
+    /// One line: place in the queue, deadlines, what is on its way, who.
+    pub status: Rect,
+    /// The queue beside the pair, on wide screens.
+    pub queue: Option<Rect>,
+    /// One line over the subject's picture.
+    pub subject_title: Rect,
+    /// The subject's picture.
+    pub subject: Rect,
+    /// One line over the candidate's picture.
+    pub candidate_title: Rect,
+    /// The candidate's picture.
+    pub candidate: Rect,
+    /// What agrees and what differs.
+    pub facts: Rect,
+    /// One line: armed or not, and why.
+    pub arming: Rect,
+    /// What the keys would do.
+    pub consequence: Rect,
+    /// The keys.
+    pub keys: Rect,
+    /// The last word.
+    pub notice: Rect,
+}
+
+impl ReviewLayout {
+    /// The layout for a size in cells. `flipped` is the one-pane layout: both pictures in one place.
+    #[must_use]
+    pub fn new((width, height): Size, flipped: bool) -> Self {
+        let tall = height >= 32;
+        let wide = width >= 110;
+        let facts_rows = if tall { 6 } else { 1 };
+        let consequence_rows = if tall || width < 100 { 2 } else { 1 };
+        let key_rows = if tall { 2 } else { 1 };
+        let line = |y: u16, rows: u16| Rect::new(0, y, width, rows.min(height.saturating_sub(y)));
+        let bottom = facts_rows + 1 + consequence_rows + key_rows + 1;
+        let top = 1;
+        let middle = height.saturating_sub(top + bottom);
+        let queue_width = if wide { (width / 5).clamp(24, 34) } else { 0 };
+        let queue = wide.then(|| Rect::new(0, top, queue_width, middle));
+        let left = queue_width + u16::from(wide);
+        let room = width.saturating_sub(left);
+        let pane = |x: u16, w: u16, title: bool| {
+            let (y, rows) = if title { (top, 1) } else { (top + 1, middle.saturating_sub(1)) };
+            Rect::new(x, y, w, rows.min(middle))
+        };
+        let half = room.saturating_sub(1) / 2;
+        let (subject_x, subject_w, candidate_x, candidate_w) = if flipped {
+            (left, room, left, room)
+        } else {
+            (left, half, left + half + 1, half)
+        };
+        let mut y = top + middle;
+        let mut next = |rows: u16| {
+            let area = line(y, rows);
+            y += rows;
+            area
+        };
+        Self {
+            status: line(0, 1),
+            queue,
+            subject_title: pane(subject_x, subject_w, true),
+            subject: pane(subject_x, subject_w, false),
+            candidate_title: pane(candidate_x, candidate_w, true),
+            candidate: pane(candidate_x, candidate_w, false),
+            facts: next(facts_rows),
+            arming: next(1),
+            consequence: next(consequence_rows),
+            keys: next(key_rows),
+            notice: next(1),
+        }
+    }
+
+    /// The layout for what is on the desk.
+    #[must_use]
+    pub fn of(size: Size, desk: Option<&Desk>) -> Self {
+        Self::new(size, desk.is_some_and(|desk| desk.flipped))
+    }
+
+    /// Where the blocklist interlock stands: everything below the pictures, which it never covers.
+    #[must_use]
+    pub fn interlock(&self) -> Rect {
+        let bottom = self.keys.bottom();
+        Rect::new(0, self.facts.y, self.status.width, bottom.saturating_sub(self.facts.y))
+    }
+
+    /// Cells for each picture: columns, rows.
+    #[must_use]
+    pub fn picture_cells(&self) -> Size {
+        (self.subject.width, self.subject.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn faces_get_the_room_they_need() {
+        for (size, flipped, least) in
+            [((80, 24), false, (39, 15)), ((120, 40), false, (46, 25)), ((200, 60), false, (80, 45)), ((80, 24), true, (80, 15))]
+        {
+            let (columns, rows) = ReviewLayout::new(size, flipped).picture_cells();
+            assert!(columns >= least.0 && rows >= least.1, "{size:?}: {columns}x{rows}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_stays_on_the_screen(width in 0u16..400, height in 0u16..200, flipped: bool) {
+            let l = ReviewLayout::new((width, height), flipped);
+            for area in [l.status, l.subject_title, l.subject, l.candidate_title, l.candidate, l.facts,
+                l.arming, l.consequence, l.keys, l.notice, l.interlock(), l.queue.unwrap_or_default()] {
+                prop_assert!(area.right() <= width.max(1) && area.bottom() <= height.max(1), "{area:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The blocklist interlock: who, what, and the number that has to be typed.
+
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+use crate::core::{Action, Interlock, Model};
+use crate::tui::layout::ReviewLayout;
+use crate::tui::theme::{Meaning, Theme};
+
+/// Draws the interlock below the pictures.
+pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Frame<'_>) {
+    let area = ReviewLayout::of(model.size, model.desk.as_ref()).interlock();
+    let Some(target) = lock.target() else { return };
+    let label = |action| model.settings.keymap.label(action);
+    let number = target.session_number.map_or_else(|| "no number".to_owned(), |n| format!("#{n}"));
+    let choice = format!(
+        "   {} of {}, {}/{} another",
+        lock.chosen + 1,
+        lock.targets.len(),
+        label(Action::PreviousCandidate),
+        label(Action::NextCandidate),
+    );
+    let subject = model.desk_details().map(|d| d.case.name()).unwrap_or_default();
+    let third = match (&target.refused, lock.is_complete()) {
+        (Some(why), _) => Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad)),
+        (None, true) => Line::styled(
+            format!(" {} again to hold", label(Action::Blocklist)),
+            theme.style(Meaning::Good),
+        ),
+        (None, false) => Line::from(vec![
+            Span::raw(" type the number of the session to block, or esc: "),
+            Span::styled(format!("{}__", lock.typed), theme.style(Meaning::Key)),
+        ]),
+    };
+    let lines = vec![
+        Line::styled(
+            " BLOCKLIST  future sessions with this face are declined automatically ",
+            theme.style(Meaning::Bad),
+        ),
+        Line::from(vec![
+            Span::raw(" target > "),
+            Span::styled(
+                format!("{} {number}  {}", target.kind, target.status),
+                theme.style(Meaning::Warn),
+            ),
+            Span::styled(choice, theme.style(Meaning::Muted)),
+        ]),
+        third,
+        Line::styled(
+            format!(" then: {subject} -> Declined, and the face of {number} on the blocklist. Enter does nothing."),
+            theme.style(Meaning::Muted),
+        ),
+    ];
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines), area);
+}

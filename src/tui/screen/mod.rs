@@ -1,0 +1,15 @@
+//! One file a screen; a screen reads the model and draws.
+
+mod help;
+mod history;
+mod interlock;
+mod queue;
+mod quit;
+mod review;
+
+pub use help::{help, reasons};
+pub use history::history;
+pub use interlock::interlock;
+pub use queue::{queue, queue_column};
+pub use quit::quit;
+pub use review::review;
