@@ -25,5 +25,6 @@
 //! cli: domain input config core didit store picture term intake outbox tui shell sim
 //! ```
 
+pub mod didit;
 pub mod domain;
 pub mod input;
