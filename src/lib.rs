@@ -25,6 +25,8 @@
 //! cli: domain input config core didit store picture term intake outbox tui shell sim
 //! ```
 
+pub mod config;
 pub mod core;
+pub mod didit;
 pub mod domain;
 pub mod input;

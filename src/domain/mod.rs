@@ -5,6 +5,7 @@
 //! Time is always a parameter, in Unix milliseconds ([`Millis`]).
 
 mod case;
+mod clock;
 mod decision;
 mod details;
 mod ids;
@@ -14,6 +15,7 @@ mod text;
 pub use case::{
     Band, Bands, Candidate, Case, CaseState, Similarity, Source, Status, SubjectKind, Tally,
 };
+pub use clock::Clock;
 pub use decision::{
     Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reason, Receipt, Reviewer,
     SeenPicture, Target,

@@ -1,0 +1,282 @@
+//! One round: both listings, page by page; a decision call for what is new; then the cases that no
+//! listing shows any more. Writes nothing at Didit.
+
+use std::collections::HashSet;
+
+use futures_util::stream::{self, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::policy::{self, Setback, Standing};
+use super::{Counts, Intake, IntakeError, Notice, Report};
+use crate::didit::{ApiError, ErrorKind, SessionPage, SessionQuery, SessionRow};
+use crate::domain::{CaseState, Details, Millis, SessionId, Status, SubjectKind};
+use crate::store::Admitted;
+
+/// So many pages in a row without a session not yet seen mean that the listing goes in circles.
+const STALE_PAGES: u32 = 3;
+/// So many server failures in a round are borne as single items.
+const STUMBLES: u32 = 3;
+/// How many cases without a listing are looked through for those to ask.
+const UNSEEN_MOST: u32 = 1_000;
+
+/// A round under way.
+struct Round<'a> {
+    report: Report<'a>,
+    started: Millis,
+    /// Saved searches created before this are passed over.
+    cutoff: Millis,
+    counts: Counts,
+    seen: HashSet<SessionId>,
+    stumbles: u32,
+}
+
+impl Round<'_> {
+    fn set_aside(&mut self, session: Option<SessionId>, why: String) {
+        self.counts.set_aside += 1;
+        (self.report)(Notice::SetAside { session, why });
+    }
+
+    /// Passes over a session whose decision call failed, or ends the round.
+    fn setback(&mut self, key: SessionId, error: ApiError) -> Result<(), IntakeError> {
+        let why = match policy::setback(error.kind) {
+            Setback::Vanished => "The session vanished between listing and reading.".to_owned(),
+            Setback::Unreadable => format!("The session cannot be read: {error}."),
+            Setback::Stumble if self.stumbles < STUMBLES => {
+                self.stumbles += 1;
+                format!("The session could not be read this time: {error}.")
+            }
+            Setback::Stumble | Setback::Fatal => return Err(error.into()),
+        };
+        self.set_aside(Some(key), why);
+        Ok(())
+    }
+}
+
+/// A session that was asked for.
+struct Read {
+    key: SessionId,
+    listed: Status,
+    /// When the call began: an answer older than a decision must not undo it.
+    at: Millis,
+    answer: Result<Details, ApiError>,
+}
+
+impl Intake {
+    /// One round. Stopping it loses nothing: what was taken in stays.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; a listing that failed half way makes nobody depart.
+    pub async fn pull(
+        &mut self,
+        report: Report<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Counts, IntakeError> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(IntakeError::Stopped),
+            counts = self.round(report) => counts,
+        }
+    }
+
+    async fn round(&mut self, report: Report<'_>) -> Result<Counts, IntakeError> {
+        let started = self.clock.now();
+        let cutoff = started.plus(-self.settings.lookback_ms);
+        let counts = Counts::default();
+        let mut round =
+            Round { report, started, cutoff, counts, seen: HashSet::new(), stumbles: 0 };
+        let limit = self.settings.page_size.clamp(1, 100);
+        let statuses = self.settings.statuses.clone();
+        let warnings = self.settings.warnings.clone();
+        let duplicates = SessionQuery { statuses, warnings, limit, ..SessionQuery::default() };
+        self.listing(&mut round, &duplicates, SubjectKind::Workflow).await?;
+        self.departures(&mut round).await?;
+        let saved = SessionQuery { limit, ..SessionQuery::saved_searches(cutoff) };
+        self.listing(&mut round, &saved, SubjectKind::SavedSearch).await?;
+        self.passed_over.retain(|key, _| round.seen.contains(key));
+        Ok(round.counts)
+    }
+
+    // Listing.
+
+    async fn listing(
+        &mut self,
+        round: &mut Round<'_>,
+        query: &SessionQuery,
+        kind: SubjectKind,
+    ) -> Result<(), IntakeError> {
+        let mut listed_at = self.clock.now();
+        let mut page = self.client.sessions(query).await?;
+        let mut stale = 0;
+        loop {
+            let next = page.next.take();
+            let fresh = self.page(round, page, kind, listed_at).await?;
+            stale = if fresh { 0 } else { stale + 1 };
+            (round.report)(Notice::Progress(round.counts));
+            let Some(next) = next else { return Ok(()) };
+            if stale >= STALE_PAGES {
+                return Err(IntakeError::Endless);
+            }
+            listed_at = self.clock.now();
+            page = self.client.next_sessions(&next).await?;
+        }
+    }
+
+    /// Takes a page in; whether it held a session that was not seen before.
+    async fn page(
+        &mut self,
+        round: &mut Round<'_>,
+        page: SessionPage,
+        kind: SubjectKind,
+        listed_at: Millis,
+    ) -> Result<bool, IntakeError> {
+        for row in page.set_aside {
+            round.set_aside(None, format!("Row {} of a page: {}.", row.place + 1, row.why));
+        }
+        let mut rows = page.rows;
+        rows.retain(|row| round.seen.insert(row.session_id.clone()));
+        let fresh = !rows.is_empty();
+        rows.retain(|row| match kind {
+            SubjectKind::SavedSearch => !policy::is_old(row.created_at, round.cutoff),
+            SubjectKind::Workflow | SubjectKind::Unreachable => {
+                policy::wanted(&self.settings, &row.status)
+            }
+        });
+        round.counts.seen += rows.len() as u64;
+        let ask = self.to_ask(rows, listed_at).await?;
+        let (client, clock) = (self.client.clone(), self.clock.clone());
+        let mut reads = stream::iter(ask)
+            .map(|row| {
+                let (client, clock) = (&client, &clock);
+                async move {
+                    let at = clock.now();
+                    let answer = client.decision(&row.session_id, kind).await;
+                    Read { key: row.session_id, listed: row.status, at, answer }
+                }
+            })
+            .buffer_unordered(self.settings.parallel.max(1));
+        while let Some(read) = reads.next().await {
+            self.take_in(round, read).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// The rows that a decision call has to be spent on.
+    async fn to_ask(
+        &self,
+        rows: Vec<SessionRow>,
+        listed_at: Millis,
+    ) -> Result<Vec<SessionRow>, IntakeError> {
+        let keys: Vec<_> = rows.iter().map(|row| row.session_id.clone()).collect();
+        let now = self.clock.now();
+        let unsettled: HashSet<_> =
+            self.store.touch(&self.origin, &keys, listed_at, now).await?.into_iter().collect();
+        let mut ask = Vec::new();
+        for row in rows {
+            let passed_over = self.passed_over.get(&row.session_id) == Some(&row.status);
+            if passed_over || !unsettled.contains(&row.session_id) {
+                continue;
+            }
+            let known = self.store.case(&self.origin, &row.session_id, now).await?;
+            if policy::worth_asking(&row.status, known.as_ref()) {
+                ask.push(row);
+            }
+        }
+        Ok(ask)
+    }
+
+    // One session.
+
+    async fn take_in(&mut self, round: &mut Round<'_>, read: Read) -> Result<(), IntakeError> {
+        let details = match read.answer {
+            Ok(details) => details,
+            Err(error) => return round.setback(read.key, error),
+        };
+        let mut standing = policy::standing(&self.settings, &details, round.cutoff);
+        if matches!(standing, Standing::Case(_)) {
+            match self.noted_elsewhere(&details).await {
+                Ok(true) => standing = Standing::Nothing,
+                Ok(false) => {}
+                Err(error) => return round.setback(read.key, error),
+            }
+        }
+        match standing {
+            Standing::Case(state) => self.admit(round, &details, state, read.at).await,
+            Standing::Nothing => {
+                self.passed_over.insert(read.key, read.listed);
+                Ok(())
+            }
+            Standing::Elsewhere => Ok(()),
+        }
+    }
+
+    /// Whether a saved search bears a note of ours that its decision call does not show: another
+    /// secondlook decided it.
+    async fn noted_elsewhere(&self, details: &Details) -> Result<bool, ApiError> {
+        if details.case.kind != SubjectKind::SavedSearch || !details.reviews.is_empty() {
+            return Ok(false);
+        }
+        match self.client.reviews(&details.case.key).await {
+            Ok(feed) => Ok(policy::ours(&feed)),
+            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Permission) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn admit(
+        &self,
+        round: &mut Round<'_>,
+        details: &Details,
+        state: CaseState,
+        read_at: Millis,
+    ) -> Result<(), IntakeError> {
+        let now = self.clock.now();
+        let counts = &mut round.counts;
+        match self.store.admit(&self.origin, &details.case, state, read_at, now).await? {
+            Admitted::New if state == CaseState::Left => counts.left += 1,
+            Admitted::New => counts.queued += 1,
+            Admitted::Updated => counts.updated += 1,
+            Admitted::Same | Admitted::Decided => {}
+        }
+        Ok(())
+    }
+
+    // Departures.
+
+    /// Asks for the cases that the finished listing did not show, some each round, and takes those
+    /// out that are really no longer there.
+    async fn departures(&mut self, round: &mut Round<'_>) -> Result<(), IntakeError> {
+        let recheck = self.settings.recheck_ms;
+        self.still_in.retain(|_, read| round.started.since(*read) < recheck);
+        let mut unseen = self.store.unseen(&self.origin, round.started, UNSEEN_MOST).await?;
+        unseen.retain(|key| !self.still_in.contains_key(key));
+        unseen.truncate(self.settings.check_most);
+        let client = self.client.clone();
+        let mut reads = stream::iter(unseen)
+            .map(|key| async {
+                let answer = client.decision(&key, SubjectKind::Workflow).await;
+                (key, answer)
+            })
+            .buffer_unordered(self.settings.parallel.max(1));
+        while let Some((key, answer)) = reads.next().await {
+            let why = match answer {
+                Ok(details) if policy::wanted(&self.settings, &details.case.status) => {
+                    self.still_in.insert(key, self.clock.now());
+                    continue;
+                }
+                Ok(details) => policy::departure(&details),
+                Err(error) if policy::setback(error.kind) == Setback::Vanished => {
+                    policy::INVISIBLE.to_owned()
+                }
+                Err(error) => {
+                    round.setback(key, error)?;
+                    continue;
+                }
+            };
+            if self.store.depart(&self.origin, &key, &why, self.clock.now()).await? {
+                round.counts.departed += 1;
+                (round.report)(Notice::Departed { case: key, why });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,807 @@
+//! What to do next with a decision on its way, as pure functions: of what was read at Didit, how
+//! far the decision has come and what this attempt was answered. Knows no network, no store and no
+//! clock; the worker does what is said here and nothing else.
+//!
+//! The rule behind every line: a status is written only when the read shows what the reviewer saw
+//! and no trace of this decision. Everything else is either ours already, or somebody's.
+
+use crate::didit::{ApiError, CarriedOut, ErrorKind};
+use crate::domain::{Decision, Disposition, Millis, ReviewEntry, Status, SubjectKind, printable};
+use crate::store::{Progress, Settled};
+
+/// The longest name of a reviewer at Didit that is repeated, in graphemes.
+const NAME_MOST: usize = 80;
+
+/// What the review feed tells about this decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// The feed cannot be read.
+    Hidden,
+    /// The feed can be read and nothing in it is of this decision.
+    None,
+    /// The decision's mark stands in an entry that set another status or none.
+    Note,
+    /// The decision's mark stands in an entry that set the intended status.
+    Written,
+}
+
+/// What was read at Didit about the subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The subject's status.
+    pub status: Status,
+    /// What the feed tells about this decision.
+    pub trace: Trace,
+    /// Who set the status found, and when, in words: the newest entry of others that set a status,
+    /// where it is this one.
+    pub theirs: Option<String>,
+}
+
+impl Reading {
+    /// Reads a status and a feed, newest first; `None` where the feed cannot be read.
+    #[must_use]
+    pub fn new(decision: &Decision, status: Status, feed: Option<&[ReviewEntry]>) -> Self {
+        let Some(feed) = feed else {
+            return Self { status, trace: Trace::Hidden, theirs: None };
+        };
+        let mark = decision.mark();
+        let intended = decision.disposition.subject_status();
+        let mut trace = Trace::None;
+        for entry in feed.iter().filter(|e| bears(e, &mark)) {
+            if entry.new_status.is_some() && entry.new_status == intended {
+                trace = Trace::Written;
+                break;
+            }
+            trace = Trace::Note;
+        }
+        let theirs = feed
+            .iter()
+            .find(|e| e.new_status.is_some() && !bears(e, &mark))
+            .filter(|e| e.new_status.as_ref() == Some(&status))
+            .map(who_and_when);
+        Self { status, trace, theirs }
+    }
+}
+
+/// Whether an entry's comment holds the mark as a word of its own.
+fn bears(entry: &ReviewEntry, mark: &str) -> bool {
+    entry.comment.as_deref().is_some_and(|c| c.split_whitespace().any(|word| word == mark))
+}
+
+/// `ana at 2026-11-22 20:15 UTC`, as far as Didit says.
+fn who_and_when(entry: &ReviewEntry) -> String {
+    let who = printable(&entry.who, NAME_MOST);
+    let who = if who.is_empty() { "somebody".to_owned() } else { who };
+    match entry.at.and_then(moment) {
+        Some(when) => format!("{who} at {when}"),
+        None => who,
+    }
+}
+
+/// A moment for people, in UTC to the minute.
+fn moment(at: Millis) -> Option<String> {
+    let stamp = jiff::Timestamp::from_millisecond(at.0).ok()?;
+    Some(stamp.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+/// What Didit answered, in this attempt, to the status that was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StatusAnswer {
+    /// It was not asked yet.
+    #[default]
+    NotYet,
+    /// It took it (which today's API also says when it did nothing).
+    Written,
+    /// It had that status already.
+    AlreadySo,
+    /// It refused the change itself (400); why, in words.
+    Refused(String),
+}
+
+/// What this attempt was answered so far. Forgotten with it: the next one reads anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// To the status.
+    pub status: StatusAnswer,
+    /// Why a review note was refused for good, in words.
+    pub note_refused: Option<String>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write this status to the subject, then read again.
+    WriteStatus(Status),
+    /// Post the comment as a review note, which changes nothing at Didit.
+    PostNote,
+    /// The subject's status is as decided: note it, so that it is never written again.
+    StatusStands,
+    /// Put the target's face on the blocklist.
+    List,
+    /// All is done; the note says what.
+    Done {
+        /// What to show.
+        note: String,
+    },
+    /// Somebody decided meanwhile; theirs stays.
+    Conflict {
+        /// The status found.
+        theirs: Status,
+        /// Who and when, in words.
+        by: String,
+    },
+    /// Didit cannot take it; the record stays here.
+    Local {
+        /// Why, in words.
+        why: String,
+    },
+    /// It can never be done.
+    Refuse {
+        /// Why, in words.
+        why: String,
+    },
+    /// Didit took it but does not show it yet: read again later.
+    Wait {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// The next step of a delivery.
+#[must_use]
+pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &Reading) -> Step {
+    if let Some(step) = never_sent(decision) {
+        return step;
+    }
+    let Some(intended) = decision.disposition.subject_status() else {
+        return nothing_to_send(decision);
+    };
+    if read.status != intended {
+        if progress.status_done || read.trace == Trace::Written {
+            return overturned(&intended, read);
+        }
+        return other_status(decision, intended, progress, answers, read);
+    }
+    if !progress.status_done {
+        return intended_status(decision, progress, answers, read);
+    }
+    if decision.disposition == Disposition::Blocklist && !progress.listed {
+        return Step::List;
+    }
+    Step::Done { note: done_note(decision, &intended, progress) }
+}
+
+/// Decisions that never leave, whatever Didit says: known before anything is read.
+#[must_use]
+pub fn never_sent(decision: &Decision) -> Option<Step> {
+    let blocklist = decision.disposition == Disposition::Blocklist;
+    if decision.disposition.subject_status().is_none() {
+        return Some(nothing_to_send(decision));
+    }
+    if decision.kind == SubjectKind::Unreachable {
+        return Some(if blocklist {
+            refuse("The face cannot be blocklisted: Didit has no session for this subject.")
+        } else {
+            local("Didit has no session for this subject; the record stays here.")
+        });
+    }
+    (blocklist && decision.target.is_none())
+        .then(|| refuse("The decision names no session to blocklist; decide the case again."))
+}
+
+fn nothing_to_send(decision: &Decision) -> Step {
+    local(format!("Nothing is sent to Didit for {}.", decision.disposition.word()))
+}
+
+/// The status found is the intended one and this decision has not claimed it yet: whose is it?
+fn intended_status(
+    decision: &Decision,
+    progress: Progress,
+    answers: &Answers,
+    read: &Reading,
+) -> Step {
+    // A note of ours beside somebody else's change is no claim to it.
+    let beside = decision.seen_status != read.status && read.theirs.is_some();
+    if read.trace == Trace::Written || (read.trace == Trace::Note && !beside) {
+        return Step::StatusStands;
+    }
+    if decision.seen_status == read.status {
+        // Nothing to change. A note says at Didit who confirmed it, where it can be posted once.
+        let said = progress.noted || answers.note_refused.is_some() || read.trace == Trace::Hidden;
+        return if said { Step::StatusStands } else { Step::PostNote };
+    }
+    let ours = match answers.status {
+        StatusAnswer::Written => read.theirs.is_none(),
+        StatusAnswer::NotYet => progress.may_have_written && read.trace == Trace::Hidden,
+        StatusAnswer::AlreadySo | StatusAnswer::Refused(_) => false,
+    };
+    if ours {
+        return Step::StatusStands;
+    }
+    let by = read.theirs.as_deref().unwrap_or("somebody else");
+    Step::Conflict { theirs: read.status.clone(), by: format!("already so, by {by}") }
+}
+
+/// The status found is not the intended one, and ours was never seen there.
+fn other_status(
+    decision: &Decision,
+    intended: Status,
+    progress: Progress,
+    answers: &Answers,
+    read: &Reading,
+) -> Step {
+    let noted = progress.noted || read.trace == Trace::Note;
+    if read.status != decision.seen_status {
+        return theirs(read);
+    }
+    if noted {
+        return if decision.kind == SubjectKind::SavedSearch {
+            local("Didit keeps the status of this saved search; a review note was posted there.")
+        } else {
+            overturned(&intended, read)
+        };
+    }
+    match &answers.status {
+        StatusAnswer::Written | StatusAnswer::AlreadySo => {
+            Step::Wait { why: format!("Didit took {} but does not show it yet.", intended.word()) }
+        }
+        StatusAnswer::Refused(why) => refused_status(decision, why, answers, read),
+        StatusAnswer::NotYet if progress.may_have_written && read.trace == Trace::Hidden => {
+            let by = "an answer was lost and the review feed cannot be read; decide again";
+            Step::Conflict { theirs: read.status.clone(), by: by.to_owned() }
+        }
+        StatusAnswer::NotYet => Step::WriteStatus(intended),
+    }
+}
+
+/// The change itself was refused although the status is the one that was seen.
+fn refused_status(decision: &Decision, why: &str, answers: &Answers, read: &Reading) -> Step {
+    if decision.kind != SubjectKind::SavedSearch {
+        return refuse(why);
+    }
+    if let Some(also) = &answers.note_refused {
+        return local(format!("Didit keeps the status of this saved search, and no note: {also}"));
+    }
+    if read.trace == Trace::Hidden {
+        return local(
+            "Didit keeps the status of this saved search; its notes cannot be read, so none was posted.",
+        );
+    }
+    Step::PostNote
+}
+
+fn theirs(read: &Reading) -> Step {
+    let by = read.theirs.clone().unwrap_or_else(|| "somebody else".to_owned());
+    Step::Conflict { theirs: read.status.clone(), by }
+}
+
+/// Ours was written, and the status is another one again.
+fn overturned(intended: &Status, read: &Reading) -> Step {
+    let by = read.theirs.as_deref().unwrap_or("somebody else");
+    Step::Conflict {
+        theirs: read.status.clone(),
+        by: format!("{by}, after it had been {} by this decision", intended.word()),
+    }
+}
+
+fn done_note(decision: &Decision, intended: &Status, progress: Progress) -> String {
+    let status = intended.word();
+    let unchanged = decision.seen_status == *intended;
+    let mut note = match (unchanged, progress.noted) {
+        (false, _) => format!("{status} at Didit, read back."),
+        (true, true) => format!("It was {status} already; a review note says who confirmed it."),
+        (true, false) => format!("It was {status} already; nothing had to be written."),
+    };
+    if let Some(target) = decision.target.as_ref().filter(|_| progress.listed) {
+        let name = target
+            .session_number
+            .map_or_else(|| target.session_id.short().to_owned(), |n| format!("#{n}"));
+        note.push_str(&format!(" The face of {name} is on the blocklist."));
+    }
+    note
+}
+
+fn local(why: impl Into<String>) -> Step {
+    Step::Local { why: why.into() }
+}
+
+fn refuse(why: impl Into<String>) -> Step {
+    Step::Refuse { why: why.into() }
+}
+
+/// The words for the store, of a step that ends a delivery; `None` for one that goes on.
+#[must_use]
+pub fn settled(step: Step) -> Option<Settled> {
+    match step {
+        Step::Done { note } => Some(Settled::Sent { note }),
+        Step::Conflict { theirs, by } => Some(Settled::Conflict { theirs, by }),
+        Step::Local { why } => Some(Settled::Local { why }),
+        Step::Refuse { why } => Some(Settled::Refused { why }),
+        Step::WriteStatus(_)
+        | Step::PostNote
+        | Step::StatusStands
+        | Step::List
+        | Step::Wait { .. } => None,
+    }
+}
+
+/// A call that brought no usable answer, as far as the policy has to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// Whether it may have had an effect at Didit.
+    pub carried_out: CarriedOut,
+    /// One sentence for people.
+    pub words: String,
+}
+
+impl Failure {
+    /// A call that was given up because its time was over.
+    #[must_use]
+    pub fn out_of_time() -> Self {
+        Self {
+            kind: ErrorKind::Timeout,
+            carried_out: CarriedOut::Maybe,
+            words: "Didit did not answer in time".to_owned(),
+        }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self { kind: error.kind, carried_out: error.carried_out, words: error.to_string() }
+    }
+}
+
+/// What a failure means for a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// It was done; only the answer could not be read.
+    Done,
+    /// Nobody knows whether it was done: read before writing again.
+    Lost,
+    /// Didit refuses this very change.
+    Refused,
+    /// Didit does not know the session, or the call.
+    Missing,
+    /// The key, its rights, the balance or the address must be mended first. Not done.
+    Barred,
+    /// Not done, and trying again may help.
+    Failed,
+}
+
+/// What a failed call means. For a read, `Lost` and `Failed` are the same.
+#[must_use]
+pub fn meaning(failure: &Failure) -> Meaning {
+    match failure.carried_out {
+        CarriedOut::Yes => return Meaning::Done,
+        CarriedOut::Maybe => return Meaning::Lost,
+        CarriedOut::No => {}
+    }
+    match failure.kind {
+        ErrorKind::Validation | ErrorKind::WrongStatus | ErrorKind::Conflict => Meaning::Refused,
+        ErrorKind::NotFound => Meaning::Missing,
+        ErrorKind::Key
+        | ErrorKind::Permission
+        | ErrorKind::Credit
+        | ErrorKind::Redirect
+        | ErrorKind::Settings => Meaning::Barred,
+        ErrorKind::Limited { .. }
+        | ErrorKind::Server
+        | ErrorKind::Network
+        | ErrorKind::Timeout
+        | ErrorKind::Protocol => Meaning::Failed,
+    }
+}
+
+/// The first wait after a failure that may pass, and the longest, in milliseconds.
+const SOON: (i64, i64) = (5_000, 300_000);
+/// The same after one that somebody has to mend.
+const MEND: (i64, i64) = (60_000, 600_000);
+
+/// How long to wait after a failure, in milliseconds: doubled with each attempt up to a bound, up to
+/// a quarter more by `jitter` (0 to 1), never less than the server asked for.
+#[must_use]
+pub fn backoff(failure: &Failure, attempts: u32, jitter: f64) -> i64 {
+    let (first, most) = if meaning(failure) == Meaning::Barred { MEND } else { SOON };
+    let doublings = attempts.saturating_sub(1).min(16);
+    let base = first.saturating_mul(1 << doublings).min(most);
+    let asked = match failure.kind {
+        ErrorKind::Limited { after } => i64::try_from(after.as_millis()).unwrap_or(most),
+        _ => 0,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "at most a quarter of ten minutes")]
+    let extra = (base as f64 / 4.0 * jitter.clamp(0.0, 1.0)) as i64;
+    base.max(asked).saturating_add(extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{DecisionId, Receipt, Reviewer, ReviewerId, SessionId, Target};
+
+    fn decision(kind: SubjectKind, disposition: Disposition, seen: &str) -> Decision {
+        let target = Target {
+            session_id: SessionId::parse("subject").unwrap(),
+            session_number: Some(7),
+            is_subject: true,
+        };
+        Decision {
+            id: DecisionId::parse("018f0000-0000-7000-8000-000000000001").unwrap(),
+            case: SessionId::parse("subject").unwrap(),
+            session_number: Some(7),
+            kind,
+            disposition,
+            judgements: Vec::new(),
+            reason: None,
+            comment: None,
+            target: (disposition == Disposition::Blocklist).then_some(target),
+            reviewer: Reviewer { id: ReviewerId("os:1".into()), name: "ana".into() },
+            seen_status: seen.into(),
+            at: Millis(0),
+            receipt: Receipt::default(),
+            replaces: None,
+        }
+    }
+
+    fn entry(who: &str, status: Option<&str>, comment: Option<String>) -> ReviewEntry {
+        let new_status = status.map(Status::from);
+        ReviewEntry { who: who.into(), new_status, comment, at: Some(Millis(0)) }
+    }
+
+    fn read(status: &str, trace: Trace, theirs: Option<&str>) -> Reading {
+        Reading { status: status.into(), trace, theirs: theirs.map(str::to_owned) }
+    }
+
+    fn progress(letters: &str) -> Progress {
+        Progress {
+            may_have_written: letters.contains('m'),
+            status_done: letters.contains('s'),
+            listed: letters.contains('l'),
+            noted: letters.contains('n'),
+        }
+    }
+
+    fn word(step: &Step) -> String {
+        match step {
+            Step::WriteStatus(status) => format!("write {}", status.word()),
+            Step::PostNote => "post".into(),
+            Step::StatusStands => "stands".into(),
+            Step::List => "list".into(),
+            Step::Done { .. } => "done".into(),
+            Step::Conflict { theirs, .. } => format!("conflict {}", theirs.word()),
+            Step::Local { .. } => "local".into(),
+            Step::Refuse { .. } => "refuse".into(),
+            Step::Wait { .. } => "wait".into(),
+        }
+    }
+
+    const APPROVE: Disposition = Disposition::Approve;
+    const REJECT: Disposition = Disposition::Reject;
+    const BLOCKLIST: Disposition = Disposition::Blocklist;
+    const WORKFLOW: SubjectKind = SubjectKind::Workflow;
+    const SEARCH: SubjectKind = SubjectKind::SavedSearch;
+    const R: &str = "In Review";
+    const A: &str = "Approved";
+    const D: &str = "Declined";
+
+    /// Disposition, kind, seen; progress, answer; status, trace, theirs; the step.
+    type Row = (
+        (Disposition, SubjectKind, &'static str),
+        (&'static str, StatusAnswer),
+        (&'static str, Trace, Option<&'static str>),
+        &'static str,
+    );
+
+    #[test]
+    fn the_way_of_a_decision() {
+        use StatusAnswer::{AlreadySo, NotYet, Refused, Written};
+        let no = || Refused("400".into());
+        let rows: Vec<Row> = vec![
+            // The plain way.
+            ((APPROVE, WORKFLOW, R), ("", NotYet), (R, Trace::None, None), "write Approved"),
+            ((REJECT, WORKFLOW, R), ("", NotYet), (R, Trace::None, None), "write Declined"),
+            ((REJECT, WORKFLOW, A), ("", NotYet), (A, Trace::None, None), "write Declined"),
+            ((APPROVE, WORKFLOW, R), ("", NotYet), (R, Trace::Hidden, None), "write Approved"),
+            ((APPROVE, WORKFLOW, R), ("m", Written), (A, Trace::Written, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("ms", Written), (A, Trace::Written, None), "done"),
+            ((BLOCKLIST, WORKFLOW, R), ("ms", Written), (D, Trace::Written, None), "list"),
+            ((BLOCKLIST, WORKFLOW, R), ("msl", Written), (D, Trace::Written, None), "done"),
+            // A lost answer: read first.
+            ((APPROVE, WORKFLOW, R), ("m", NotYet), (A, Trace::Written, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("m", NotYet), (R, Trace::None, None), "write Approved"),
+            ((APPROVE, WORKFLOW, R), ("m", NotYet), (R, Trace::Hidden, None), "conflict In Review"),
+            ((APPROVE, WORKFLOW, R), ("m", NotYet), (A, Trace::Hidden, None), "stands"),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("m", NotYet),
+                (A, Trace::None, Some("bo")),
+                "conflict Approved",
+            ),
+            // Behind the back.
+            (
+                (APPROVE, WORKFLOW, R),
+                ("", NotYet),
+                (D, Trace::None, Some("bo")),
+                "conflict Declined",
+            ),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("", NotYet),
+                (A, Trace::None, Some("bo")),
+                "conflict Approved",
+            ),
+            ((APPROVE, WORKFLOW, R), ("", NotYet), (A, Trace::Hidden, None), "conflict Approved"),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("m", AlreadySo),
+                (A, Trace::None, Some("bo")),
+                "conflict Approved",
+            ),
+            ((APPROVE, WORKFLOW, R), ("m", AlreadySo), (A, Trace::Written, None), "stands"),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("m", Written),
+                (A, Trace::None, Some("bo")),
+                "conflict Approved",
+            ),
+            ((APPROVE, WORKFLOW, R), ("m", Written), (A, Trace::None, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("m", Written), (A, Trace::Hidden, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("m", Written), (R, Trace::None, None), "wait"),
+            // Overturned: never written again.
+            (
+                (APPROVE, WORKFLOW, R),
+                ("m", NotYet),
+                (D, Trace::Written, Some("bo")),
+                "conflict Declined",
+            ),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("m", NotYet),
+                (R, Trace::Written, None),
+                "conflict In Review",
+            ),
+            (
+                (BLOCKLIST, WORKFLOW, R),
+                ("ms", NotYet),
+                (A, Trace::Written, Some("bo")),
+                "conflict Approved",
+            ),
+            // Nothing to change: who confirmed it is noted once.
+            ((APPROVE, WORKFLOW, A), ("", NotYet), (A, Trace::None, None), "post"),
+            ((APPROVE, WORKFLOW, A), ("mn", NotYet), (A, Trace::None, None), "stands"),
+            ((APPROVE, WORKFLOW, A), ("m", NotYet), (A, Trace::Note, Some("bo")), "stands"),
+            ((APPROVE, WORKFLOW, A), ("", NotYet), (A, Trace::Hidden, None), "stands"),
+            ((BLOCKLIST, SEARCH, D), ("mns", NotYet), (D, Trace::Note, None), "list"),
+            // A saved search that keeps its status.
+            ((REJECT, SEARCH, A), ("", NotYet), (A, Trace::None, None), "write Declined"),
+            ((REJECT, SEARCH, A), ("", no()), (A, Trace::None, None), "post"),
+            ((REJECT, SEARCH, A), ("mn", no()), (A, Trace::None, None), "local"),
+            ((REJECT, SEARCH, A), ("m", NotYet), (A, Trace::Note, None), "local"),
+            ((REJECT, SEARCH, A), ("", no()), (A, Trace::Hidden, None), "local"),
+            ((REJECT, SEARCH, A), ("m", NotYet), (D, Trace::Note, Some("bo")), "conflict Declined"),
+            // The same of a session is a refusal, unless somebody was faster.
+            ((REJECT, WORKFLOW, R), ("", no()), (R, Trace::None, None), "refuse"),
+            ((REJECT, WORKFLOW, R), ("", no()), (A, Trace::None, Some("bo")), "conflict Approved"),
+        ];
+        for ((disposition, kind, seen), (done, status), (now, trace, theirs), wanted) in rows {
+            let decision = decision(kind, disposition, seen);
+            let answers = Answers { status, note_refused: None };
+            let step = next(&decision, progress(done), &answers, &read(now, trace, theirs));
+            assert_eq!(
+                word(&step),
+                wanted,
+                "{disposition:?} {kind:?} {seen} {done} {answers:?} {now} {trace:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_leaves() {
+        let nobody = SubjectKind::Unreachable;
+        for (kind, disposition, wanted) in [
+            (nobody, APPROVE, "local"),
+            (nobody, REJECT, "local"),
+            (nobody, BLOCKLIST, "refuse"),
+            (WORKFLOW, Disposition::Escalate, "local"),
+            (WORKFLOW, Disposition::Skip, "local"),
+        ] {
+            let step = never_sent(&decision(kind, disposition, R));
+            assert_eq!(
+                step.as_ref().map(word).as_deref(),
+                Some(wanted),
+                "{kind:?} {disposition:?}"
+            );
+        }
+        let mut without = decision(WORKFLOW, BLOCKLIST, R);
+        without.target = None;
+        assert!(matches!(never_sent(&without), Some(Step::Refuse { .. })));
+        assert_eq!(never_sent(&decision(WORKFLOW, APPROVE, R)), None);
+    }
+
+    /// Every combination of what can be known.
+    fn everything(mut check: impl FnMut(&Decision, Progress, &Answers, &Reading, Step)) {
+        let answers = [
+            StatusAnswer::NotYet,
+            StatusAnswer::Written,
+            StatusAnswer::AlreadySo,
+            StatusAnswer::Refused("no".into()),
+        ];
+        for kind in [WORKFLOW, SEARCH] {
+            for (disposition, seen) in [APPROVE, REJECT, BLOCKLIST]
+                .into_iter()
+                .flat_map(|d| [R, A, D, "Kyc Expired"].map(move |s| (d, s)))
+            {
+                let decision = decision(kind, disposition, seen);
+                for bits in 0u8..16 {
+                    let p = Progress {
+                        may_have_written: bits & 1 != 0,
+                        status_done: bits & 2 != 0,
+                        listed: bits & 4 != 0,
+                        noted: bits & 8 != 0,
+                    };
+                    for (status, refused) in answers.iter().flat_map(|a| [(a, false), (a, true)]) {
+                        let note_refused = refused.then(|| "no".to_owned());
+                        let a = Answers { status: status.clone(), note_refused };
+                        for now in [R, A, D, "Resubmitted"] {
+                            for trace in [Trace::Hidden, Trace::None, Trace::Note, Trace::Written] {
+                                for theirs in [None, Some("bo")] {
+                                    let r = read(now, trace, theirs);
+                                    let step = next(&decision, p, &a, &r);
+                                    check(&decision, p, &a, &r, step);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn laws_over_every_combination() {
+        let mut seen = 0;
+        everything(|decision, p, a, r, step| {
+            seen += 1;
+            let intended = decision.disposition.subject_status().unwrap();
+            let about = format!("{decision:?} {p:?} {a:?} {r:?} {step:?}");
+            match &step {
+                Step::WriteStatus(new) => {
+                    assert_eq!(*new, intended, "{about}");
+                    assert_eq!(r.status, decision.seen_status, "{about}");
+                    assert_ne!(r.status, intended, "{about}");
+                    assert!(matches!(r.trace, Trace::None | Trace::Hidden), "{about}");
+                    assert!(!p.status_done && !p.noted, "{about}");
+                    assert_eq!(a.status, StatusAnswer::NotYet, "once an attempt: {about}");
+                    assert!(!(p.may_have_written && r.trace == Trace::Hidden), "{about}");
+                }
+                Step::PostNote => {
+                    assert!(!p.noted && a.note_refused.is_none(), "{about}");
+                    assert_eq!(r.trace, Trace::None, "looked for first: {about}");
+                    assert_eq!(r.status, decision.seen_status, "{about}");
+                }
+                Step::StatusStands => {
+                    assert!(r.status == intended && !p.status_done, "{about}");
+                }
+                Step::List => {
+                    assert_eq!(decision.disposition, BLOCKLIST, "{about}");
+                    assert!(p.status_done && !p.listed && r.status == intended, "{about}");
+                }
+                Step::Done { .. } => {
+                    assert!(r.status == intended && p.status_done, "{about}");
+                    assert!(decision.disposition != BLOCKLIST || p.listed, "{about}");
+                }
+                Step::Conflict { theirs, .. } => {
+                    assert_eq!(*theirs, r.status, "{about}");
+                    assert!(!(r.status == intended && p.status_done), "{about}");
+                    assert!(!(r.status == intended && r.trace == Trace::Written), "{about}");
+                }
+                Step::Local { .. } => {
+                    assert_eq!(decision.kind, SEARCH, "{about}");
+                    assert_eq!(r.status, decision.seen_status, "{about}");
+                }
+                Step::Refuse { .. } => {
+                    assert!(matches!(a.status, StatusAnswer::Refused(_)), "{about}");
+                    assert_eq!(r.status, decision.seen_status, "{about}");
+                }
+                Step::Wait { .. } => {
+                    assert!(
+                        matches!(a.status, StatusAnswer::Written | StatusAnswer::AlreadySo),
+                        "{about}"
+                    );
+                }
+            }
+        });
+        assert_eq!(seen, 2 * 12 * 16 * 8 * 4 * 4 * 2);
+    }
+
+    #[test]
+    fn a_feed_is_read_for_our_mark_and_for_theirs() {
+        let d = decision(WORKFLOW, APPROVE, R);
+        let ours = || Some(d.api_comment().as_str().to_owned());
+        let longer = Some(format!("secondlook by:x {}0", d.mark()));
+        let feed = |entries: Vec<ReviewEntry>| {
+            let r = Reading::new(&d, A.into(), Some(&entries));
+            (r.trace, r.theirs)
+        };
+        let bo = || Some("bo@example.org at 1970-01-01 00:00 UTC".to_owned());
+        assert_eq!(feed(vec![]), (Trace::None, None));
+        assert_eq!(feed(vec![entry("API Client", Some(A), ours())]), (Trace::Written, None));
+        assert_eq!(feed(vec![entry("Unknown", None, ours())]), (Trace::Note, None));
+        assert_eq!(feed(vec![entry("API Client", Some(A), longer)]).0, Trace::None);
+        assert_eq!(feed(vec![entry("bo@example.org", Some(A), None)]), (Trace::None, bo()));
+        let (note, theirs) =
+            (entry("Unknown", None, ours()), entry("bo@example.org", Some(A), None));
+        assert_eq!(feed(vec![note, theirs]), (Trace::Note, bo()));
+        // An approval of an earlier round is nobody's claim to this one.
+        let round = vec![entry("bo", Some(R), None), entry("bo", Some(A), None)];
+        assert_eq!(feed(round), (Trace::None, None));
+        assert_eq!(Reading::new(&d, A.into(), None).trace, Trace::Hidden);
+    }
+
+    #[test]
+    fn a_hostile_name_is_made_harmless() {
+        let d = decision(WORKFLOW, APPROVE, R);
+        let feed = [entry("bo\u{1b}[2J", Some(D), None)];
+        let r = Reading::new(&d, D.into(), Some(&feed));
+        assert_eq!(r.theirs.as_deref(), Some("bo[2J at 1970-01-01 00:00 UTC"));
+    }
+
+    fn failure(kind: ErrorKind, carried_out: CarriedOut) -> Failure {
+        Failure { kind, carried_out, words: String::new() }
+    }
+
+    #[test]
+    fn what_a_failure_means() {
+        let after = Duration::from_secs(30);
+        let no = [
+            (ErrorKind::Validation, Meaning::Refused),
+            (ErrorKind::WrongStatus, Meaning::Refused),
+            (ErrorKind::Conflict, Meaning::Refused),
+            (ErrorKind::NotFound, Meaning::Missing),
+            (ErrorKind::Key, Meaning::Barred),
+            (ErrorKind::Permission, Meaning::Barred),
+            (ErrorKind::Credit, Meaning::Barred),
+            (ErrorKind::Redirect, Meaning::Barred),
+            (ErrorKind::Settings, Meaning::Barred),
+            (ErrorKind::Limited { after }, Meaning::Failed),
+            (ErrorKind::Server, Meaning::Failed),
+            (ErrorKind::Network, Meaning::Failed),
+            (ErrorKind::Timeout, Meaning::Failed),
+            (ErrorKind::Protocol, Meaning::Failed),
+        ];
+        for (kind, wanted) in no {
+            assert_eq!(meaning(&failure(kind, CarriedOut::No)), wanted, "{kind:?}");
+            assert_eq!(meaning(&failure(kind, CarriedOut::Maybe)), Meaning::Lost, "{kind:?}");
+            assert_eq!(meaning(&failure(kind, CarriedOut::Yes)), Meaning::Done, "{kind:?}");
+        }
+        assert_eq!(meaning(&Failure::out_of_time()), Meaning::Lost);
+    }
+
+    #[test]
+    fn how_long_to_wait() {
+        let server = failure(ErrorKind::Server, CarriedOut::No);
+        let key = failure(ErrorKind::Key, CarriedOut::No);
+        let limited =
+            |s| failure(ErrorKind::Limited { after: Duration::from_secs(s) }, CarriedOut::No);
+        for (failure, attempts, jitter, wanted) in [
+            (&server, 0, 0.0, 5_000),
+            (&server, 1, 0.0, 5_000),
+            (&server, 2, 0.0, 10_000),
+            (&server, 4, 0.0, 40_000),
+            (&server, 4, 1.0, 50_000),
+            (&server, u32::MAX, 0.0, 300_000),
+            (&server, u32::MAX, 9.0, 375_000),
+            (&key, 1, 0.0, 60_000),
+            (&key, 99, 0.0, 600_000),
+            (&limited(2), 1, 0.0, 5_000),
+            (&limited(30), 1, 0.0, 30_000),
+            (&limited(900), 1, 1.0, 901_250),
+        ] {
+            assert_eq!(backoff(failure, attempts, jitter), wanted, "{failure:?} {attempts}");
+        }
+    }
+}

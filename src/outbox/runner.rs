@@ -1,0 +1,281 @@
+//! Takes what is due and has it delivered, a few at a time: as a task beside the console, or once
+//! for a command. Knows when to wake; what a delivery does is the worker's business.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::worker::{Attempt, Limits, deliver_one};
+use crate::didit::Client;
+use crate::domain::{
+    Clock, Decision, DecisionId, DeliveryState, Origin, ReviewerId, SessionId, WorkerId,
+};
+use crate::store::{Delivery, HistoryQuery, Settled, Store, StoreError};
+
+/// Whose decisions, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Only rows of this origin.
+    pub origin: Origin,
+    /// This console or command.
+    pub worker: WorkerId,
+    /// Whose held decisions are sent.
+    pub reviewer: ReviewerId,
+    /// How many deliveries at once, 1 to 4.
+    pub parallel: usize,
+    /// How long things may take.
+    pub limits: Limits,
+    /// How often to look for claims of dead workers when nothing else is due, in milliseconds.
+    pub idle_ms: i64,
+}
+
+impl Settings {
+    /// Three at a time, a look every 30 seconds.
+    #[must_use]
+    pub fn new(origin: Origin, worker: WorkerId, reviewer: ReviewerId) -> Self {
+        let limits = Limits::default();
+        Self { origin, worker, reviewer, parallel: 3, limits, idle_ms: 30_000 }
+    }
+}
+
+/// What the outbox tells the console.
+#[derive(Debug)]
+pub enum Event {
+    /// An attempt is settled.
+    Delivered {
+        /// The decision.
+        decision: DecisionId,
+        /// Its case.
+        case: SessionId,
+        /// What came of it.
+        settled: Settled,
+    },
+    /// The store failed; the outbox goes on and looks again later.
+    Failed(StoreError),
+}
+
+/// What a flush did, by decision: the last word on each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flushed {
+    /// What came of the decisions that were tried, oldest first. `Later` means: put off.
+    pub settled: Vec<(DecisionId, SessionId, Settled)>,
+    /// Decisions that are still on their way, put off or claimed by another worker.
+    pub open: Vec<DecisionId>,
+}
+
+/// The least and the most to sleep when the store says that something is due, in milliseconds: a
+/// row that is due and cannot be taken must not spin, and a clock that jumps must not be slept over.
+const SLEEP: (i64, i64) = (250, 60_000);
+
+/// Delivers one reviewer's decisions.
+#[derive(Clone)]
+pub struct Outbox {
+    store: Arc<dyn Store>,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    nudge: Arc<Notify>,
+}
+
+/// An attempt on its way.
+type OnTheWay<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
+
+/// An attempt that ended.
+struct Done {
+    decision: DecisionId,
+    case: SessionId,
+    outcome: Result<Attempt, StoreError>,
+}
+
+impl Outbox {
+    /// An outbox. Nothing is sent before [`Outbox::run`] or [`Outbox::flush`].
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        client: Client,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Self { store, client, clock, settings, nudge: Arc::new(Notify::new()) }
+    }
+
+    /// Makes a running outbox look at once: something was decided, sent now, or a claim was ended.
+    /// Clones of an outbox share it.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Ends the claims and leases of workers that `is_dead` knows to be dead, so that their rows are
+    /// taken over at once. Returns how many were ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bury(&self, is_dead: impl Fn(&WorkerId) -> bool) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for worker in self.store.workers(self.clock.now()).await? {
+            if worker != self.settings.worker && is_dead(&worker) {
+                ended += self.store.bury(&worker, self.clock.now()).await?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Delivers what is due until it is stopped; what is on the wire then is finished first.
+    /// A receiver that does not listen any more stops nothing.
+    pub async fn run(&self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+        let mut on_the_way = FuturesUnordered::new();
+        loop {
+            let mut failed = false;
+            if !stop.is_cancelled() {
+                if let Err(error) = self.take_due(&mut on_the_way).await {
+                    failed = true;
+                    tell(&events, &stop, Event::Failed(error)).await;
+                }
+            } else if on_the_way.is_empty() {
+                return;
+            }
+            let sleep = self.sleep(failed).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                Some(done) = on_the_way.next() => self.report(&events, &stop, done).await,
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Sends the reviewer's held decisions now and ends when nothing is in flight: claims of other
+    /// workers are waited for and taken over when they have run out. A decision that waits for a key,
+    /// its rights or the balance to be mended is tried once. Ends after `within` at the latest;
+    /// what is on the wire then is finished first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn flush(
+        &self,
+        within: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Flushed, StoreError> {
+        let Settings { origin, reviewer, .. } = &self.settings;
+        self.store.send_now(origin, reviewer, self.clock.now()).await?;
+        let mut results = HashMap::new();
+        let stop = stop.child_token();
+        let ends = tokio::time::sleep(within);
+        tokio::pin!(ends);
+        let mut on_the_way = FuturesUnordered::new();
+        loop {
+            if !stop.is_cancelled() {
+                self.take_due(&mut on_the_way).await?;
+            }
+            if on_the_way.is_empty() && (stop.is_cancelled() || self.at_rest(&results).await?) {
+                break;
+            }
+            let sleep = self.sleep(false).await;
+            tokio::select! {
+                biased;
+                () = &mut ends, if !stop.is_cancelled() => stop.cancel(),
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                Some(done) = on_the_way.next() => {
+                    if let Attempt::Settled { settled, barred } = done.outcome? {
+                        results.insert(done.decision, (done.case, settled, barred));
+                    }
+                }
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        let open = self.open().await?.into_iter().map(|(id, _)| id).collect();
+        let mut settled: Vec<_> =
+            results.into_iter().map(|(id, (case, settled, _))| (id, case, settled)).collect();
+        settled.sort_by_key(|(id, ..)| *id);
+        Ok(Flushed { settled, open })
+    }
+
+    /// Whether everything that is still open waits for somebody to mend something.
+    async fn at_rest(
+        &self,
+        results: &HashMap<DecisionId, (SessionId, Settled, bool)>,
+    ) -> Result<bool, StoreError> {
+        let waits = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
+        Ok(self.open().await?.into_iter().all(|(id, _)| waits(id)))
+    }
+
+    /// What is still on its way: this reviewer's held decisions, and anybody's in flight.
+    async fn open(&self) -> Result<Vec<(DecisionId, DeliveryState)>, StoreError> {
+        let states = DeliveryState::ALL.into_iter().filter(|s| s.is_open()).collect();
+        let query = HistoryQuery { states, ..HistoryQuery::default() };
+        let rows = self.store.history(&self.settings.origin, &query).await?;
+        let ours = |decision: &Decision, state: DeliveryState| {
+            state != DeliveryState::Held || decision.reviewer.id == self.settings.reviewer
+        };
+        let rows = rows.into_iter().filter(|row| ours(&row.decision, row.state));
+        Ok(rows.map(|row| (row.decision.id, row.state)).collect())
+    }
+
+    /// Claims what is due, up to the number that may be on the way at once.
+    async fn take_due<'a>(
+        &'a self,
+        on_the_way: &mut FuturesUnordered<OnTheWay<'a>>,
+    ) -> Result<(), StoreError> {
+        let Settings { origin, worker, reviewer, parallel, limits, .. } = &self.settings;
+        while on_the_way.len() < (*parallel).clamp(1, 4) {
+            let now = self.clock.now();
+            let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
+            let Some(delivery) = taken else { return Ok(()) };
+            on_the_way.push(Box::pin(self.deliver(delivery)));
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, delivery: Delivery) -> Done {
+        let (store, clock) = (self.store.as_ref(), self.clock.as_ref());
+        let limits = &self.settings.limits;
+        let outcome = deliver_one(store, &self.client, clock, limits, &delivery).await;
+        let Decision { id, case, .. } = delivery.decision;
+        Done { decision: id, case, outcome }
+    }
+
+    async fn report(&self, events: &mpsc::Sender<Event>, stop: &CancellationToken, done: Done) {
+        let event = match done.outcome {
+            Ok(Attempt::Settled { settled, .. }) => {
+                Event::Delivered { decision: done.decision, case: done.case, settled }
+            }
+            Ok(Attempt::ClaimLost) => return,
+            Err(error) => Event::Failed(error),
+        };
+        tell(events, stop, event).await;
+    }
+
+    /// How long to sleep unless something happens: until the next row is due.
+    async fn sleep(&self, failed: bool) -> Duration {
+        let Settings { origin, reviewer, idle_ms, .. } = &self.settings;
+        let now = self.clock.now();
+        let due = if failed { None } else { self.store.next_due(origin, reviewer).await.ok() };
+        let wait = match due.flatten() {
+            Some(due) => due.since(now).min(*idle_ms),
+            None => *idle_ms,
+        };
+        Duration::from_millis(wait.clamp(SLEEP.0, SLEEP.1).unsigned_abs())
+    }
+}
+
+/// Tells the console. Once stopped, only what there is room for: nobody may be listening.
+async fn tell(events: &mpsc::Sender<Event>, stop: &CancellationToken, event: Event) {
+    tokio::select! {
+        biased;
+        room = events.reserve() => {
+            if let Ok(room) = room {
+                room.send(event);
+            }
+        }
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,448 @@
+//! Delivers one claimed decision: read, compare, write, read back, settle. Does what the policy
+//! says and nothing else; knows no queue, no screen and no other delivery.
+//!
+//! Before each write the step is noted in the store and the claim is asked for, so that the request
+//! ends while the claim is still ours. Whoever drops this work half way loses nothing: the claim
+//! runs out, and the next worker reads first.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::policy::{self, Answers, Failure, Meaning, Reading, StatusAnswer, Step, Trace};
+use crate::didit::{
+    BlocklistRow, Client, EntryType, ErrorKind, ListId, ListType, NewStatus, StatusWritten,
+};
+use crate::domain::{Clock, Millis, ReviewEntry, SessionId, Status, SubjectKind, Target};
+use crate::store::{Delivery, Progress, Settled, Store, StoreError};
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A claim runs out after this many milliseconds.
+    pub claim_ms: i64,
+    /// A call is given up after this long.
+    pub request: Duration,
+    /// What a claim must outlast a write by, in milliseconds: for clocks that differ a little.
+    pub margin_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { claim_ms: 90_000, request: Duration::from_secs(20), margin_ms: 5_000 }
+    }
+}
+
+impl Limits {
+    /// Until when a claim must last for a write that begins at `now`.
+    fn write_ends(&self, now: Millis) -> Millis {
+        let request = i64::try_from(self.request.as_millis()).unwrap_or(i64::MAX);
+        now.plus(request).plus(self.margin_ms)
+    }
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attempt {
+    /// It is settled, and the store has it.
+    Settled {
+        /// As the store has it.
+        settled: Settled,
+        /// It is put off until somebody mends the key, its rights or the balance.
+        barred: bool,
+    },
+    /// The claim is not ours any more: another worker goes on with it. Nothing was settled.
+    ClaimLost,
+}
+
+/// How many pages of the blocklist are read to find an entry again.
+const BLOCKLIST_PAGES: u32 = 5;
+/// Rows of such a page.
+const BLOCKLIST_ROWS: u32 = 100;
+/// After so many attempts a blocklist that does not show the face counts as a refusal.
+const UNSEEN_ATTEMPTS: u32 = 6;
+
+/// Delivers a claimed decision and settles it in the store.
+///
+/// # Errors
+/// [`StoreError`]: nothing was settled then; the claim runs out and the next attempt reads first.
+pub async fn deliver_one(
+    store: &dyn Store,
+    client: &Client,
+    clock: &dyn Clock,
+    limits: &Limits,
+    delivery: &Delivery,
+) -> Result<Attempt, StoreError> {
+    let progress = delivery.progress;
+    let mut errand = Errand { store, client, clock, limits, delivery, progress };
+    let (settled, barred) = match errand.run().await {
+        Ok(settled) => (settled, false),
+        Err(End::Settle { settled, barred }) => (settled, barred),
+        Err(End::ClaimLost) => return Ok(Attempt::ClaimLost),
+        Err(End::Store(error)) => return Err(error),
+    };
+    if store.settle(delivery, &settled, clock.now()).await? {
+        Ok(Attempt::Settled { settled, barred })
+    } else {
+        Ok(Attempt::ClaimLost)
+    }
+}
+
+/// Why an errand ends before its last step.
+enum End {
+    Settle { settled: Settled, barred: bool },
+    ClaimLost,
+    Store(StoreError),
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a write was answered, when it was answered.
+enum Answer<T> {
+    /// It is done; nothing where the answer itself could not be read.
+    Done(Option<T>),
+    /// Didit refuses it, in these words.
+    Refused(String),
+    /// Didit does not know the session or the call, in these words.
+    Missing(String),
+}
+
+/// One delivery on its way.
+struct Errand<'a> {
+    store: &'a dyn Store,
+    client: &'a Client,
+    clock: &'a dyn Clock,
+    limits: &'a Limits,
+    delivery: &'a Delivery,
+    progress: Progress,
+}
+
+impl Errand<'_> {
+    async fn run(&mut self) -> Result<Settled, End> {
+        let decision = &self.delivery.decision;
+        if let Some(settled) = policy::never_sent(decision).and_then(policy::settled) {
+            return Ok(settled);
+        }
+        let mut answers = Answers::default();
+        let mut read = self.read().await?;
+        // Each step leaves a trace that keeps the policy from naming it again.
+        loop {
+            match policy::next(decision, self.progress, &answers, &read) {
+                Step::WriteStatus(status) => {
+                    answers.status = self.write_status(&status).await?;
+                    read = self.read().await?;
+                }
+                Step::PostNote => answers.note_refused = self.post_note().await?,
+                Step::StatusStands => {
+                    let ours = matches!(read.trace, Trace::Written | Trace::Note);
+                    self.note(|p| {
+                        p.status_done = true;
+                        p.may_have_written |= ours;
+                    })
+                    .await?;
+                }
+                Step::List => self.list().await?,
+                Step::Wait { why } => return Err(self.not_shown(why)),
+                Step::Done { note } => return Ok(Settled::Sent { note }),
+                Step::Conflict { theirs, by } => return Ok(Settled::Conflict { theirs, by }),
+                Step::Local { why } => return Ok(Settled::Local { why }),
+                Step::Refuse { why } => return Ok(Settled::Refused { why }),
+            }
+        }
+    }
+
+    // Reading.
+
+    /// The subject's status, and the review feed as far as it is needed and can be read.
+    async fn read(&self) -> Result<Reading, End> {
+        let decision = &self.delivery.decision;
+        let details = self
+            .within(self.client.decision(&decision.case, decision.kind))
+            .await
+            .map_err(|failure| self.unreadable(&failure))?;
+        let status = details.case.status;
+        let read = Reading::new(decision, status.clone(), Some(&details.reviews));
+        let decided = decision.disposition.subject_status().as_ref() == Some(&status);
+        let enough = !details.reviews.is_empty() && !(decided && read.trace == Trace::None);
+        if enough {
+            return Ok(read);
+        }
+        let mut feed = details.reviews;
+        match self.feed(&decision.case).await? {
+            Some(more) => feed.extend(more),
+            None if feed.is_empty() => return Ok(Reading::new(decision, status, None)),
+            None => {}
+        }
+        Ok(Reading::new(decision, status, Some(&feed)))
+    }
+
+    /// The review feed; `None` where this key or this kind of session has none.
+    async fn feed(&self, case: &SessionId) -> Result<Option<Vec<ReviewEntry>>, End> {
+        match self.within(self.client.reviews(case)).await {
+            Ok(feed) => Ok(Some(feed)),
+            Err(f) if matches!(f.kind, ErrorKind::NotFound | ErrorKind::Permission) => Ok(None),
+            Err(failure) => Err(self.later(&failure)),
+        }
+    }
+
+    /// The subject cannot be read: gone, or another time.
+    fn unreadable(&self, failure: &Failure) -> End {
+        match policy::meaning(failure) {
+            Meaning::Missing if self.something_left() => refused(format!(
+                "Didit shows the session no more, nor whether the decision reached it ({}).",
+                failure.words
+            )),
+            Meaning::Missing => {
+                refused(format!("Didit shows the session no more ({}).", failure.words))
+            }
+            Meaning::Refused => refused(format!("The session cannot be read ({}).", failure.words)),
+            _ => self.later(failure),
+        }
+    }
+
+    // Writing.
+
+    async fn write_status(&mut self, status: &Status) -> Result<StatusAnswer, End> {
+        let new = match status {
+            Status::Approved => NewStatus::Approved,
+            Status::Declined => NewStatus::Declined,
+            Status::InReview | Status::Other(_) => {
+                return Err(refused(format!("{} cannot be written.", status.word())));
+            }
+        };
+        let decision = &self.delivery.decision;
+        let comment = decision.api_comment();
+        let call = self.client.update_status(&decision.case, new, &comment);
+        match self.write(call).await? {
+            Answer::Done(Some(StatusWritten::AlreadySo)) => Ok(StatusAnswer::AlreadySo),
+            Answer::Done(Some(StatusWritten::Written) | None) => Ok(StatusAnswer::Written),
+            Answer::Refused(words) => Ok(StatusAnswer::Refused(words)),
+            Answer::Missing(words) => {
+                Err(refused(format!("The status could not be written: {words}.")))
+            }
+        }
+    }
+
+    /// Posts the comment as a note. Some words when Didit refuses it for good.
+    async fn post_note(&mut self) -> Result<Option<String>, End> {
+        let decision = &self.delivery.decision;
+        let comment = decision.api_comment();
+        let call = self.client.post_review(&decision.case, &comment);
+        match self.write(call).await? {
+            Answer::Done(_) => {
+                self.note(|p| p.noted = true).await?;
+                Ok(None)
+            }
+            Answer::Refused(words) | Answer::Missing(words) => Ok(Some(words)),
+        }
+    }
+
+    /// Makes a write: notes it, makes sure of the claim, and calls. What is lost or may pass ends the
+    /// attempt here; the note is taken back where the write certainly did not happen.
+    async fn write<T>(
+        &mut self,
+        call: impl Future<Output = crate::didit::Result<T>>,
+    ) -> Result<Answer<T>, End> {
+        let before = self.about_to_write().await?;
+        let failure = match self.within(call).await {
+            Ok(answer) => return Ok(Answer::Done(Some(answer))),
+            Err(failure) => failure,
+        };
+        match policy::meaning(&failure) {
+            Meaning::Done => return Ok(Answer::Done(None)),
+            Meaning::Lost => return Err(self.later(&failure)),
+            Meaning::Refused | Meaning::Missing | Meaning::Barred | Meaning::Failed => {}
+        }
+        self.note(|p| p.may_have_written = before).await?;
+        match policy::meaning(&failure) {
+            Meaning::Refused => Ok(Answer::Refused(failure.words)),
+            Meaning::Missing => Ok(Answer::Missing(failure.words)),
+            _ => Err(self.later(&failure)),
+        }
+    }
+
+    // The blocklist.
+
+    /// Puts the target's face on the blocklist: by the call that sets a flag, else as a list entry.
+    async fn list(&mut self) -> Result<(), End> {
+        let Some(target) = self.delivery.decision.target.clone() else {
+            return Err(refused("The decision names no session to blocklist.".to_owned()));
+        };
+        match self.write(self.client.blocklist_add_face(&target.session_id)).await? {
+            Answer::Done(_) => self.seen_on_blocklist(&target.session_id).await?,
+            Answer::Missing(_) => self.list_entry(&target).await?,
+            Answer::Refused(words) => return Err(not_listed(&words)),
+        }
+        self.note(|p| p.listed = true).await
+    }
+
+    /// Reads the blocklist back. One that cannot be read, or is too long, leaves Didit's word.
+    async fn seen_on_blocklist(&self, session: &SessionId) -> Result<(), End> {
+        let mut read = 0;
+        for page in 0..BLOCKLIST_PAGES {
+            let call = self.client.blocklist(page * BLOCKLIST_ROWS, BLOCKLIST_ROWS);
+            let Ok(found) = self.within(call).await else { return Ok(()) };
+            let is_it = |row: &BlocklistRow| row.session_id == *session;
+            if found.rows.iter().any(is_it) || !found.set_aside.is_empty() {
+                return Ok(());
+            }
+            read += found.rows.len() as u64;
+            if found.rows.is_empty() || found.count.is_some_and(|count| read >= count) {
+                return Err(self.not_on_blocklist());
+            }
+        }
+        Ok(())
+    }
+
+    fn not_on_blocklist(&self) -> End {
+        let why = "Didit took the face for its blocklist but does not show it there";
+        if self.delivery.attempts >= UNSEEN_ATTEMPTS {
+            return not_listed(why);
+        }
+        self.not_shown(format!("{why} yet."))
+    }
+
+    /// The older call is missing or the target is: only if the target is there, the Lists API.
+    async fn list_entry(&mut self, target: &Target) -> Result<(), End> {
+        let session = &target.session_id;
+        let kind =
+            if target.is_subject { self.delivery.decision.kind } else { SubjectKind::Workflow };
+        if let Err(failure) = self.within(self.client.decision(session, kind)).await {
+            return Err(match policy::meaning(&failure) {
+                Meaning::Missing | Meaning::Refused => not_listed("its session is gone"),
+                _ => self.later(&failure),
+            });
+        }
+        let list = self.face_blocklist().await?;
+        let label = self.delivery.decision.mark();
+        if self.has_entry(list, &label).await? {
+            return Ok(());
+        }
+        let comment = self.delivery.decision.api_comment();
+        match self.write(self.client.add_entry(list, session, &label, &comment)).await? {
+            Answer::Done(_) => self.entry_read_back(list, &label).await,
+            Answer::Refused(words) | Answer::Missing(words) => Err(not_listed(&words)),
+        }
+    }
+
+    /// The system's own list of blocked faces.
+    async fn face_blocklist(&self) -> Result<ListId, End> {
+        let call = self.client.lists(ListType::Blocklist, EntryType::Face);
+        let lists = self.within(call).await.map_err(|failure| self.unlisted(&failure))?;
+        lists
+            .rows
+            .iter()
+            .find(|list| list.is_system)
+            .map(|list| list.id)
+            .ok_or_else(|| not_listed("Didit shows no face blocklist to this key"))
+    }
+
+    /// Whether the list has an entry under exactly this label.
+    async fn has_entry(&self, list: ListId, label: &str) -> Result<bool, End> {
+        let call = self.client.list_entries(list, Some(label), 0);
+        let entries = self.within(call).await.map_err(|failure| self.unlisted(&failure))?;
+        Ok(entries.rows.iter().any(|row| row.label.as_deref() == Some(label)))
+    }
+
+    /// The entry was accepted: it is noted whatever the read-back shows, because an entry added
+    /// twice cannot be told from one added once.
+    async fn entry_read_back(&mut self, list: ListId, label: &str) -> Result<(), End> {
+        self.note(|p| p.listed = true).await?;
+        if self.has_entry(list, label).await? {
+            return Ok(());
+        }
+        Err(self.not_shown("Didit took the blocklist entry but does not show it yet.".to_owned()))
+    }
+
+    /// A list cannot be read: there is none, or another time.
+    fn unlisted(&self, failure: &Failure) -> End {
+        match policy::meaning(failure) {
+            Meaning::Missing | Meaning::Refused => not_listed(&failure.words),
+            _ => self.later(failure),
+        }
+    }
+
+    // The claim and its notes.
+
+    /// Notes that a write may follow, and makes sure that it will end while the claim is ours.
+    /// Returns whether one may have been made before.
+    async fn about_to_write(&mut self) -> Result<bool, End> {
+        let before = self.progress.may_have_written;
+        self.note(|p| p.may_have_written = true).await?;
+        let now = self.clock.now();
+        if self.store.is_ours(self.delivery, self.limits.write_ends(now)).await? {
+            return Ok(before);
+        }
+        self.note(|p| p.may_have_written = before).await?;
+        let why = "The time for this attempt ran short.".to_owned();
+        Err(self.put_off(why, now, false))
+    }
+
+    /// Writes down how far the delivery has come.
+    async fn note(&mut self, change: impl FnOnce(&mut Progress)) -> Result<(), End> {
+        let mut progress = self.progress;
+        change(&mut progress);
+        if progress == self.progress {
+            return Ok(());
+        }
+        if !self.store.progress(self.delivery, &progress).await? {
+            return Err(End::ClaimLost);
+        }
+        self.progress = progress;
+        Ok(())
+    }
+
+    /// A call with its deadline.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = crate::didit::Result<T>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.limits.request, call).await {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(_) => Err(Failure::out_of_time()),
+        }
+    }
+
+    // Putting off.
+
+    /// Whether anything of this decision may be at Didit: then it is no longer the reviewer's to undo.
+    fn something_left(&self) -> bool {
+        let p = self.progress;
+        p.may_have_written || p.noted || p.listed
+    }
+
+    fn later(&self, failure: &Failure) -> End {
+        let attempts = self.delivery.attempts;
+        let wait = policy::backoff(failure, attempts, self.jitter());
+        let barred = policy::meaning(failure) == Meaning::Barred;
+        self.put_off(failure.words.clone(), self.clock.now().plus(wait), barred)
+    }
+
+    fn not_shown(&self, why: String) -> End {
+        let wait = policy::backoff(&Failure::out_of_time(), self.delivery.attempts, self.jitter());
+        self.put_off(why, self.clock.now().plus(wait), false)
+    }
+
+    fn put_off(&self, why: String, at: Millis, barred: bool) -> End {
+        let may_have_written = self.something_left();
+        End::Settle { settled: Settled::Later { at, why, may_have_written }, barred }
+    }
+
+    /// A share of the wait that differs from decision to decision and from attempt to attempt.
+    fn jitter(&self) -> f64 {
+        let (_, low) = self.delivery.decision.id.0.as_u64_pair();
+        fastrand::Rng::with_seed(low ^ u64::from(self.delivery.attempts)).f64()
+    }
+}
+
+fn refused(why: String) -> End {
+    End::Settle { settled: Settled::Refused { why }, barred: false }
+}
+
+/// The status stands, and the face can never be listed.
+fn not_listed(why: &str) -> End {
+    refused(format!("The session is declined, but the face is not on the blocklist: {why}."))
+}
