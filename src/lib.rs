@@ -30,3 +30,4 @@ pub mod core;
 pub mod didit;
 pub mod domain;
 pub mod input;
+pub mod picture;

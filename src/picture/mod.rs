@@ -1,0 +1,31 @@
+//! Pictures: from a link to what a terminal can show.
+//!
+//! One way, in five steps: [`Fetcher`] follows a link under [`Rules`] and hands back
+//! [`PictureBytes`]; [`decode`] makes a [`Portrait`] of them; [`fit`] cuts and scales the portrait
+//! for a pane; [`encode`] turns that into one terminal protocol; [`Vault`] keeps bytes and
+//! portraits in bounded memory meanwhile. Everything but the fetching is a plain function, to be run
+//! on a worker. Nothing here knows a case, a queue, a screen or the disk, and nothing that holds a
+//! face prints it: every `Debug` here says sizes only, every buffer of ours is wiped when dropped.
+
+mod bytes;
+mod deadline;
+mod decode;
+mod fetch;
+mod frame;
+mod pose;
+pub mod protocol;
+mod rules;
+mod scale;
+mod vault;
+
+pub use bytes::{Format, PictureBytes};
+pub use deadline::{link_deadline, refresh_at};
+pub use decode::{Area, DecodeError, Limits, Portrait, decode};
+pub use fetch::{FetchError, Fetcher};
+pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit};
+pub use protocol::{
+    CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,
+    PictureCell, Protocol, Tier, Wrap, encode,
+};
+pub use rules::{Breach, Rules};
+pub use vault::{Held, Key, Side, Vault};

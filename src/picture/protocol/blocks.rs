@@ -1,0 +1,346 @@
+//! Pictures made of characters: block elements with two colours a cell, for terminals that show no
+//! pixels. For each cell every division into two colours that the characters can draw is tried, and
+//! the one nearest to the picture taken. Without colours, dithering gives tones.
+
+use zeroize::{DefaultIsZeroes, Zeroize};
+
+use super::{EncodeError, EncodeOptions, Encoded};
+use crate::picture::Fitted;
+
+/// Which characters a picture is drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CellMode {
+    /// `▀`: one by two dots a cell; in every font.
+    #[default]
+    Half,
+    /// `▚` and its kin: two by two dots; in nearly every font.
+    Quadrant,
+    /// `🬗` and its kin (Unicode 13): two by three dots; many terminals draw them themselves.
+    Sextant,
+}
+
+impl CellMode {
+    /// Dots of a cell, across and down.
+    #[must_use]
+    pub fn dots(self) -> (u16, u16) {
+        match self {
+            Self::Half => (1, 2),
+            Self::Quadrant => (2, 2),
+            Self::Sextant => (2, 3),
+        }
+    }
+
+    /// The character whose drawn part is `mask`: one bit a dot, row by row, the first the lowest.
+    fn symbol(self, mask: u8) -> char {
+        const QUADRANTS: [char; 16] =
+            [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];
+        match self {
+            Self::Half => [' ', '▀', '▄', '█'][usize::from(mask & 0b11)],
+            Self::Quadrant => QUADRANTS[usize::from(mask & 0b1111)],
+            Self::Sextant => match mask & 0b11_1111 {
+                0 => ' ',
+                0b01_0101 => '▌',
+                0b10_1010 => '▐',
+                0b11_1111 => '█',
+                // Unicode numbers the rest in order and leaves out the four above.
+                mask => {
+                    let skipped = 1 + u32::from(mask > 0b01_0101) + u32::from(mask > 0b10_1010);
+                    char::from_u32(0x1fb00 + u32::from(mask) - skipped).unwrap_or(' ')
+                }
+            },
+        }
+    }
+}
+
+/// What lies behind text in a terminal without colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Ground {
+    /// Light text on dark.
+    #[default]
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+/// The colours that a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Colours {
+    /// 24 bits.
+    #[default]
+    True,
+    /// The 240 fixed ones of the 256.
+    Ansi256,
+    /// 16: of these the four greys are used, dithered, because the rest are anybody's choice.
+    Ansi16,
+    /// None: shades and dots of the text's own colour.
+    Mono(Ground),
+}
+
+/// A colour of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Ink {
+    /// The terminal's own.
+    #[default]
+    Plain,
+    /// A number in the terminal's palette.
+    Index(u8),
+    /// Red, green, blue.
+    Rgb([u8; 3]),
+}
+
+/// One cell of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PictureCell {
+    /// The character.
+    pub symbol: char,
+    /// Its colour.
+    pub fg: Ink,
+    /// The colour behind it.
+    pub bg: Ink,
+}
+
+impl DefaultIsZeroes for PictureCell {}
+
+/// A picture of characters. Wiped when dropped; `Debug` prints its size only.
+pub struct CellPicture {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+    /// The cells, row by row.
+    pub cells: Vec<PictureCell>,
+}
+
+impl Drop for CellPicture {
+    fn drop(&mut self) {
+        self.cells.zeroize();
+    }
+}
+
+impl std::fmt::Debug for CellPicture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CellPicture({}x{})", self.columns, self.rows)
+    }
+}
+
+pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
+    let (columns, rows) = (fitted.columns, fitted.rows);
+    let (across, down) = options.cells.dots();
+    let dots = (u32::from(columns) * u32::from(across), u32::from(rows) * u32::from(down));
+    if (fitted.width, fitted.height) != dots {
+        return Err(EncodeError::OtherDots);
+    }
+    let mode = options.cells;
+    let rgb = fitted.pixels();
+    let width = fitted.width as usize;
+    let cells = match options.colours {
+        Colours::True => coloured(rgb, width, mode, Ink::Rgb),
+        Colours::Ansi256 => coloured(rgb, width, mode, |rgb| Ink::Index(nearest_256(rgb))),
+        Colours::Ansi16 => {
+            let greys = dithered_greys(rgb, width);
+            coloured(&greys, width, mode, |rgb| Ink::Index(nearest_grey(rgb)))
+        }
+        Colours::Mono(ground) => uncoloured(rgb, width, mode, ground),
+    };
+    Ok(Encoded::Cells(CellPicture { columns, rows, cells }))
+}
+
+/// Splits pixels into cells, row by row, each with its dots in the order of the masks.
+fn cells<T: Copy>(dots: &[T], width: usize, mode: CellMode) -> impl Iterator<Item = Vec<T>> {
+    let (across, down) = mode.dots();
+    let (across, down) = (usize::from(across), usize::from(down));
+    dots.chunks_exact(width * down).flat_map(move |band| {
+        (0..width / across).map(move |column| {
+            let row = |y: usize| &band[y * width + column * across..][..across];
+            (0..down).flat_map(row).copied().collect()
+        })
+    })
+}
+
+fn coloured(rgb: &[u8], width: usize, mode: CellMode, ink: fn([u8; 3]) -> Ink) -> Vec<PictureCell> {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    cells(pixels, width, mode)
+        .map(|dots| {
+            let (mask, fg, bg) = divide(&dots);
+            let (fg, bg) = (ink(fg), ink(bg));
+            // One colour alone is a plain ground: no character that a font could draw badly.
+            let mask = if fg == bg { 0 } else { mask };
+            PictureCell { symbol: mode.symbol(mask), fg, bg }
+        })
+        .collect()
+}
+
+/// The division of a cell's dots into two colours that loses least, and the mean of each part. The
+/// first dot is always in the first part: the other half of the masks are the same divisions.
+fn divide(dots: &[[u8; 3]]) -> (u8, [u8; 3], [u8; 3]) {
+    let all = sum(dots, u8::MAX);
+    let mut best = (f64::MIN, 1u8);
+    for mask in (1..1u8 << dots.len()).step_by(2) {
+        let part = sum(dots, mask);
+        let rest = all.less(&part);
+        // The squared error is a constant less this.
+        let kept = part.weight() + rest.weight();
+        if kept > best.0 + 1e-9 {
+            best = (kept, mask);
+        }
+    }
+    let part = sum(dots, best.1);
+    let rest = all.less(&part);
+    let fg = part.mean();
+    (best.1, fg, if rest.count == 0 { fg } else { rest.mean() })
+}
+
+/// The sum of some colours.
+struct Sum {
+    colour: [u32; 3],
+    count: u32,
+}
+
+impl Sum {
+    /// What remains of this without a part of it.
+    fn less(&self, part: &Self) -> Self {
+        let colour = [0, 1, 2].map(|channel| self.colour[channel] - part.colour[channel]);
+        Self { colour, count: self.count - part.count }
+    }
+
+    /// The squared length of the sum over how many it is of.
+    fn weight(&self) -> f64 {
+        if self.count == 0 {
+            return 0.0;
+        }
+        let squared: u64 = self.colour.iter().map(|c| u64::from(*c) * u64::from(*c)).sum();
+        squared as f64 / f64::from(self.count)
+    }
+
+    fn mean(&self) -> [u8; 3] {
+        let count = self.count.max(1);
+        self.colour.map(|c| ((c + count / 2) / count) as u8)
+    }
+}
+
+fn sum(dots: &[[u8; 3]], mask: u8) -> Sum {
+    let mut sum = Sum { colour: [0; 3], count: 0 };
+    for (_, dot) in dots.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+        for (total, value) in sum.colour.iter_mut().zip(dot) {
+            *total += u32::from(*value);
+        }
+        sum.count += 1;
+    }
+    sum
+}
+
+/// The nearest of the fixed 240 colours: the cube of 6x6x6 (16 to 231) and the greys (232 to 255).
+fn nearest_256([red, green, blue]: [u8; 3]) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let step = |value: u8| {
+        let nearest = (0u8..6).min_by_key(|n| STEPS[usize::from(*n)].abs_diff(value));
+        nearest.unwrap_or_default()
+    };
+    let (r, g, b) = (step(red), step(green), step(blue));
+    let mean = (u32::from(red) + u32::from(green) + u32::from(blue)) / 3;
+    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
+    let distance = |colour: [u8; 3]| -> u32 {
+        let squares = colour.iter().zip([red, green, blue]).map(|(a, b)| {
+            let apart = u32::from(a.abs_diff(b));
+            apart * apart
+        });
+        squares.sum()
+    };
+    let cube = distance([r, g, b].map(|n| STEPS[usize::from(n)]));
+    if distance([8 + 10 * grey; 3]) < cube { 232 + grey } else { 16 + 36 * r + 6 * g + b }
+}
+
+/// The greys of the 16 colours as most terminals show them: value, number.
+const GREYS: [(u8, u8); 4] = [(0, 0), (118, 8), (198, 7), (255, 15)];
+
+fn nearest_grey([grey, ..]: [u8; 3]) -> u8 {
+    let nearest = GREYS.iter().min_by_key(|(value, _)| value.abs_diff(grey));
+    nearest.map_or(0, |(_, number)| *number)
+}
+
+/// The picture in the four greys, dithered, as RGB.
+fn dithered_greys(rgb: &[u8], width: usize) -> Vec<u8> {
+    let levels = GREYS.map(|(value, _)| light_of(value));
+    let dithered = dither(tones(rgb), width, &levels);
+    dithered.into_iter().flat_map(|level| [GREYS[level].0; 3]).collect()
+}
+
+/// A picture without colours. With half-blocks a cell is one of five shades; with more dots a cell,
+/// dots are drawn or not.
+fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<PictureCell> {
+    const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+    let mut tones = tones(rgb);
+    if ground == Ground::Light {
+        tones.iter_mut().for_each(|tone| *tone = 1.0 - *tone);
+    }
+    let plain = |symbol| PictureCell { symbol, fg: Ink::Plain, bg: Ink::Plain };
+    match mode {
+        CellMode::Half => {
+            let means = cells(&tones, width, mode).map(|dots| dots.iter().sum::<f32>() / 2.0);
+            let levels = [0.0, 0.25, 0.5, 0.75, 1.0];
+            let shades = dither(means.collect(), width, &levels);
+            shades.into_iter().map(|level| plain(SHADES[level])).collect()
+        }
+        CellMode::Quadrant | CellMode::Sextant => {
+            let drawn = dither(tones, width, &[0.0, 1.0]);
+            let mask = |dots: Vec<usize>| dots.iter().rev().fold(0, |m, dot| m << 1 | *dot as u8);
+            cells(&drawn, width, mode).map(|dots| plain(mode.symbol(mask(dots)))).collect()
+        }
+    }
+}
+
+/// The light of each pixel, 0.0 to 1.0, stretched so that the darkest and lightest 2 % are black and
+/// white: with so few tones none may lie idle.
+fn tones(rgb: &[u8]) -> Vec<f32> {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    let luma = |[r, g, b]: &[u8; 3]| {
+        let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
+        (sum / 1000) as u8
+    };
+    let lumas: Vec<u8> = pixels.iter().map(luma).collect();
+    let mut sorted = lumas.clone();
+    sorted.sort_unstable();
+    let edge = sorted.len() / 50;
+    let dark = sorted.get(edge).copied().unwrap_or(0);
+    let light = sorted.iter().rev().nth(edge).copied().unwrap_or(255);
+    let span = u16::from(light.saturating_sub(dark));
+    let stretch = |value: u8| {
+        // A picture of one tone keeps it.
+        if span < 16 {
+            return value;
+        }
+        ((u16::from(value.saturating_sub(dark)) * 255 / span).min(255)) as u8
+    };
+    lumas.into_iter().map(|value| light_of(stretch(value))).collect()
+}
+
+/// How much light an sRGB value stands for: a half-covered cell is a half of the light, which is far
+/// from the value 128.
+fn light_of(value: u8) -> f32 {
+    let value = f32::from(value) / 255.0;
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
+
+/// Floyd and Steinberg's dithering to levels (ascending): for each pixel the place of its level.
+fn dither(mut tones: Vec<f32>, width: usize, levels: &[f32]) -> Vec<usize> {
+    let mut chosen = Vec::with_capacity(tones.len());
+    for at in 0..tones.len() {
+        let tone = tones[at];
+        let apart = |level: &f32| (level - tone).abs();
+        let nearest = levels.iter().enumerate().min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)));
+        let (place, level) = nearest.map_or((0, 0.0), |(place, level)| (place, *level));
+        chosen.push(place);
+        let error = tone - level;
+        let x = at % width;
+        let mut spread = |inside: bool, to: usize, share: f32| {
+            if let Some(tone) = tones.get_mut(to).filter(|_| inside) {
+                *tone += error * share / 16.0;
+            }
+        };
+        spread(x + 1 < width, at + 1, 7.0);
+        spread(x > 0, (at + width).saturating_sub(1), 3.0);
+        spread(true, at + width, 5.0);
+        spread(x + 1 < width, at + width + 1, 1.0);
+    }
+    chosen
+}
