@@ -31,3 +31,4 @@ pub mod didit;
 pub mod domain;
 pub mod input;
 pub mod picture;
+pub mod term;

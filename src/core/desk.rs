@@ -3,19 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::event::Painted;
+pub use crate::domain::Side;
 use crate::domain::{
     BoundingBox, Candidate, CaseState, DecisionId, Details, Judgement, Millis, Reason, SessionId,
     Taken,
 };
-
-/// Which picture of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// The subject's.
-    Subject,
-    /// The candidate's at this place.
-    Candidate(usize),
-}
 
 /// Where a picture stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

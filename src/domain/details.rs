@@ -54,6 +54,15 @@ impl BoundingBox {
     }
 }
 
+/// Which picture of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The subject's.
+    Subject,
+    /// The candidate's at this place.
+    Candidate(usize),
+}
+
 /// What is known about a person. Every text is already [`super::printable`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Person {

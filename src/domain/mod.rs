@@ -21,7 +21,8 @@ pub use decision::{
     SeenPicture, Target,
 };
 pub use details::{
-    BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, SubjectDetails, Warning,
+    BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, Side, SubjectDetails,
+    Warning,
 };
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{

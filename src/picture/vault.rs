@@ -8,15 +8,7 @@ use std::sync::Arc;
 
 use super::{PictureBytes, Portrait};
 use crate::domain::SessionId;
-
-/// Whose picture of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The face being reviewed.
-    Subject,
-    /// The candidate at this place (0-based) in the case.
-    Candidate(usize),
-}
+pub use crate::domain::Side;
 
 /// One picture of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

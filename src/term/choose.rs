@@ -1,0 +1,228 @@
+//! Which way pictures are drawn on this terminal, and with which colours: one pure decision from
+//! what the terminal answered, with the reason in words for the screen and for `doctor`.
+
+use super::probe::{Capabilities, Inside};
+
+/// A way to draw pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Kitty graphics with Unicode placeholders.
+    Kitty,
+    /// iTerm2's inline images.
+    Iterm2,
+    /// Sixel.
+    Sixel,
+    /// Coloured block characters.
+    Blocks,
+}
+
+/// How many colours text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// 24 bits.
+    True,
+    /// The 256 of xterm.
+    C256,
+    /// The sixteen of old.
+    C16,
+    /// None: `NO_COLOR`, or a terminal without.
+    None,
+}
+
+/// What the environment says; every field as it stands, empty when unset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `TERM`.
+    pub term: String,
+    /// `TERM_PROGRAM`; does not cross SSH.
+    pub term_program: String,
+    /// `LC_TERMINAL`; iTerm2 sets it and SSH usually carries it.
+    pub lc_terminal: String,
+    /// `COLORTERM`; rarely crosses SSH.
+    pub colorterm: String,
+    /// `NO_COLOR` is set and not empty.
+    pub no_color: bool,
+    /// The locale (`LC_ALL`, `LC_CTYPE` or `LANG`) is UTF-8.
+    pub utf8: bool,
+    /// The column of the tmux pane's left edge (`#{pane_left}`), when tmux was asked.
+    pub pane_left: Option<u16>,
+}
+
+/// The decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// How pictures are drawn.
+    pub protocol: Protocol,
+    /// With how many colours text is drawn.
+    pub colours: Colours,
+    /// Why this protocol, as the end of a sentence.
+    pub why: String,
+}
+
+/// A make of terminal, by its XTVERSION answer. What they can do: their sources and issue trackers,
+/// as of 2026.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brand {
+    /// With its version, major and minor.
+    Kitty(u32, u32),
+    Ghostty,
+    /// With its version.
+    Rio(u32, u32, u32),
+    WezTerm,
+    Konsole,
+    Iterm2,
+    Mintty,
+    /// VS Code and other programs around xterm.js.
+    XtermJs,
+    Xterm,
+    /// A terminal with true colours that draws at most sixel.
+    TrueColour,
+    Unknown,
+}
+
+impl Brand {
+    /// Reads `kitty(0.36.4)`, `ghostty 1.2.0`, `WezTerm 2024…`.
+    pub(super) fn of(version: &str) -> Self {
+        let lower = version.to_ascii_lowercase();
+        let cut = lower.find([' ', '(']).unwrap_or(lower.len());
+        let (name, rest) = lower.split_at(cut);
+        let mut numbers = rest
+            .trim_start_matches([' ', '('])
+            .split('.')
+            .map(|part| part.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
+            .map(|digits| digits.parse().unwrap_or(0));
+        let mut number = || numbers.next().unwrap_or(0);
+        match name {
+            "kitty" => Self::Kitty(number(), number()),
+            "ghostty" => Self::Ghostty,
+            "rio" => Self::Rio(number(), number(), number()),
+            "wezterm" => Self::WezTerm,
+            "konsole" => Self::Konsole,
+            "iterm2" => Self::Iterm2,
+            "mintty" => Self::Mintty,
+            "xterm.js" => Self::XtermJs,
+            "xterm" => Self::Xterm,
+            "foot" | "contour" | "vte" | "alacritty" | "mlterm" => Self::TrueColour,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Kitty itself since 0.28, Ghostty, and Rio since 0.5.28 (drawn wrongly before). All others
+    /// that answer the graphics query with OK print placeholders as letters or nothing.
+    pub(super) fn draws_placeholders(self) -> bool {
+        match self {
+            Self::Kitty(major, minor) => (major, minor) >= (0, 28),
+            Self::Rio(major, minor, patch) => (major, minor, patch) >= (0, 5, 28),
+            Self::Ghostty => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it draws JPEG by iTerm2's sequence. In xterm.js the same part draws sixel and is
+    /// off by default in VS Code, so its sixel attribute tells.
+    pub(super) fn draws_iterm2(self, sixel: bool) -> bool {
+        match self {
+            Self::WezTerm | Self::Konsole | Self::Iterm2 | Self::Mintty | Self::Rio(..) => true,
+            Self::XtermJs => sixel,
+            _ => false,
+        }
+    }
+
+    fn draws_true_colours(self) -> bool {
+        !matches!(self, Self::Unknown | Self::Xterm)
+    }
+}
+
+/// Chooses. A protocol asked for by the user is taken as it is.
+#[must_use]
+pub fn choose(
+    terminal: &Capabilities,
+    environment: &Environment,
+    forced: Option<Protocol>,
+) -> Choice {
+    let (protocol, why) = match forced {
+        Some(protocol) => (protocol, "it was asked for by --images".to_owned()),
+        None => protocol(terminal, environment),
+    };
+    Choice { protocol, colours: colours(terminal, environment), why }
+}
+
+fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, String) {
+    let blocks = |why: &str| (Protocol::Blocks, why.to_owned());
+    if terminal.silent {
+        return blocks("the terminal has not answered");
+    }
+    if terminal.inside == Inside::Screen {
+        return blocks("GNU screen passes no pictures on");
+    }
+    let name = terminal.version.as_deref().unwrap_or("the terminal");
+    let mut hint = None;
+    if terminal.placeholders {
+        match against_placeholders(&terminal.inside, environment) {
+            None => return (Protocol::Kitty, format!("{name} draws kitty placeholders")),
+            reason => hint = reason,
+        }
+    }
+    if terminal.iterm2 {
+        return (Protocol::Iterm2, format!("{name} draws iTerm2 images"));
+    }
+    if terminal.version.is_none() && environment_says_iterm2(terminal, environment) {
+        return (Protocol::Iterm2, "the environment names iTerm2".to_owned());
+    }
+    if terminal.sixel {
+        return (Protocol::Sixel, format!("{name} draws sixel"));
+    }
+    if let Some(hint) = hint {
+        return blocks(hint);
+    }
+    match &terminal.inside {
+        Inside::Tmux { .. } if terminal.version.is_none() => blocks(
+            "tmux passes no pictures on; set -g allow-passthrough all in tmux to see them better",
+        ),
+        _ => (Protocol::Blocks, format!("{name} draws no pictures that we know of")),
+    }
+}
+
+/// What keeps placeholders from working between us and a terminal that draws them.
+fn against_placeholders(inside: &Inside, environment: &Environment) -> Option<&'static str> {
+    match inside {
+        Inside::Tmux { .. } if !environment.utf8 => {
+            Some("tmux shows placeholders in a UTF-8 locale only; set LANG")
+        }
+        // Combining characters land in the wrong column there.
+        Inside::Tmux { version } if misplaces(version) && environment.pane_left != Some(0) => Some(
+            "this tmux (3.7 to 3.7c) misplaces pictures unless the pane is leftmost; zoom or update",
+        ),
+        _ => None,
+    }
+}
+
+/// tmux 3.7, 3.7a, 3.7b and 3.7c.
+fn misplaces(version: &str) -> bool {
+    matches!(version, "3.7" | "3.7a" | "3.7b" | "3.7c")
+}
+
+/// An iTerm2 too old to tell its version still tells pixels. mosh and others carry the environment
+/// on but neither the answer nor the picture.
+fn environment_says_iterm2(terminal: &Capabilities, environment: &Environment) -> bool {
+    let named = environment.lc_terminal == "iTerm2" || environment.term_program == "iTerm.app";
+    let tells_pixels = terminal.cell_pixels.is_some() || terminal.area_pixels.is_some();
+    named && tells_pixels && terminal.inside == Inside::Bare
+}
+
+fn colours(terminal: &Capabilities, environment: &Environment) -> Colours {
+    let term = environment.term.as_str();
+    let brand = terminal.version.as_deref().map_or(Brand::Unknown, Brand::of);
+    if environment.no_color || term == "dumb" || term.starts_with("vt") {
+        Colours::None
+    } else if matches!(environment.colorterm.as_str(), "truecolor" | "24bit")
+        || term.ends_with("-direct")
+        || brand.draws_true_colours()
+    {
+        Colours::True
+    } else if term.contains("256color") || term.starts_with("tmux") || brand == Brand::Xterm {
+        Colours::C256
+    } else {
+        Colours::C16
+    }
+}

@@ -1,0 +1,226 @@
+//! The way in and every way out: raw mode and the alternate screen on, and all of it off again on
+//! return, error, suspension and panic. What was drawn in between is not its business, but for the
+//! farewell: bytes that take pictures out of the terminal before we leave it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+
+use super::parser::{Answer, Heard, Parser};
+use super::tty;
+use super::writer::Hush;
+
+/// Alternate screen, cleared; no cursor; pastes marked; focus reported.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l\x1b[?2004h\x1b[?1004h";
+/// The end of any string that was cut off; the end of a synchronized update; plain letters;
+/// reports off; the cursor; the screen from before.
+const RESTORE: &[u8] = b"\x1b\\\x1b[?2026l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// How long a terminal may take for the last bytes.
+const WRITE: Duration = Duration::from_millis(500);
+/// How long to wait for answers on their way, so that they do not reach the shell.
+const ANSWERS: Duration = Duration::from_millis(300);
+
+/// The bytes that put a terminal back. They may be written more than once.
+#[must_use]
+pub fn restore_sequence() -> &'static [u8] {
+    RESTORE
+}
+
+/// Holds the terminal in raw mode on the alternate screen. Dropping it puts everything back.
+#[derive(Debug)]
+pub struct Guard {
+    shared: Arc<Shared>,
+}
+
+/// What the guard and the panic hook share.
+struct Shared {
+    tty: OwnedFd,
+    before: Termios,
+    inside: Mutex<Inside>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("tty", &self.tty).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Inside {
+    entered: bool,
+    farewell: Vec<u8>,
+    /// The terminal answers nothing: waiting for answers is in vain.
+    silent: bool,
+}
+
+impl Guard {
+    /// Enters. The file description must be ours alone (see [`super::open`]).
+    ///
+    /// # Errors
+    /// When `tty` is not a terminal, or does not take the bytes in half a second; then it is left
+    /// as it was.
+    pub fn new(tty: OwnedFd) -> io::Result<Self> {
+        tty::set_nonblocking(&tty)?;
+        let before = tcgetattr(&tty)?;
+        let shared = Shared { tty, before, inside: Mutex::new(Inside::default()) };
+        let guard = Self { shared: Arc::new(shared) };
+        guard.enter()?;
+        Ok(guard)
+    }
+
+    /// Enters again after [`Guard::leave`]; does nothing when inside. Everything has to be drawn
+    /// anew, and the terminal may have another size.
+    ///
+    /// # Errors
+    /// As [`Guard::new`].
+    pub fn enter(&self) -> io::Result<()> {
+        let shared = &self.shared;
+        {
+            let mut inside = shared.inside();
+            if inside.entered {
+                return Ok(());
+            }
+            // First, so that a failure half-way is undone.
+            inside.entered = true;
+        }
+        let mut raw = shared.before.clone();
+        raw.make_raw();
+        let entered = tcsetattr(&shared.tty, OptionalActions::Now, &raw)
+            .map_err(io::Error::from)
+            .and_then(|()| tty::write_all(&shared.tty, ENTER, Instant::now() + WRITE));
+        if entered.is_err() {
+            // The first error is the one that matters.
+            let _ = shared.put_back(Duration::ZERO);
+        }
+        entered
+    }
+
+    /// Leaves, to come back: before the program is suspended. The writer must be paused.
+    ///
+    /// # Errors
+    /// When the terminal is gone or does not take the bytes in half a second. Its modes are put back
+    /// in any case.
+    pub fn leave(&self) -> io::Result<()> {
+        self.restore()
+    }
+
+    /// Puts everything back; does nothing the second time. Writer and reader must have ended: the
+    /// answers that are still on their way are read here and thrown away, for 0.3 s at most.
+    ///
+    /// # Errors
+    /// As [`Guard::leave`].
+    pub fn restore(&self) -> io::Result<()> {
+        self.shared.put_back(ANSWERS)
+    }
+
+    /// What to write before leaving, such as the commands that delete our pictures. Inside tmux it
+    /// should begin with a wrapped `ESC \`, which ends a string that was cut off on its way out.
+    pub fn set_farewell(&self, bytes: Vec<u8>) {
+        self.shared.inside().farewell = bytes;
+    }
+
+    /// The terminal answers nothing, so nothing is waited for when leaving.
+    pub fn set_silent(&self, silent: bool) {
+        self.shared.inside().silent = silent;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // There is nobody left to tell, and nothing more to try.
+        let _ = self.restore();
+    }
+}
+
+impl Shared {
+    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves, if inside: farewell, restoring bytes, answers drained, modes put back.
+    fn put_back(&self, answers: Duration) -> io::Result<()> {
+        let (mut bytes, silent) = {
+            let mut inside = self.inside();
+            if !std::mem::take(&mut inside.entered) {
+                return Ok(());
+            }
+            // An unfinished string would swallow the farewell.
+            let mut bytes = b"\x1b\\".to_vec();
+            bytes.extend_from_slice(&inside.farewell);
+            (bytes, inside.silent)
+        };
+        bytes.extend_from_slice(RESTORE);
+        let ask = !silent && !answers.is_zero();
+        if ask {
+            bytes.extend_from_slice(b"\x1b[5n");
+        }
+        let mut result = tty::write_all(&self.tty, &bytes, Instant::now() + WRITE);
+        if ask && result.is_ok() {
+            result = self.drain(Instant::now() + answers);
+        }
+        // Both, whatever happened before.
+        let flushed = tcflush(&self.tty, QueueSelector::IFlush);
+        let set = tcsetattr(&self.tty, OptionalActions::Now, &self.before);
+        result?;
+        flushed?;
+        Ok(set?)
+    }
+
+    /// Reads and throws away until our last fence is answered, the line is dead or time is over.
+    fn drain(&self, deadline: Instant) -> io::Result<()> {
+        let (mut parser, mut buffer) = (Parser::new(), [0; 1024]);
+        while tty::wait_until(&self.tty, PollFlags::IN, deadline)? {
+            let mut heard = Vec::new();
+            match rustix::io::read(&self.tty, &mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => parser.feed(&buffer[..count], &mut heard),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if heard.contains(&Heard::Answer(Answer::StatusOk)) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// On a panic, silences the writer, puts the terminal back and says where it happened, in that
+/// order. The panic's own message is never printed: it could hold a name or a link. The program
+/// should end after a panic on any thread, because its screen is gone.
+pub fn install_panic_hook(guard: &Guard, hush: Hush) {
+    // The guard may be gone by then; the hook must not keep its terminal.
+    let shared = Arc::downgrade(&guard.shared);
+    std::panic::set_hook(Box::new(move |info| {
+        hush.hush();
+        if let Some(shared) = shared.upgrade() {
+            // No waiting for answers: the reader may be the one that fell.
+            let _ = shared.put_back(Duration::ZERO);
+        }
+        say(info);
+    }));
+}
+
+/// Says where, on standard error.
+fn say(info: &PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(
+        || "an unknown place".to_owned(),
+        |place| format!("{}:{}", place.file(), place.line()),
+    );
+    let sentence = format!(
+        "secondlook has a fault at {place} and had to stop; decisions already held are kept, please \
+         report this place\n"
+    );
+    // Nothing is left to be done if even this fails.
+    let _ = tty::write_all(
+        rustix::stdio::stderr(),
+        sentence.as_bytes(),
+        Instant::now() + WRITE,
+    );
+}

@@ -1,0 +1,610 @@
+//! What to write next: the writer's judgement, without its thread, its file or its clock.
+//!
+//! A write that has returned says nothing: the bytes may lie in the buffers of a pty, of sshd and
+//! of TCP for seconds, and every key's echo waits behind them. So pictures go out in a window of
+//! about rate x (round trip + 100 ms), measured by fences (`CSI 5n`, which every terminal answers
+//! in its turn), and text goes first. The answers carry no number: they are matched in order, and
+//! where one goes missing the rest are matched *late* rather than early, because an answer means
+//! that a face has been painted.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::probe::wrap_for_tmux;
+
+/// The window before anything has been measured.
+const FIRST_WINDOW: usize = 16 * 1024;
+/// No window is smaller or larger.
+const WINDOW: (usize, usize) = (8 * 1024, 4 * 1024 * 1024);
+/// What may lie in the buffers on top of one round trip.
+const SLACK: Duration = Duration::from_millis(100);
+/// A fence not answered for so long (or four round trips) is not waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A fence after less than this says nothing about the rate.
+const SAMPLE_BYTES: u64 = 2048;
+/// The rate is the best of so many samples.
+const SAMPLES: usize = 6;
+/// The fence.
+const FENCE: &[u8] = b"\x1b[5n";
+
+/// A picture on its way to the terminal, or any other sequence that must not come between the
+/// chunks of one (a delete, say).
+#[derive(Clone, Default)]
+pub struct Upload {
+    /// The caller's number for it.
+    pub id: u64,
+    /// Whole sequences; text may be written between any two of them.
+    pub chunks: Vec<Vec<u8>>,
+    /// What to write when it is cancelled half-way, so that the terminal stops waiting for the
+    /// rest; may be empty.
+    pub abort: Vec<u8>,
+}
+
+impl std::fmt::Debug for Upload {
+    /// Chunks are pictures of faces: only their number is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, chunks, .. } = self;
+        f.debug_struct("Upload").field("id", id).field("chunks", &chunks.len()).finish()
+    }
+}
+
+/// What an [`Event`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The upload with this number.
+    Upload(u64),
+    /// The mark with this tag.
+    Mark(u64),
+}
+
+/// What became of an upload or a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The terminal answered a fence placed after the last byte.
+    Painted {
+        /// Of what.
+        what: What,
+        /// When the answer was heard.
+        at: Instant,
+    },
+    /// All bytes are written, but the terminal does not answer (or is known not to). `Painted` may
+    /// still follow.
+    Unanswered {
+        /// About what.
+        what: What,
+        /// When it was given up.
+        at: Instant,
+    },
+    /// An upload was cancelled; some of it may have been written.
+    Dropped {
+        /// Its number.
+        id: u64,
+    },
+    /// The terminal is gone; nothing more will be written.
+    Closed,
+}
+
+/// The link as measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Link {
+    /// Bytes a second to the terminal.
+    pub rate: Option<u64>,
+    /// From a fence to its answer on an idle link.
+    pub round_trip: Option<Duration>,
+}
+
+/// What the thread is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<'a> {
+    /// Write this, then say how much of it went out.
+    Write(&'a [u8]),
+    /// Nothing before this time, unless something new is queued or answered.
+    Wait(Option<Instant>),
+    /// All is done for good.
+    Done,
+}
+
+/// What a piece of output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Frame,
+    /// A frame that ends in a fence of its own.
+    Asking(u64),
+    Chunk,
+    Fence(Purpose),
+    /// An abort or the last words: nothing is counted.
+    Plain,
+}
+
+/// Whom the answer to a fence is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The window's.
+    Window,
+    /// The caller's.
+    Tell(What),
+    /// Asked because the fence before was not answered.
+    Again,
+}
+
+struct Piece {
+    bytes: Zeroizing<Vec<u8>>,
+    written: usize,
+    kind: Kind,
+}
+
+impl Piece {
+    fn new(bytes: Zeroizing<Vec<u8>>, kind: Kind) -> Self {
+        Self { bytes, written: 0, kind }
+    }
+}
+
+/// An upload in the queue.
+struct Job {
+    id: u64,
+    /// Its place among all uploads ever queued.
+    place: u64,
+    chunks: VecDeque<Zeroizing<Vec<u8>>>,
+    abort: Vec<u8>,
+    started: bool,
+}
+
+/// A mark that waits for what was queued before it.
+struct Mark {
+    tag: u64,
+    frames: u64,
+    uploads: u64,
+}
+
+/// A fence that was written and not answered.
+struct Fence {
+    purpose: Purpose,
+    sent: Instant,
+    /// Totals when it was written.
+    bytes: u64,
+    chunk_bytes: u64,
+    chunks: u64,
+    /// The last delivery known when it was written: so much had arrived, at that time.
+    delivered: (u64, Instant),
+    /// That delivery is in truth the start of a burst on an idle link.
+    from_idle: bool,
+    given_up: bool,
+}
+
+/// What to do with the queues.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    Paused,
+    Finishing,
+}
+
+/// The queues, the fences and the measure of the link.
+pub(super) struct Pacer {
+    stage: Stage,
+    tmux: bool,
+    silent: bool,
+    current: Option<Piece>,
+    frames: VecDeque<Piece>,
+    frames_queued: u64,
+    frames_done: u64,
+    jobs: VecDeque<Job>,
+    jobs_queued: u64,
+    marks: VecDeque<Mark>,
+    /// Aborts and last words.
+    plain: VecDeque<Zeroizing<Vec<u8>>>,
+    /// Fences to be written.
+    due: VecDeque<Purpose>,
+    /// Fences to be answered.
+    fences: VecDeque<Fence>,
+    events: VecDeque<Event>,
+    /// Totals written, and chunks known to have arrived.
+    bytes: u64,
+    chunk_bytes: u64,
+    chunks: u64,
+    arrived_chunk_bytes: u64,
+    arrived_chunks: u64,
+    /// Of `chunk_bytes`, those followed by a fence.
+    fenced_chunk_bytes: u64,
+    delivered: Option<(u64, Instant)>,
+    from_idle: bool,
+    last_write: Option<Instant>,
+    rates: VecDeque<u64>,
+    round_trip: Option<Duration>,
+}
+
+impl Pacer {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Running,
+            tmux: false,
+            silent: false,
+            current: None,
+            frames: VecDeque::new(),
+            frames_queued: 0,
+            frames_done: 0,
+            jobs: VecDeque::new(),
+            jobs_queued: 0,
+            marks: VecDeque::new(),
+            plain: VecDeque::new(),
+            due: VecDeque::new(),
+            fences: VecDeque::new(),
+            events: VecDeque::new(),
+            bytes: 0,
+            chunk_bytes: 0,
+            chunks: 0,
+            arrived_chunk_bytes: 0,
+            arrived_chunks: 0,
+            fenced_chunk_bytes: 0,
+            delivered: None,
+            from_idle: false,
+            last_write: None,
+            rates: VecDeque::new(),
+            round_trip: None,
+        }
+    }
+
+    // --- What the caller queues -----------------------------------------------------------------
+
+    pub(super) fn frame(&mut self, bytes: Vec<u8>) {
+        self.push_frame(bytes, Kind::Frame);
+    }
+
+    /// A frame that ends in a fence; its answer is told as the mark `tag`.
+    pub(super) fn ask(&mut self, bytes: Vec<u8>, tag: u64) {
+        self.push_frame(bytes, Kind::Asking(tag));
+    }
+
+    fn push_frame(&mut self, bytes: Vec<u8>, kind: Kind) {
+        self.frames_queued += 1;
+        self.frames.push_back(Piece::new(Zeroizing::new(bytes), kind));
+    }
+
+    pub(super) fn upload(&mut self, upload: Upload) {
+        let chunks = upload.chunks.into_iter().filter(|chunk| !chunk.is_empty());
+        self.jobs.push_back(Job {
+            id: upload.id,
+            place: self.jobs_queued,
+            chunks: chunks.map(Zeroizing::new).collect(),
+            abort: upload.abort,
+            started: false,
+        });
+        self.jobs_queued += 1;
+    }
+
+    pub(super) fn mark(&mut self, tag: u64) {
+        let (frames, uploads) = (self.frames_queued, self.jobs_queued);
+        self.marks.push_back(Mark { tag, frames, uploads });
+    }
+
+    /// Takes an upload back; false when it is not queued, or wholly written.
+    pub(super) fn cancel(&mut self, id: u64) -> bool {
+        let Some(at) = self.jobs.iter().position(|job| job.id == id) else {
+            return false;
+        };
+        if let Some(job) = self.jobs.remove(at) {
+            if job.started && !job.abort.is_empty() {
+                self.plain.push_back(Zeroizing::new(job.abort));
+            }
+            self.events.push_back(Event::Dropped { id });
+        }
+        true
+    }
+
+    pub(super) fn cancel_all(&mut self) {
+        while let Some(id) = self.jobs.front().map(|job| job.id) {
+            self.cancel(id);
+        }
+    }
+
+    pub(super) fn set_tmux(&mut self, tmux: bool) {
+        self.tmux = tmux;
+    }
+
+    pub(super) fn set_silent(&mut self, silent: bool, now: Instant) {
+        self.silent = silent;
+        if silent {
+            self.give_up(now, Duration::ZERO);
+        }
+    }
+
+    /// Holds uploads back, or lets them go on.
+    pub(super) fn pause(&mut self, paused: bool) {
+        if self.stage != Stage::Finishing {
+            self.stage = if paused { Stage::Paused } else { Stage::Running };
+        }
+    }
+
+    /// Frames, then these last bytes, then nothing more.
+    pub(super) fn finish(&mut self, last: Vec<u8>) {
+        self.cancel_all();
+        self.stage = Stage::Finishing;
+        self.marks.clear();
+        self.plain.push_back(Zeroizing::new(last));
+    }
+
+    // --- What the caller asks -------------------------------------------------------------------
+
+    /// Frames not wholly written.
+    pub(super) fn frames_waiting(&self) -> usize {
+        usize::try_from(self.frames_queued - self.frames_done).unwrap_or(usize::MAX)
+    }
+
+    /// Uploads not wholly written.
+    pub(super) fn uploads_waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Marks not answered yet count too: each will be told once more.
+    pub(super) fn marks_waiting(&self) -> usize {
+        self.marks.len() + self.fences.len() + self.due.len()
+    }
+
+    pub(super) fn link(&self) -> Link {
+        Link { rate: self.rates.iter().max().copied(), round_trip: self.round_trip }
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// An event that could not be handed out yet.
+    pub(super) fn put_back(&mut self, event: Event) {
+        self.events.push_front(event);
+    }
+
+    // --- What the thread asks and tells ---------------------------------------------------------
+
+    /// What to write now. Ask again after every [`Pacer::wrote`] and whenever something was queued.
+    pub(super) fn next(&mut self, now: Instant) -> Next<'_> {
+        self.expire(now);
+        if self.current.is_none() {
+            self.current = self.pick(now);
+        }
+        if self.current.is_none() {
+            return match self.stage {
+                Stage::Finishing => Next::Done,
+                _ => Next::Wait(self.expiry()),
+            };
+        }
+        Next::Write(self.current.as_ref().map_or(&[], |piece| &piece.bytes[piece.written..]))
+    }
+
+    /// Picks the next whole piece: fences (four bytes that free the window), text, aborts, chunks.
+    fn pick(&mut self, now: Instant) -> Option<Piece> {
+        self.pass_marks();
+        if self.stage == Stage::Finishing {
+            // An answer now would reach the shell.
+            self.due.clear();
+        }
+        while let Some(purpose) = self.due.pop_front() {
+            if !self.silent {
+                return Some(self.fence(purpose));
+            }
+            self.unanswered(purpose, now);
+        }
+        if let Some(frame) = self.frames.pop_front() {
+            return Some(frame);
+        }
+        if let Some(bytes) = self.plain.pop_front() {
+            return Some(Piece::new(bytes, Kind::Plain));
+        }
+        if self.stage == Stage::Running { self.pick_chunk(now) } else { None }
+    }
+
+    fn pick_chunk(&mut self, now: Instant) -> Option<Piece> {
+        let job = self.jobs.front_mut()?;
+        let Some(length) = job.chunks.front().map(|chunk| chunk.len()) else {
+            // Nothing in it: as good as written.
+            let id = job.id;
+            self.jobs.pop_front();
+            self.due.push_back(Purpose::Tell(What::Upload(id)));
+            return self.pick(now);
+        };
+        if self.may_send(length) {
+            let job = self.jobs.front_mut()?;
+            job.started = true;
+            return job.chunks.pop_front().map(|chunk| Piece::new(chunk, Kind::Chunk));
+        }
+        // The window is shut: only a fence after its last chunk can open it again.
+        let unfenced = self.chunk_bytes > self.fenced_chunk_bytes;
+        unfenced.then(|| self.fence(Purpose::Window))
+    }
+
+    /// Whether a chunk fits: two are always under way.
+    fn may_send(&self, length: usize) -> bool {
+        let under_way = self.chunk_bytes - self.arrived_chunk_bytes;
+        self.silent
+            || self.chunks - self.arrived_chunks < 2
+            || under_way + length as u64 <= self.window() as u64
+    }
+
+    /// How many bytes of pictures may be under way.
+    pub(super) fn window(&self) -> usize {
+        let Link { rate: Some(rate), round_trip: Some(round_trip) } = self.link() else {
+            return FIRST_WINDOW;
+        };
+        let millis = u64::try_from((round_trip + SLACK).as_millis()).unwrap_or(u64::MAX);
+        let bytes = usize::try_from(rate.saturating_mul(millis) / 1000).unwrap_or(usize::MAX);
+        bytes.clamp(WINDOW.0, WINDOW.1)
+    }
+
+    fn fence(&mut self, purpose: Purpose) -> Piece {
+        let bytes = if self.tmux { wrap_for_tmux(FENCE) } else { FENCE.to_vec() };
+        Piece::new(Zeroizing::new(bytes), Kind::Fence(purpose))
+    }
+
+    /// Marks whose frames and uploads are written get their fence.
+    fn pass_marks(&mut self) {
+        let oldest = self.jobs.front().map_or(self.jobs_queued, |job| job.place);
+        while let Some(mark) = self.marks.front() {
+            if self.frames_done < mark.frames || oldest < mark.uploads {
+                return;
+            }
+            self.due.push_back(Purpose::Tell(What::Mark(mark.tag)));
+            self.marks.pop_front();
+        }
+    }
+
+    /// So many bytes of what [`Pacer::next`] gave have been written.
+    pub(super) fn wrote(&mut self, count: usize, now: Instant) {
+        let idle = self.last_write.is_none_or(|last| {
+            now.saturating_duration_since(last) > self.round_trip.unwrap_or_default().max(SLACK)
+        });
+        if self.fences.is_empty() && idle {
+            self.delivered = Some((self.bytes, now));
+            self.from_idle = true;
+        }
+        self.last_write = Some(now);
+        self.bytes += count as u64;
+        if let Some(piece) = &mut self.current {
+            piece.written += count;
+            if piece.written >= piece.bytes.len() {
+                let (kind, length) = (piece.kind, piece.bytes.len());
+                self.current = None;
+                self.completed(kind, length, now);
+            }
+        }
+    }
+
+    fn completed(&mut self, kind: Kind, length: usize, now: Instant) {
+        match kind {
+            Kind::Plain => {}
+            Kind::Frame => self.frames_done += 1,
+            Kind::Asking(tag) => {
+                self.frames_done += 1;
+                let purpose = Purpose::Tell(What::Mark(tag));
+                if self.silent { self.unanswered(purpose, now) } else { self.sent(purpose, now) }
+            }
+            Kind::Fence(purpose) => self.sent(purpose, now),
+            Kind::Chunk => {
+                self.chunks += 1;
+                self.chunk_bytes += length as u64;
+                let emptied = self.jobs.front().filter(|job| job.started && job.chunks.is_empty());
+                if let Some(id) = emptied.map(|job| job.id) {
+                    self.jobs.pop_front();
+                    self.due.push_back(Purpose::Tell(What::Upload(id)));
+                } else if !self.silent
+                    && self.chunk_bytes - self.fenced_chunk_bytes >= (self.window() / 4) as u64
+                {
+                    self.due.push_back(Purpose::Window);
+                }
+            }
+        }
+    }
+
+    /// A fence is on its way.
+    fn sent(&mut self, purpose: Purpose, now: Instant) {
+        self.fenced_chunk_bytes = self.chunk_bytes;
+        self.fences.push_back(Fence {
+            purpose,
+            sent: now,
+            bytes: self.bytes,
+            chunk_bytes: self.chunk_bytes,
+            chunks: self.chunks,
+            delivered: self.delivered.unwrap_or((0, now)),
+            from_idle: self.from_idle,
+            given_up: false,
+        });
+    }
+
+    /// The terminal has answered a fence: the oldest one that is unanswered.
+    pub(super) fn acknowledge(&mut self, at: Instant) {
+        let Some(fence) = self.fences.pop_front() else {
+            return;
+        };
+        if !fence.given_up {
+            self.measure(&fence, at);
+        }
+        self.arrived(fence.chunk_bytes, fence.chunks);
+        self.delivered = Some((fence.bytes, at));
+        self.from_idle = false;
+        if let Purpose::Tell(what) = fence.purpose {
+            self.events.push_back(Event::Painted { what, at });
+        }
+    }
+
+    fn arrived(&mut self, chunk_bytes: u64, chunks: u64) {
+        self.arrived_chunk_bytes = self.arrived_chunk_bytes.max(chunk_bytes);
+        self.arrived_chunks = self.arrived_chunks.max(chunks);
+    }
+
+    /// Learns the round trip, and the rate at which bytes arrived since the delivery that was the
+    /// last one known when the fence was written.
+    fn measure(&mut self, fence: &Fence, at: Instant) {
+        let bytes = fence.bytes.saturating_sub(fence.delivered.0);
+        let trip = at.saturating_duration_since(fence.sent);
+        let alone = fence.from_idle && bytes < SAMPLE_BYTES;
+        self.round_trip = Some(match self.round_trip {
+            // Only a fence on an idle link can show that the way has become longer.
+            Some(known) if trip > known => {
+                if alone { (known * 3 + trip) / 4 } else { known }
+            }
+            _ => trip,
+        });
+        if bytes < SAMPLE_BYTES {
+            return;
+        }
+        let mut time = at.saturating_duration_since(fence.delivered.1);
+        if fence.from_idle {
+            // The first bytes of a burst travel for a round trip that is not the rate's fault.
+            time -= self.round_trip.unwrap_or_default().min(time * 3 / 4);
+        }
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1000);
+        if self.rates.len() == SAMPLES {
+            self.rates.pop_front();
+        }
+        self.rates.push_back(bytes.saturating_mul(1_000_000) / micros);
+    }
+
+    fn unanswered(&mut self, purpose: Purpose, at: Instant) {
+        if let Purpose::Tell(what) = purpose {
+            self.events.push_back(Event::Unanswered { what, at });
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.max(self.round_trip.unwrap_or_default() * 4)
+    }
+
+    /// When the next fence is given up.
+    fn expiry(&self) -> Option<Instant> {
+        let waited_for = self.fences.iter().find(|fence| !fence.given_up)?;
+        Some(waited_for.sent + self.patience())
+    }
+
+    /// Gives up fences that are overdue. When all are given up, one more is asked: its answer proves
+    /// the others', and if it has none either, the line is cleared, so that the next answer is
+    /// matched rightly again.
+    fn expire(&mut self, now: Instant) {
+        let some = self.give_up(now, self.patience());
+        if !some || self.fences.iter().any(|fence| !fence.given_up) {
+            return;
+        }
+        if self.fences.back().is_some_and(|fence| fence.purpose == Purpose::Again) {
+            self.fences.clear();
+        } else {
+            self.due.push_back(Purpose::Again);
+        }
+    }
+
+    /// Stops waiting for fences of this age; they stay in line for a late answer. True when there
+    /// were any.
+    fn give_up(&mut self, now: Instant, age: Duration) -> bool {
+        let overdue = |fence: &Fence| !fence.given_up && now >= fence.sent + age;
+        let mut some = false;
+        for at in 0..self.fences.len() {
+            let Some(fence) = self.fences.get_mut(at).filter(|fence| overdue(fence)) else {
+                continue;
+            };
+            fence.given_up = true;
+            some = true;
+            let (purpose, chunk_bytes, chunks) = (fence.purpose, fence.chunk_bytes, fence.chunks);
+            self.arrived(chunk_bytes, chunks);
+            self.unanswered(purpose, now);
+        }
+        some
+    }
+}
