@@ -32,3 +32,4 @@ pub mod domain;
 pub mod input;
 pub mod picture;
 pub mod term;
+pub mod tui;

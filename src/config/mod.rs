@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_users_file_changes_what_it_names_and_nothing_else() {
-        let config = Config::load(Some("[review]\nundo_seconds = 5\n[keys]\nreject = ['d']")).unwrap();
+        let config =
+            Config::load(Some("[review]\nundo_seconds = 5\n[keys]\nreject = ['d']")).unwrap();
         assert_eq!(config.review.undo_seconds, 5);
         assert_eq!(config.review.dwell_ms, 700);
         assert_eq!(config.keys["reject"], ["d"]);

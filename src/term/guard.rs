@@ -218,9 +218,5 @@ fn say(info: &PanicHookInfo<'_>) {
          report this place\n"
     );
     // Nothing is left to be done if even this fails.
-    let _ = tty::write_all(
-        rustix::stdio::stderr(),
-        sentence.as_bytes(),
-        Instant::now() + WRITE,
-    );
+    let _ = tty::write_all(rustix::stdio::stderr(), sentence.as_bytes(), Instant::now() + WRITE);
 }

@@ -540,7 +540,11 @@ impl Pacer {
         self.round_trip = Some(match self.round_trip {
             // Only a fence on an idle link can show that the way has become longer.
             Some(known) if trip > known => {
-                if alone { (known * 3 + trip) / 4 } else { known }
+                if alone {
+                    (known * 3 + trip) / 4
+                } else {
+                    known
+                }
             }
             _ => trip,
         });

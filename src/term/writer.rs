@@ -111,11 +111,8 @@ impl Writer {
         tty::set_nonblocking(&woken)?;
         let (send, events) = channel(EVENTS);
         let state = Mutex::new(State { pacer: Pacer::new(), idle: true, ended: false });
-        let shared = Arc::new(Shared {
-            state,
-            calm: Condvar::new(),
-            hushed: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { state, calm: Condvar::new(), hushed: AtomicBool::new(false) });
         let thread = Writing { output, woken, send, shared: Arc::clone(&shared) };
         let thread =
             std::thread::Builder::new().name("term-write".into()).spawn(move || thread.run())?;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::core::{Side, Zoom};
+use crate::core::{Desk, Side, Zoom};
 use crate::domain::SessionId;
 use crate::picture::CellPicture;
 
@@ -21,6 +21,15 @@ pub struct FrameKey {
     pub mirrored: bool,
     /// Cells it was made for: columns, rows.
     pub cells: (u16, u16),
+}
+
+impl FrameKey {
+    /// The frame of the case on the desk, as it is looked at now.
+    #[must_use]
+    pub fn of(desk: &Desk, side: Side, cells: (u16, u16)) -> Self {
+        let mirrored = desk.mirrored && side != Side::Subject;
+        Self { case: desk.key.clone(), side, zoom: desk.zoom, mirrored, cells }
+    }
 }
 
 /// A picture ready for the terminal.

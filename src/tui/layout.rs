@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::core::{Desk, Size};
+use crate::core::Size;
 
 /// The smallest screen on which faces are shown: below it the decision keys are off.
 pub const SMALLEST: Size = (60, 18);
@@ -36,9 +36,9 @@ pub struct ReviewLayout {
 }
 
 impl ReviewLayout {
-    /// The layout for a size in cells. `flipped` is the one-pane layout: both pictures in one place.
+    /// The layout for a size in cells.
     #[must_use]
-    pub fn new((width, height): Size, flipped: bool) -> Self {
+    pub fn new((width, height): Size) -> Self {
         let tall = height >= 32;
         let wide = width >= 110;
         let facts_rows = if tall { 6 } else { 1 };
@@ -57,11 +57,7 @@ impl ReviewLayout {
             Rect::new(x, y, w, rows.min(middle))
         };
         let half = room.saturating_sub(1) / 2;
-        let (subject_x, subject_w, candidate_x, candidate_w) = if flipped {
-            (left, room, left, room)
-        } else {
-            (left, half, left + half + 1, half)
-        };
+        let (subject_x, candidate_x) = (left, left + half + 1);
         let mut y = top + middle;
         let mut next = |rows: u16| {
             let area = line(y, rows);
@@ -71,22 +67,16 @@ impl ReviewLayout {
         Self {
             status: line(0, 1),
             queue,
-            subject_title: pane(subject_x, subject_w, true),
-            subject: pane(subject_x, subject_w, false),
-            candidate_title: pane(candidate_x, candidate_w, true),
-            candidate: pane(candidate_x, candidate_w, false),
+            subject_title: pane(subject_x, half, true),
+            subject: pane(subject_x, half, false),
+            candidate_title: pane(candidate_x, half, true),
+            candidate: pane(candidate_x, half, false),
             facts: next(facts_rows),
             arming: next(1),
             consequence: next(consequence_rows),
             keys: next(key_rows),
             notice: next(1),
         }
-    }
-
-    /// The layout for what is on the desk.
-    #[must_use]
-    pub fn of(size: Size, desk: Option<&Desk>) -> Self {
-        Self::new(size, desk.is_some_and(|desk| desk.flipped))
     }
 
     /// Where the blocklist interlock stands: everything below the pictures, which it never covers.
@@ -110,18 +100,18 @@ mod tests {
 
     #[test]
     fn faces_get_the_room_they_need() {
-        for (size, flipped, least) in
-            [((80, 24), false, (39, 15)), ((120, 40), false, (46, 25)), ((200, 60), false, (80, 45)), ((80, 24), true, (80, 15))]
+        for (size, least) in
+            [((80, 24), (39, 15)), ((120, 40), (46, 25)), ((200, 60), (80, 45))]
         {
-            let (columns, rows) = ReviewLayout::new(size, flipped).picture_cells();
+            let (columns, rows) = ReviewLayout::new(size).picture_cells();
             assert!(columns >= least.0 && rows >= least.1, "{size:?}: {columns}x{rows}");
         }
     }
 
     proptest! {
         #[test]
-        fn everything_stays_on_the_screen(width in 0u16..400, height in 0u16..200, flipped: bool) {
-            let l = ReviewLayout::new((width, height), flipped);
+        fn everything_stays_on_the_screen(width in 0u16..400, height in 0u16..200) {
+            let l = ReviewLayout::new((width, height));
             for area in [l.status, l.subject_title, l.subject, l.candidate_title, l.candidate, l.facts,
                 l.arming, l.consequence, l.keys, l.notice, l.interlock(), l.queue.unwrap_or_default()] {
                 prop_assert!(area.right() <= width.max(1) && area.bottom() <= height.max(1), "{area:?}");

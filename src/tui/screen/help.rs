@@ -16,7 +16,8 @@ pub fn help(model: &Model, line: u16, theme: Theme, frame: &mut Frame<'_>) {
     let title = format!(" Keys of the {} screen", scope.word());
     let mut lines = vec![Line::styled(title, theme.style(Meaning::Title)), Line::default()];
     for info in ACTIONS.iter().filter(|info| info.scopes.contains(&scope)) {
-        let keys: Vec<String> = model.settings.keymap.keys(info.action).iter().map(Key::to_string).collect();
+        let keys: Vec<String> =
+            model.settings.keymap.keys(info.action).iter().map(Key::to_string).collect();
         lines.push(Line::from(vec![
             Span::styled(format!("  {:<14}", keys.join(" ")), theme.style(Meaning::Key)),
             Span::raw(info.help),

@@ -15,10 +15,15 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
     let line = |y: u16| Rect::new(0, y, area.width, 1);
     status_line(model, theme, line(0), frame);
-    let title = " Decisions, newest first.  u takes a held one back, or opens a settled one's case again.";
+    let title =
+        " Decisions, newest first.  u takes a held one back, or opens a settled one's case again.";
     frame.render_widget(Paragraph::new(title).style(theme.style(Meaning::Title)), line(1));
     let rows = usize::from(area.height.saturating_sub(8));
-    let start = model.history.cursor.saturating_sub(rows / 2).min(model.history.rows.len().saturating_sub(rows));
+    let start = model
+        .history
+        .cursor
+        .saturating_sub(rows / 2)
+        .min(model.history.rows.len().saturating_sub(rows));
     let lines: Vec<Line> = model
         .history
         .rows
@@ -82,10 +87,17 @@ fn details(row: &HistoryRow) -> Vec<Line<'static>> {
     let judged: Vec<String> = d
         .judgements
         .iter()
-        .map(|j| format!("{} {}", j.place + 1, j.judgement.map_or("unjudged", crate::domain::Judgement::word)))
+        .map(|j| {
+            format!(
+                "{} {}",
+                j.place + 1,
+                j.judgement.map_or("unjudged", crate::domain::Judgement::word)
+            )
+        })
         .collect();
     let target = d.target.as_ref().map_or_else(String::new, |t| {
-        let number = t.session_number.map_or_else(|| t.session_id.short().to_owned(), |n| format!("#{n}"));
+        let number =
+            t.session_number.map_or_else(|| t.session_id.short().to_owned(), |n| format!("#{n}"));
         format!("  blocklist target {number}")
     });
     let mine = match d.disposition.subject_status() {

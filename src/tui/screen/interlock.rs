@@ -10,7 +10,7 @@ use crate::tui::theme::{Meaning, Theme};
 
 /// Draws the interlock below the pictures.
 pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Frame<'_>) {
-    let area = ReviewLayout::of(model.size, model.desk.as_ref()).interlock();
+    let area = ReviewLayout::new(model.size).interlock();
     let Some(target) = lock.target() else { return };
     let label = |action| model.settings.keymap.label(action);
     let number = target.session_number.map_or_else(|| "no number".to_owned(), |n| format!("#{n}"));
@@ -23,7 +23,9 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
     );
     let subject = model.desk_details().map(|d| d.case.name()).unwrap_or_default();
     let third = match (&target.refused, lock.is_complete()) {
-        (Some(why), _) => Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad)),
+        (Some(why), _) => {
+            Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad))
+        }
         (None, true) => Line::styled(
             format!(" {} again to hold", label(Action::Blocklist)),
             theme.style(Meaning::Good),
@@ -48,7 +50,9 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         ]),
         third,
         Line::styled(
-            format!(" then: {subject} -> Declined, and the face of {number} on the blocklist. Enter does nothing."),
+            format!(
+                " then: {subject} -> Declined, and the face of {number} on the blocklist. Enter does nothing."
+            ),
             theme.style(Meaning::Muted),
         ),
     ];

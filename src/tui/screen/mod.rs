@@ -10,6 +10,6 @@ mod review;
 pub use help::{help, reasons};
 pub use history::history;
 pub use interlock::interlock;
-pub use queue::{queue, queue_column};
+pub use queue::queue;
 pub use quit::quit;
 pub use review::review;

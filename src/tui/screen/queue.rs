@@ -37,7 +37,8 @@ pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     if model.queue.rows.is_empty() {
         frame.render_widget(Paragraph::new(empty(model)).style(theme.style(Meaning::Muted)), body);
     } else {
-        let lines = visible(model, rows).map(|(row, here)| full_line(model, row, here, area.width, theme));
+        let lines =
+            visible(model, rows).map(|(row, here)| full_line(model, row, here, area.width, theme));
         frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), body);
     }
     let keys = key_line(&model.settings.keymap, model.screen.scope(), (area.width, 1), theme);
@@ -61,7 +62,14 @@ fn visible(model: &Model, rows: u16) -> impl Iterator<Item = (&QueueRow, bool)> 
     let at = cursor.unwrap_or(0);
     let last_start = model.queue.rows.len().saturating_sub(rows);
     let start = at.saturating_sub(rows / 2).min(last_start);
-    model.queue.rows.iter().enumerate().skip(start).take(rows).map(move |(i, row)| (row, Some(i) == cursor))
+    model
+        .queue
+        .rows
+        .iter()
+        .enumerate()
+        .skip(start)
+        .take(rows)
+        .map(move |(i, row)| (row, Some(i) == cursor))
 }
 
 /// Scores of the candidates, in one line: `81.4  97.0!  BLOCKLISTED  self`.
@@ -74,7 +82,13 @@ fn candidates(row: &QueueRow, most: usize) -> String {
             continue;
         }
         let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| s.to_string());
-        let mark = if c.blocklisted { " BLOCKLISTED" } else if c.allowlisted { " allowed" } else { "" };
+        let mark = if c.blocklisted {
+            " BLOCKLISTED"
+        } else if c.allowlisted {
+            " allowed"
+        } else {
+            ""
+        };
         words.push(format!("{score}{mark}"));
     }
     if row.case.set_aside > 0 {

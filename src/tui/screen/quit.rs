@@ -23,13 +23,19 @@ pub fn quit(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             theme.style(Meaning::Warn),
         ),
         Line::default(),
-        key(&model.settings.keymap.label(Action::SendNow), "send them, wait for the answers, then leave"),
+        key(
+            &model.settings.keymap.label(Action::SendNow),
+            "send them, wait for the answers, then leave",
+        ),
         key("k", "keep them: they stay held, and are sent when you are back"),
         key("esc", "stay"),
     ];
     if model.leaving == Some(Leaving::Flushing) {
         lines.push(Line::default());
-        lines.push(Line::styled("  Sending… ctrl-c leaves at once; nothing is lost.", theme.style(Meaning::Good)));
+        lines.push(Line::styled(
+            "  Sending… ctrl-c leaves at once; nothing is lost.",
+            theme.style(Meaning::Good),
+        ));
     }
     frame.render_widget(Paragraph::new(lines), frame.area());
 }

@@ -21,7 +21,7 @@ const FLOOR: u16 = 20;
 
 /// The Review screen.
 pub fn review(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_>) -> Drawn {
-    let layout = ReviewLayout::of(model.size, model.desk.as_ref());
+    let layout = ReviewLayout::new(model.size);
     status_line(model, theme, layout.status, frame);
     if let Some(area) = layout.queue {
         queue_column(model, area, theme, frame);
@@ -38,10 +38,8 @@ pub fn review(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<
         frame.render_widget(Paragraph::new(empty(model)), layout.subject);
         return Drawn::default();
     };
-    let Some(case) = model
-        .desk_details()
-        .map(|d| &d.case)
-        .or_else(|| model.row(&desk.key).map(|row| &row.case))
+    let Some(case) =
+        model.desk_details().map(|d| &d.case).or_else(|| model.row(&desk.key).map(|row| &row.case))
     else {
         frame.render_widget(Paragraph::new(" Reading the case…"), layout.subject);
         return Drawn::default();
@@ -71,13 +69,13 @@ fn titles(
         Paragraph::new(Line::styled(text, theme.style(meaning)))
     };
     let loud = desk.candidate(&case.candidates).is_some_and(|c| c.blocklisted);
-    if !desk.flipped {
-        frame.render_widget(title(subject, false), layout.subject_title);
-        frame.render_widget(title(candidate, loud), layout.candidate_title);
+    let (subject, turned) = if desk.flipped {
+        (format!(" B in A's place (space flips back)  {}", case.name()), true)
     } else {
-        // One pane: A is at rest, B is what the key showed in its place.
-        frame.render_widget(title(format!("{candidate}   (flipped: in A's place)"), loud), layout.candidate_title);
-    }
+        (subject, false)
+    };
+    frame.render_widget(title(subject, turned), layout.subject_title);
+    frame.render_widget(title(candidate, loud), layout.candidate_title);
 }
 
 fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> String {
@@ -138,39 +136,40 @@ fn pictures(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) -> Drawn {
-    let sides: &[(Side, Rect)] = if desk.flipped {
-        &[(Side::Candidate(desk.place), layout.candidate)]
-    } else {
-        &[(Side::Subject, layout.subject), (Side::Candidate(desk.place), layout.candidate)]
-    };
+    // Flipped: the candidate blinks in the subject's place. The sides themselves never swap.
+    let left = if desk.flipped { Side::Candidate(desk.place) } else { Side::Subject };
+    let sides = [(left, layout.subject), (Side::Candidate(desk.place), layout.candidate)];
     let mut drawn = Drawn::default();
     for (side, area) in sides {
-        let key = FrameKey {
-            case: desk.key.clone(),
-            side: *side,
-            zoom: desk.zoom,
-            mirrored: desk.mirrored && *side != Side::Subject,
-            cells: (area.width, area.height),
-        };
+        let key = FrameKey::of(desk, side, (area.width, area.height));
         match gallery.get(&key) {
             Some(found) => {
-                let area = picture(found, *area, frame);
+                let area = picture(found, area, frame);
                 drawn.pictures.push(PlacedPicture { key, area });
             }
-            None => placeholder(model, desk, *side, *area, theme, frame),
+            None => placeholder(model, desk, side, area, theme, frame),
         }
     }
     drawn
 }
 
-fn placeholder(model: &Model, desk: &Desk, side: Side, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
+fn placeholder(
+    model: &Model,
+    desk: &Desk,
+    side: Side,
+    area: Rect,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+) {
     use crate::core::PictureState::{Failed, Gone, Ready, Waiting};
     let (text, meaning) = match (model.unreachable.get(&desk.key), model.picture(&desk.key, side)) {
         (Some(why), _) => (format!("no picture: {why}"), Meaning::Bad),
         (None, Waiting) => ("loading…".to_owned(), Meaning::Muted),
         (None, Ready { .. }) => ("drawing…".to_owned(), Meaning::Muted),
         (None, Failed { why }) => (format!("not yet: {why}"), Meaning::Warn),
-        (None, Gone { why }) => (format!("no picture: {why}. Skip (s) or escalate (e)."), Meaning::Bad),
+        (None, Gone { why }) => {
+            (format!("no picture: {why}. Skip (s) or escalate (e)."), Meaning::Bad)
+        }
     };
     let middle = Rect::new(
         area.x + 1,
@@ -190,7 +189,8 @@ fn facts_box(details: &Details, place: usize, area: Rect, theme: Theme, frame: &
     }
     if area.height <= 1 {
         if lines.is_empty() {
-            let words = facts.iter().filter(|f| f.mark != Mark::Plain).flat_map(|f| short_fact(f, theme));
+            let words =
+                facts.iter().filter(|f| f.mark != Mark::Plain).flat_map(|f| short_fact(f, theme));
             lines.push(Line::from(words.collect::<Vec<_>>()));
         }
     } else {
@@ -275,7 +275,9 @@ fn arming(
     };
     let eyes = drawn.pictures.iter().filter_map(|p| gallery.get(&p.key)?.eye_pixels).min();
     let legible = match eyes {
-        Some(px) if px < STOP => format!("NOT LEGIBLE: {px} px between the eyes; z zooms, space flips, or a smaller font"),
+        Some(px) if px < STOP => format!(
+            "NOT LEGIBLE: {px} px between the eyes; z zooms, space flips, or a smaller font"
+        ),
         Some(px) if px < FLOOR => format!("{px} px between the eyes: z zooms"),
         Some(px) => format!("{px} px between the eyes"),
         None => String::new(),

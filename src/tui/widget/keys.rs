@@ -9,7 +9,12 @@ use crate::tui::theme::{Meaning, Theme};
 /// As many keys of a screen as fit into `rows` lines of `width` cells, the most used first. Help always
 /// has its place, for it names the rest.
 #[must_use]
-pub fn key_line(keymap: &Keymap, scope: Scope, (width, rows): (u16, u16), theme: Theme) -> Vec<Line<'static>> {
+pub fn key_line(
+    keymap: &Keymap,
+    scope: Scope,
+    (width, rows): (u16, u16),
+    theme: Theme,
+) -> Vec<Line<'static>> {
     let help = item(keymap, Action::Help);
     let shown = ACTIONS.iter().filter(|info| info.scopes.contains(&scope)).map(|info| info.action);
     let mut lines: Vec<Vec<(String, &'static str)>> = vec![vec![help.clone()]];

@@ -14,14 +14,19 @@ use crate::tui::theme::{Meaning, Theme};
 #[must_use]
 pub fn duration(from: Millis, until: Millis) -> String {
     let seconds = until.since(from) / 1000;
-    if seconds < 0 { "--:--".to_owned() } else { format!("{:02}:{:02}", seconds / 60, seconds % 60) }
+    if seconds < 0 {
+        "--:--".to_owned()
+    } else {
+        format!("{:02}:{:02}", seconds / 60, seconds % 60)
+    }
 }
 
 /// The top line.
 pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let unsent = model.unsent();
     let at = model.cursor_index().map_or(0, |i| model.queue.offset + i as u64 + 1);
-    let mut spans = vec![Span::styled(format!(" {at}/{}", model.queue.total), theme.style(Meaning::Title))];
+    let mut spans =
+        vec![Span::styled(format!(" {at}/{}", model.queue.total), theme.style(Meaning::Title))];
     let mut word = |text: String, meaning: Meaning| {
         spans.push(Span::raw("  "));
         spans.push(Span::styled(text, theme.style(meaning)));
@@ -34,7 +39,10 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
     }
     let count = |n: usize, name: &str| format!("{name} {n}");
     word(count(unsent.held, "held"), if unsent.held > 0 { Meaning::Warn } else { Meaning::Muted });
-    word(count(unsent.sending, "unsent"), if unsent.sending > 0 { Meaning::Warn } else { Meaning::Muted });
+    word(
+        count(unsent.sending, "unsent"),
+        if unsent.sending > 0 { Meaning::Warn } else { Meaning::Muted },
+    );
     if unsent.conflicts > 0 {
         word(count(unsent.conflicts, "CONFLICTS"), Meaning::Bad);
     }
@@ -73,13 +81,16 @@ pub fn notice(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
         spans.push(Span::styled(" saving ", theme.style(Meaning::Warn)));
     }
     if let Some(row) = model.outbox.iter().find(|row| row.state == DeliveryState::Held) {
-        let name = row.decision.session_number.map_or_else(
-            || row.decision.case.short().to_owned(),
-            |number| format!("#{number}"),
-        );
+        let name = row
+            .decision
+            .session_number
+            .map_or_else(|| row.decision.case.short().to_owned(), |number| format!("#{number}"));
         let word = row.decision.disposition.word();
         let left = duration(model.now, row.due.max(model.now));
-        spans.push(Span::styled(format!(" held: {name} {word}, sends in {left} "), theme.style(Meaning::Warn)));
+        spans.push(Span::styled(
+            format!(" held: {name} {word}, sends in {left} "),
+            theme.style(Meaning::Warn),
+        ));
     }
     if let Some(notice) = &model.notice {
         let meaning = match notice.severity {

@@ -1,0 +1,287 @@
+//! Prepares pictures for the terminal, off the loop: decode, fit, encode; the pair on the desk first, then
+//! what comes next. Owns the gallery, so nothing is drawn that was not prepared for exactly its place.
+
+use std::collections::HashSet;
+
+use tokio::task::JoinSet;
+
+use super::window::SharedVault;
+use crate::core::{Desk, Model, PictureState, Screen, Side, Zoom};
+use crate::domain::{BoundingBox, SessionId};
+use crate::picture::protocol::{
+    CellMode, EncodeOptions, Encoded, Protocol, Tier, encode, kitty_delete,
+};
+use crate::picture::{self, Aim, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit};
+use crate::term::Upload;
+use crate::tui::{Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
+
+/// Pictures prepared at once; more would take the processor from the loop.
+const PARALLEL: usize = 2;
+/// Cases ahead whose first pair is prepared.
+const AHEAD: usize = 3;
+
+/// How pictures are drawn now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawing {
+    /// By which protocol.
+    pub protocol: Protocol,
+    /// With which options.
+    pub options: EncodeOptions,
+    /// The size of a cell in pixels.
+    pub cell: (u16, u16),
+}
+
+/// What a worker made.
+pub struct Made {
+    key: FrameKey,
+    drawing: Drawing,
+    result: Result<(Encoded, Option<u16>), Missing>,
+}
+
+/// Why there is no frame.
+enum Missing {
+    /// The file is not in the store any more: it has to be fetched again.
+    File,
+    /// The picture cannot be prepared.
+    Unfit,
+}
+
+/// A frame to be prepared.
+struct Job {
+    key: FrameKey,
+    turn: u16,
+    face: Option<BoundingBox>,
+}
+
+/// Prepares pictures.
+pub struct Easel {
+    vault: SharedVault,
+    gallery: Gallery,
+    drawing: Drawing,
+    workers: JoinSet<Made>,
+    busy: HashSet<FrameKey>,
+    unfit: HashSet<FrameKey>,
+    next_id: u32,
+}
+
+impl Easel {
+    /// An easel that draws by `drawing`. `first_id` begins this session's block of image ids.
+    pub fn new(vault: SharedVault, drawing: Drawing, first_id: u32) -> Self {
+        Self {
+            vault,
+            gallery: Gallery::default(),
+            drawing,
+            workers: JoinSet::new(),
+            busy: HashSet::new(),
+            unfit: HashSet::new(),
+            next_id: first_id,
+        }
+    }
+
+    /// The pictures that are ready.
+    pub fn gallery(&self) -> &Gallery {
+        &self.gallery
+    }
+
+    /// How pictures are drawn.
+    pub fn drawing(&self) -> &Drawing {
+        &self.drawing
+    }
+
+    /// Draws another way from now on; answers with what wipes the old pictures off the terminal.
+    pub fn redraw_by(&mut self, drawing: Drawing) -> Vec<u8> {
+        let wiped = self.wipe();
+        self.drawing = drawing;
+        wiped
+    }
+
+    /// Forgets every picture; answers with what wipes them off the terminal.
+    pub fn wipe(&mut self) -> Vec<u8> {
+        self.workers.abort_all();
+        self.busy.clear();
+        self.unfit.clear();
+        let frames = self.gallery.retain(|_| false);
+        self.deletions(&frames)
+    }
+
+    /// Starts preparing what the model needs and lets go of what it needs no more; answers with what
+    /// wipes the latter off the terminal.
+    pub fn want(&mut self, model: &Model) -> Vec<u8> {
+        let jobs = wanted(model);
+        let keep: HashSet<&FrameKey> = jobs.iter().map(|job| &job.key).collect();
+        let gone = self.gallery.retain(|key| keep.contains(key));
+        self.unfit.retain(|key| keep.contains(key));
+        for job in jobs {
+            if self.workers.len() >= PARALLEL {
+                break;
+            }
+            let known = self.gallery.get(&job.key).is_some()
+                || self.busy.contains(&job.key)
+                || self.unfit.contains(&job.key);
+            if !known {
+                self.start(job);
+            }
+        }
+        self.deletions(&gone)
+    }
+
+    /// Waits for the next picture; for ever when none is being made.
+    pub async fn next(&mut self) -> Option<Made> {
+        match self.workers.join_next().await {
+            Some(Ok(made)) => Some(made),
+            Some(Err(_)) => None,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Hangs a picture; answers with what has to be sent to the terminal before it can be seen, and
+    /// with the case whose file is missing.
+    pub fn hang(&mut self, made: Made) -> (Option<Upload>, Option<SessionId>) {
+        self.busy.remove(&made.key);
+        if made.drawing != self.same_id(&made.drawing) {
+            return (None, None);
+        }
+        let (encoded, eyes) = match made.result {
+            Ok(done) => done,
+            Err(Missing::File) => return (None, Some(made.key.case)),
+            Err(Missing::Unfit) => {
+                self.unfit.insert(made.key);
+                return (None, None);
+            }
+        };
+        let (columns, rows) = encoded.size();
+        let (body, upload) = match encoded {
+            Encoded::Kitty { chunks, id, .. } => {
+                let abort = kitty_delete(id, made.drawing.options.wrap);
+                let chunks = chunks.iter().map(|chunk| chunk.to_vec()).collect();
+                (FrameBody::Placeholders(id), Some(Upload { id: u64::from(id), chunks, abort }))
+            }
+            Encoded::Inline { bytes, .. } => (FrameBody::Inline(bytes.as_slice().into()), None),
+            Encoded::Cells(cells) => (FrameBody::Cells(cells.into()), None),
+        };
+        self.gallery.put(made.key, Frame { columns, rows, body, eye_pixels: eyes });
+        (upload, None)
+    }
+
+    /// The present drawing with another's image id, which is each picture's own.
+    fn same_id(&self, other: &Drawing) -> Drawing {
+        let mut drawing = self.drawing;
+        drawing.options.image_id = other.options.image_id;
+        drawing
+    }
+
+    fn start(&mut self, job: Job) {
+        let mut drawing = self.drawing;
+        drawing.options.image_id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1).max(1);
+        self.busy.insert(job.key.clone());
+        let vault = self.vault.clone();
+        self.workers.spawn_blocking(move || {
+            let result = prepare(&vault, &job, &drawing);
+            Made { key: job.key, drawing, result }
+        });
+    }
+
+    fn deletions(&self, frames: &[Frame]) -> Vec<u8> {
+        let ids = frames.iter().filter_map(|frame| match frame.body {
+            FrameBody::Placeholders(id) => Some(id),
+            _ => None,
+        });
+        ids.flat_map(|id| kitty_delete(id, self.drawing.options.wrap)).collect()
+    }
+}
+
+/// The frames the model needs, most urgent first.
+fn wanted(model: &Model) -> Vec<Job> {
+    let Some(desk) = &model.desk else { return Vec::new() };
+    if !model.fits() || matches!(model.overlays.last(), Some(crate::core::Overlay::Curtain)) {
+        return Vec::new();
+    }
+    let cells = ReviewLayout::new(model.size).picture_cells();
+    let mut jobs = Vec::new();
+    if model.screen == Screen::Review {
+        for side in [Side::Subject, Side::Candidate(desk.place)] {
+            push(&mut jobs, model, FrameKey::of(desk, side, cells), desk.face);
+        }
+    }
+    let count = model.desk_details().map_or(0, |d| d.case.candidates.len());
+    if count > 1 {
+        let next = Side::Candidate((desk.place + 1) % count);
+        push(&mut jobs, model, plain(desk.key.clone(), next, cells), None);
+    }
+    let at = model.cursor_index().map_or(0, |index| index + 1);
+    for row in model.queue.rows.iter().skip(at).take(AHEAD) {
+        let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+        for side in [Side::Subject, Side::Candidate(place)] {
+            push(&mut jobs, model, plain(row.case.key.clone(), side, cells), None);
+        }
+    }
+    jobs
+}
+
+fn plain(case: SessionId, side: Side, cells: (u16, u16)) -> FrameKey {
+    FrameKey { case, side, zoom: Zoom::Whole, mirrored: false, cells }
+}
+
+fn push(jobs: &mut Vec<Job>, model: &Model, key: FrameKey, face: Option<usize>) {
+    let here = matches!(model.picture(&key.case, key.side), PictureState::Ready { .. });
+    if !here || jobs.iter().any(|job| job.key == key) {
+        return;
+    }
+    let details = model.details.get(&key.case);
+    let subject = details.filter(|_| key.side == Side::Subject).map(|d| &d.subject);
+    jobs.push(Job {
+        turn: subject.map_or(0, |s| s.turn),
+        face: subject.and_then(|s| s.faces.get(face.unwrap_or(0)).copied()),
+        key,
+    });
+}
+
+/// Decodes, fits and encodes one picture.
+fn prepare(
+    vault: &SharedVault,
+    job: &Job,
+    drawing: &Drawing,
+) -> Result<(Encoded, Option<u16>), Missing> {
+    let key = Key { case: job.key.case.clone(), side: job.key.side };
+    let portrait = match vault.with(|vault| vault.portrait(&key)) {
+        Some(portrait) => portrait,
+        None => {
+            let file = vault.with(|vault| vault.file(&key)).ok_or(Missing::File)?;
+            let portrait = picture::decode(&file, job.turn, &Limits::default())
+                .map_err(|_| Missing::Unfit)?;
+            vault.with(|vault| vault.put_portrait(key, portrait))
+        }
+    };
+    draw(&portrait, job, drawing).ok_or(Missing::Unfit)
+}
+
+fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, Option<u16>)> {
+    let Drawing { protocol, options, cell } = drawing;
+    let face = job.face.as_ref().and_then(|face| portrait.place(face));
+    let region = match job.key.zoom {
+        Zoom::Whole => Region::Whole,
+        Zoom::Eyes => Region::Eyes,
+        Zoom::Mouth => Region::NoseMouth,
+        Zoom::Jaw => Region::JawEars,
+    };
+    let view = View { region, mirror: job.key.mirrored, ..View::default() };
+    let aim = if *protocol == Protocol::Blocks { Aim::Face } else { Aim::Picture };
+    let (columns, rows) = job.key.cells;
+    let pane = Pane::new(columns, rows, *cell, protocol.dots(*cell, options.cells));
+    let fitted = fit(portrait, face.as_ref(), &view, aim, &pane).ok()?;
+    let eyes = face.map(|face| eye_pixels(&face, &fitted, protocol.across(&fitted, options)));
+    let encoded = encode(&fitted, *protocol, options).ok()?;
+    Some((encoded, eyes))
+}
+
+/// The drawing to begin with, before the terminal has answered anything: characters work everywhere.
+pub fn first_drawing(cell: (u16, u16)) -> Drawing {
+    let options = EncodeOptions { tier: Tier::Review, cells: CellMode::Half, ..EncodeOptions::default() };
+    Drawing { protocol: Protocol::Blocks, options, cell }
+}
+
+/// The face that is meant changes what is cut out: its frames are made anew.
+pub fn face_key(desk: Option<&Desk>) -> Option<(SessionId, usize)> {
+    desk.and_then(|desk| Some((desk.key.clone(), desk.face?)))
+}

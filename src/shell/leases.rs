@@ -1,0 +1,140 @@
+//! Holds the leases that the model wants, renews them, and gives them back.
+//!
+//! A lease covers the case on the desk only. One that a decision used up is forgotten, not given back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::problem;
+use super::process::is_dead;
+use crate::core::Event;
+use crate::domain::{Clock, Holder, Lease, LeaseAnswer, Origin, SessionId};
+use crate::store::Store;
+
+/// How long a lease lasts unless renewed, in milliseconds.
+pub const TTL_MS: i64 = 60_000;
+/// How often leases are renewed.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// Leases in hand, by case. Shared with whoever records decisions.
+#[derive(Debug, Clone, Default)]
+pub struct InHand(Arc<Mutex<HashMap<SessionId, Lease>>>);
+
+impl InHand {
+    /// The lease on a case, if it is ours.
+    pub fn get(&self, key: &SessionId) -> Option<Lease> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Forgets a lease, because a decision or a skip ended it, or to give it back.
+    pub fn take(&self, key: &SessionId) -> Option<Lease> {
+        self.lock().remove(key)
+    }
+
+    fn put(&self, lease: Lease) {
+        self.lock().insert(lease.case.clone(), lease);
+    }
+
+    fn all(&self) -> Vec<Lease> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Lease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps leases.
+pub struct Leases {
+    /// Where they are kept.
+    pub store: Arc<dyn Store>,
+    /// Whose rows.
+    pub origin: Origin,
+    /// Who holds them.
+    pub holder: Holder,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Those in hand.
+    pub in_hand: InHand,
+    /// Where answers go.
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Leases {
+    /// Follows what is wanted until stopped; gives everything back then.
+    pub async fn run(self, mut wanted: watch::Receiver<Vec<SessionId>>, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        beat.tick().await;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                changed = wanted.changed() => if changed.is_err() { break },
+                _ = beat.tick() => self.renew().await,
+            }
+            let now_wanted = wanted.borrow_and_update().clone();
+            self.match_up(&now_wanted).await;
+        }
+        self.match_up(&[]).await;
+    }
+
+    async fn match_up(&self, wanted: &[SessionId]) {
+        for lease in self.in_hand.all() {
+            if !wanted.contains(&lease.case) {
+                self.in_hand.take(&lease.case);
+                // A lease that cannot be given back runs out by itself.
+                let _ = self.store.release(&lease).await;
+            }
+        }
+        for key in wanted {
+            if self.in_hand.get(key).is_none() {
+                self.ask(key).await;
+            }
+        }
+    }
+
+    async fn ask(&self, key: &SessionId) {
+        let mut answer = self.lease(key).await;
+        if let Ok(LeaseAnswer::Taken(taken)) = &answer
+            && is_dead(&taken.worker)
+            && self.store.bury(&taken.worker, self.clock.now()).await.is_ok()
+        {
+            answer = self.lease(key).await;
+        }
+        if let Ok(LeaseAnswer::Yours(lease)) = &answer {
+            self.in_hand.put(lease.clone());
+        }
+        let answer = answer.map_err(|error| problem::of_store(&error));
+        let _ = self.events.send(Event::Leased { key: key.clone(), answer }).await;
+    }
+
+    async fn lease(&self, key: &SessionId) -> crate::store::Result<LeaseAnswer> {
+        self.store.lease(&self.origin, key, &self.holder, self.clock.now(), TTL_MS).await
+    }
+
+    async fn renew(&self) {
+        for lease in self.in_hand.all() {
+            let why = match self.store.renew(&lease, self.clock.now(), TTL_MS).await {
+                Ok(Some(renewed)) => {
+                    // Not put back when a decision has taken it meanwhile.
+                    if self.in_hand.take(&lease.case).is_some() {
+                        self.in_hand.put(renewed);
+                    }
+                    continue;
+                }
+                Ok(None) => "the case is not yours any more".to_owned(),
+                // It is tried again at the next beat; the lease outlives three of them.
+                Err(_) if lease.until.since(self.clock.now()) > 0 => continue,
+                Err(error) => problem::of_store(&error).text,
+            };
+            if self.in_hand.take(&lease.case).is_some() {
+                let _ = self.events.send(Event::LeaseLost { key: lease.case, why }).await;
+            }
+        }
+    }
+}

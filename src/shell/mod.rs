@@ -1,0 +1,14 @@
+//! The console at work: the loop that owns the terminal and the time, and the workers that turn
+//! effects into calls and answers into events. Knows every layer below; decides nothing itself.
+
+mod board;
+mod easel;
+mod leases;
+mod problem;
+mod process;
+mod run;
+mod window;
+mod workers;
+
+pub use process::{SystemClock, is_dead, worker_id};
+pub use run::{Console, Parts, ShellError, run};

@@ -1,0 +1,51 @@
+//! Errors of the layers below as sentences for the reviewer.
+
+use crate::core::{Problem, ProblemKind};
+use crate::didit::{ApiError, ErrorKind};
+use crate::intake::IntakeError;
+use crate::store::StoreError;
+
+/// What to say about an error of the API.
+pub fn of_api(error: &ApiError) -> Problem {
+    let kind = match error.kind {
+        ErrorKind::Key | ErrorKind::Permission => ProblemKind::Key,
+        ErrorKind::NotFound => ProblemKind::NotFound,
+        ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Limited { .. } => {
+            ProblemKind::Network
+        }
+        _ => ProblemKind::Other,
+    };
+    Problem { kind, text: error.to_string(), hint: error.hint().to_owned() }
+}
+
+/// What to say about an error of the store.
+pub fn of_store(error: &StoreError) -> Problem {
+    let (kind, hint) = match error {
+        StoreError::LostLease | StoreError::Conflict => {
+            (ProblemKind::Lost, "Look at the case again.")
+        }
+        StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),
+        _ => (ProblemKind::Store, "Nothing is taken that cannot be kept; see `secondlook doctor`."),
+    };
+    Problem { kind, text: sentence(&error.to_string()), hint: hint.to_owned() }
+}
+
+/// What to say about an error of the intake; `None` when there is nothing to say.
+pub fn of_intake(error: &IntakeError) -> Option<Problem> {
+    match error {
+        IntakeError::Api(error) => Some(of_api(error)),
+        IntakeError::Store(error) => Some(of_store(error)),
+        IntakeError::Stopped => None,
+        IntakeError::Endless => Some(Problem {
+            kind: ProblemKind::Other,
+            text: sentence(&error.to_string()),
+            hint: String::new(),
+        }),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}

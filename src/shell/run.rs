@@ -1,0 +1,628 @@
+//! The loop: one ordered stream of events in, effects out, frames drawn when something changed. Owns the
+//! terminal and the time.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::board::Board;
+use super::easel::{Drawing, Easel, Made, face_key, first_drawing};
+use super::leases::{InHand, Leases};
+use super::process::SystemClock;
+use super::window::{SharedVault, Window};
+use super::workers::Workers;
+use crate::core::{
+    Effect, Event, Exit, Model, Settings, Signal, update, wants,
+};
+use crate::didit::Client;
+use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
+use crate::intake::{self, Intake};
+use crate::outbox::{self, Outbox};
+use crate::picture::Fetcher;
+use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap};
+use crate::store::Store;
+use crate::term::{
+    self, Arrival, Capabilities, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer,
+};
+use crate::tui::Theme;
+
+/// How long the terminal has to answer before it counts as silent; late answers still count.
+const PROBE: Duration = Duration::from_millis(1500);
+/// A silent terminal says nothing when a pair is painted: the pair counts as painted this much later.
+const SILENT_DWELL: Duration = Duration::from_millis(1000);
+/// Events that may wait; whoever has more waits himself.
+const EVENTS: usize = 256;
+/// How long leaving waits for calls under way.
+const GRACE: Duration = Duration::from_secs(5);
+/// At most one frame in this time.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// What a console is made of, put together by the command line.
+pub struct Parts {
+    /// The rules.
+    pub settings: Settings,
+    /// Where decisions are kept.
+    pub store: Arc<dyn Store>,
+    /// How Didit is reached.
+    pub client: Client,
+    /// How images are fetched.
+    pub fetcher: Fetcher,
+    /// What is taken in.
+    pub intake: intake::Settings,
+    /// Whose rows.
+    pub origin: Origin,
+    /// This process.
+    pub worker: WorkerId,
+    /// The time.
+    pub clock: SystemClock,
+    /// How pictures are drawn, if the user said so.
+    pub protocol: Option<term::Protocol>,
+    /// What the environment says of the terminal.
+    pub environment: Environment,
+}
+
+/// Why a console could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// Standard input or output is no terminal.
+    #[error("the console needs a terminal: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// How a console ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Console {
+    /// Why.
+    pub exit: Exit,
+    /// Decisions that are held or on their way still.
+    pub unsent: usize,
+}
+
+/// Runs the console until the reviewer leaves.
+///
+/// # Errors
+/// [`ShellError`] when there is no terminal.
+pub async fn run(parts: Parts) -> Result<Console, ShellError> {
+    let tty = term::open()?;
+    let size = term::size(&tty)?;
+    let guard = Guard::new(tty)?;
+    let (writer, written) = Writer::start(term::open()?)?;
+    term::install_panic_hook(&guard, writer.hush());
+    let (reader, heard) = Reader::start(term::open()?)?;
+    let mut shell = Shell::new(parts, size, guard, writer)?;
+    let exit = shell.work(heard, written).await;
+    shell.close(exit, reader).await
+}
+
+/// Signals the console answers to.
+struct Signals {
+    terminate: UnixSignal,
+    hangup: UnixSignal,
+    interrupt: UnixSignal,
+    resize: UnixSignal,
+    resume: UnixSignal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            resize: signal(SignalKind::window_change())?,
+            resume: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
+}
+
+/// Something for the loop.
+enum Happened {
+    Event(Event),
+    Arrival(Arrival),
+    Written(term::Event),
+    Made(Made),
+    Resize,
+    Resume,
+    ProbeOver,
+    SilentPainted,
+    Nothing,
+}
+
+struct Shell {
+    model: Model,
+    clock: SystemClock,
+    theme: Theme,
+    environment: Environment,
+    forced: Option<term::Protocol>,
+    guard: Guard,
+    writer: Writer,
+    board: Board,
+    easel: Easel,
+    probe: Probe,
+    probe_ends: Option<Instant>,
+    /// On a terminal that answers nothing: the mark that was written, and when it counts as painted.
+    silent_mark: Option<(u64, Instant)>,
+    workers: Workers,
+    events: mpsc::Receiver<Event>,
+    leases: watch::Sender<Vec<SessionId>>,
+    window: watch::Sender<Vec<(SessionId, crate::domain::SubjectKind)>>,
+    again: mpsc::Sender<SessionId>,
+    face: Option<(SessionId, usize)>,
+    dirty: bool,
+    drawn_at: Option<Instant>,
+}
+
+impl Shell {
+    fn new(parts: Parts, size: term::Size, guard: Guard, writer: Writer) -> io::Result<Self> {
+        let (send, events) = mpsc::channel(EVENTS);
+        let stop = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let clock: Arc<dyn Clock> = Arc::new(parts.clock);
+        let reviewer = parts.settings.reviewer.clone();
+        let in_hand = InHand::default();
+        let vault = SharedVault::new();
+        let delivery =
+            outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
+        let outbox =
+            Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
+        let (leases, wanted_leases) = watch::channel(Vec::new());
+        let (window, wanted_window) = watch::channel(Vec::new());
+        let (again, asked_again) = mpsc::channel(64);
+        let keeper = Leases {
+            store: parts.store.clone(),
+            origin: parts.origin.clone(),
+            holder: Holder { reviewer: reviewer.clone(), worker: parts.worker.clone() },
+            clock: clock.clone(),
+            in_hand: in_hand.clone(),
+            events: send.clone(),
+        };
+        tracker.spawn(keeper.run(wanted_leases, stop.clone()));
+        let hydrator = Window {
+            client: parts.client.clone(),
+            fetcher: Arc::new(parts.fetcher),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            events: send.clone(),
+        };
+        tracker.spawn(hydrator.run(wanted_window, asked_again, stop.clone()));
+        let intake = Intake::new(
+            parts.store.clone(),
+            &parts.client,
+            clock.clone(),
+            parts.origin.clone(),
+            parts.intake,
+        );
+        let workers = Workers {
+            store: parts.store,
+            origin: parts.origin,
+            reviewer: reviewer.id,
+            clock,
+            in_hand,
+            outbox,
+            pull: Arc::default(),
+            undo_ms: parts.settings.undo_ms,
+            events: send,
+            tracker,
+            stop,
+        };
+        let me = workers.clone();
+        workers.tracker.spawn(async move {
+            me.recover().await;
+            me.first_queue().await;
+            me.start_tasks(intake);
+        });
+        let cells = (size.columns, size.rows);
+        let drawing = first_drawing(cell_of(size, None));
+        let first_id = first_image_id();
+        let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
+        drawing.protocol.word().clone_into(&mut model.protocol);
+        Ok(Self {
+            model,
+            clock: parts.clock,
+            theme: Theme::new(!parts.environment.no_color),
+            probe: Probe::new(&parts.environment),
+            environment: parts.environment,
+            forced: parts.protocol,
+            guard,
+            writer,
+            board: Board::new(cells)?,
+            easel: Easel::new(vault, drawing, first_id),
+            probe_ends: Some(Instant::now() + PROBE),
+            silent_mark: None,
+            workers,
+            events,
+            leases,
+            window,
+            again,
+            face: None,
+            dirty: true,
+            drawn_at: None,
+        })
+    }
+
+    async fn work(
+        &mut self,
+        mut heard: mpsc::Receiver<Arrival>,
+        mut written: mpsc::Receiver<term::Event>,
+    ) -> Exit {
+        let Ok(mut signals) = Signals::new() else { return Exit::Gone };
+        // A forced protocol is drawn at once; else characters are, until the terminal has answered.
+        self.choose_drawing();
+        let _ = self.writer.ask(term::questions(false), 0);
+        loop {
+            self.draw();
+            self.follow_wants();
+            let first = self.next(&mut heard, &mut written, &mut signals).await;
+            self.act_on(first);
+            while let Ok(event) = self.events.try_recv() {
+                self.update(event);
+            }
+            if let Some(exit) = self.model.exit {
+                return exit;
+            }
+        }
+    }
+
+    async fn next(
+        &mut self,
+        heard: &mut mpsc::Receiver<Arrival>,
+        written: &mut mpsc::Receiver<term::Event>,
+        signals: &mut Signals,
+    ) -> Happened {
+        let sleep_until = |at: Option<Instant>| async move {
+            match at {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let wake = self.model.wake().map(|at| self.clock.instant(at));
+        let silent = self.silent_mark.map(|(_, at)| at);
+        let frame = self.frame_due();
+        let hung_up = || Happened::Event(Event::Signal(Signal::Hangup));
+        tokio::select! {
+            biased;
+            _ = signals.terminate.recv() => Happened::Event(Event::Signal(Signal::Terminate)),
+            _ = signals.hangup.recv() => hung_up(),
+            _ = signals.interrupt.recv() => Happened::Event(Event::Signal(Signal::Interrupt)),
+            _ = signals.resize.recv() => Happened::Resize,
+            _ = signals.resume.recv() => Happened::Resume,
+            arrival = heard.recv() => arrival.map_or_else(hung_up, Happened::Arrival),
+            event = written.recv() => event.map_or_else(hung_up, Happened::Written),
+            event = self.events.recv() => event.map_or(Happened::Nothing, Happened::Event),
+            made = self.easel.next() => made.map_or(Happened::Nothing, Happened::Made),
+            () = sleep_until(self.probe_ends) => Happened::ProbeOver,
+            () = sleep_until(silent) => Happened::SilentPainted,
+            () = sleep_until(frame) => Happened::Nothing,
+            () = sleep_until(wake) => Happened::Event(Event::Tick(self.clock.now())),
+        }
+    }
+
+    fn act_on(&mut self, happened: Happened) {
+        match happened {
+            Happened::Event(event) => self.update(event),
+            Happened::Arrival(arrival) => self.on_arrival(arrival),
+            Happened::Written(event) => self.on_written(event),
+            Happened::Made(made) => self.on_made(made),
+            Happened::Resize => self.on_resize(),
+            Happened::Resume => self.on_resume(),
+            Happened::ProbeOver => {
+                self.probe_ends = None;
+                self.choose_drawing();
+            }
+            Happened::SilentPainted => {
+                if let Some((mark, at)) = self.silent_mark.take() {
+                    self.on_painted(mark, at);
+                }
+            }
+            Happened::Nothing => {}
+        }
+    }
+
+    fn update(&mut self, event: Event) {
+        self.dirty = true;
+        // Time has passed since the last event, whatever this one is.
+        self.model.now = self.model.now.max(self.clock.now());
+        for effect in update(&mut self.model, event) {
+            match effect {
+                Effect::Refresh(key) => {
+                    let _ = self.again.try_send(key);
+                }
+                Effect::NextProtocol => self.next_protocol(),
+                Effect::WipePictures => {
+                    let wiped = self.easel.wipe();
+                    self.send_deletions(wiped);
+                }
+                Effect::Suspend => self.suspend(),
+                Effect::Bell => {
+                    let _ = self.writer.frame(b"\x07".to_vec());
+                }
+                other => self.workers.perform(other),
+            }
+        }
+    }
+
+    // The terminal speaks.
+
+    fn on_arrival(&mut self, arrival: Arrival) {
+        let at = self.clock.at(arrival.at);
+        match arrival.heard {
+            Heard::Key(key) => self.update(Event::Key { key, at, burst: arrival.burst }),
+            Heard::Paste { text } => self.update(Event::Paste { text, at }),
+            Heard::FocusGained => self.update(Event::Focus(true)),
+            Heard::FocusLost => self.update(Event::Focus(false)),
+            Heard::Answer(answer) => {
+                if answer == term::Answer::StatusOk {
+                    self.writer.acknowledge(arrival.at);
+                }
+                let known = self.probe.complete();
+                self.probe.heard(&answer);
+                if self.probe.wants_outside() {
+                    self.probe.asked_outside();
+                    let _ = self.writer.ask(term::questions(true), 0);
+                }
+                // Late answers count too: the decision is made again.
+                if self.probe.complete() && !known {
+                    self.probe_ends = None;
+                    self.choose_drawing();
+                }
+            }
+        }
+    }
+
+    fn on_written(&mut self, event: term::Event) {
+        match event {
+            term::Event::Painted { what: What::Mark(mark), at } => self.on_painted(mark, at),
+            term::Event::Unanswered { what: What::Mark(mark), at } => {
+                self.silent_mark = Some((mark, at + SILENT_DWELL));
+            }
+            term::Event::Closed => self.update(Event::InputClosed),
+            term::Event::Painted { .. } | term::Event::Unanswered { .. } | term::Event::Dropped { .. } => {}
+        }
+    }
+
+    fn on_painted(&mut self, mark: u64, at: Instant) {
+        if let Some(painted) = self.board.painted(mark) {
+            let at = self.clock.at(at);
+            self.update(Event::Painted { painted, at });
+        }
+    }
+
+    fn on_made(&mut self, made: Made) {
+        let (upload, missing) = self.easel.hang(made);
+        if let Some(upload) = upload {
+            let _ = self.writer.upload(upload);
+        }
+        if let Some(case) = missing {
+            let _ = self.again.try_send(case);
+        }
+        self.dirty = true;
+    }
+
+    fn on_resize(&mut self) {
+        let Ok(size) = term::open().and_then(|tty| term::size(&tty)) else { return };
+        let cell = cell_of(size, self.probe.conclude().cell_pixels);
+        if cell != self.easel.drawing().cell {
+            let drawing = Drawing { cell, ..*self.easel.drawing() };
+            let wiped = self.easel.redraw_by(drawing);
+            self.send_deletions(wiped);
+        }
+        self.update(Event::Resized((size.columns, size.rows)));
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
+        // Bytes collected in memory: this cannot fail.
+        let _ = self.board.begin_anew(self.model.size, &self.writer);
+        self.dirty = true;
+    }
+
+    // How pictures are drawn.
+
+    fn choose_drawing(&mut self) {
+        let known = self.probe.conclude();
+        let answered = self.probe_ends.is_none();
+        self.writer.set_silent(answered && known.silent);
+        self.guard.set_silent(answered && known.silent);
+        self.board.synchronized = known.synchronized_output;
+        let choice = term::choose(&known, &self.environment, self.forced);
+        let wrap = if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
+        self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
+        self.board.wrap = wrap;
+        let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
+        self.draw_by(drawing);
+    }
+
+    fn draw_by(&mut self, drawing: Drawing) {
+        if drawing == *self.easel.drawing() && !self.model.protocol.is_empty() {
+            return;
+        }
+        let wiped = self.easel.redraw_by(drawing);
+        self.send_deletions(wiped);
+        self.begin_anew();
+        self.update(Event::Protocol(drawing.protocol.word().to_owned()));
+    }
+
+    fn next_protocol(&mut self) {
+        let now = self.easel.drawing().protocol;
+        let at = PROTOCOLS.iter().position(|entry| entry.protocol == now).unwrap_or(0);
+        let next = PROTOCOLS[(at + 1) % PROTOCOLS.len()].protocol;
+        self.forced = Some(match next {
+            Protocol::Kitty => term::Protocol::Kitty,
+            Protocol::Iterm2 => term::Protocol::Iterm2,
+            Protocol::Sixel => term::Protocol::Sixel,
+            Protocol::Blocks => term::Protocol::Blocks,
+        });
+        self.choose_drawing();
+    }
+
+    fn send_deletions(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            // As an upload: a deletion must not come between the chunks of a picture.
+            let id = DELETIONS;
+            let _ = self.writer.upload(term::Upload { id, chunks: vec![bytes], abort: Vec::new() });
+        }
+    }
+
+    // Drawing and wanting.
+
+    /// When a frame that is wanted may be drawn; `None` when none is wanted.
+    fn frame_due(&self) -> Option<Instant> {
+        if !self.dirty {
+            return None;
+        }
+        let due = self.drawn_at.map_or_else(Instant::now, |at| at + FRAME);
+        // A terminal that is behind is looked at again a little later.
+        Some(if Board::has_room(&self.writer) { due } else { Instant::now() + FRAME })
+    }
+
+    fn draw(&mut self) {
+        let wiped = self.easel.want(&self.model);
+        self.send_deletions(wiped);
+        let due = self.frame_due().is_some_and(|due| due <= Instant::now());
+        if !due || !Board::has_room(&self.writer) {
+            return;
+        }
+        let face = face_key(self.model.desk.as_ref());
+        if face != self.face {
+            self.face = face;
+            let drawing = *self.easel.drawing();
+            let wiped = self.easel.redraw_by(drawing);
+            self.send_deletions(wiped);
+            let wiped = self.easel.want(&self.model);
+            self.send_deletions(wiped);
+        }
+        self.drawn_at = Some(Instant::now());
+        self.dirty = false;
+        // Bytes collected in memory: this cannot fail.
+        let _ = self.board.draw(&self.model, self.easel.gallery(), self.theme, &self.writer);
+    }
+
+    fn follow_wants(&mut self) {
+        let wants = wants(&self.model);
+        self.leases.send_if_modified(|now| {
+            let changed = *now != wants.leases;
+            if changed {
+                *now = wants.leases;
+            }
+            changed
+        });
+        self.window.send_if_modified(|now| {
+            let changed = *now != wants.window;
+            if changed {
+                *now = wants.window;
+            }
+            changed
+        });
+    }
+
+    // Stopping, for a while or for good.
+
+    fn suspend(&mut self) {
+        let wiped = self.easel.wipe();
+        self.send_deletions(wiped);
+        let _ = self.writer.pause(Instant::now() + Duration::from_millis(500));
+        let _ = self.guard.leave();
+        // The whole job, as the shell's own suspend key would.
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+    }
+
+    fn on_resume(&mut self) {
+        if self.guard.enter().is_err() {
+            self.update(Event::InputClosed);
+            return;
+        }
+        self.writer.resume();
+        self.on_resize();
+    }
+
+    async fn close(mut self, exit: Exit, reader: Reader) -> Result<Console, ShellError> {
+        let unsent = self.model.unsent();
+        self.workers.tracker.close();
+        // What was decided is recorded before anything else ends.
+        let recorded = self.drain_pending();
+        let _ = tokio::time::timeout(GRACE, recorded).await;
+        self.workers.stop.cancel();
+        let mut events = self.events;
+        let drain = async { while events.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE, async {
+            tokio::select! {
+                () = self.workers.tracker.wait() => {}
+                () = drain => {}
+            }
+        })
+        .await;
+        let wiped = self.easel.wipe();
+        let deadline = Instant::now() + Duration::from_millis(500);
+        let _ = self.writer.finish(wiped, deadline);
+        drop(reader);
+        let _ = self.guard.restore();
+        self.workers.store.close().await;
+        Ok(Console { exit, unsent: unsent.held + unsent.sending })
+    }
+
+    /// Waits until no decision is being recorded any more.
+    async fn drain_pending(&mut self) {
+        while !self.model.pending.is_empty() {
+            let Some(event) = self.events.recv().await else { return };
+            for effect in update(&mut self.model, event) {
+                if matches!(effect, Effect::Decide(_) | Effect::Undo(_)) {
+                    self.workers.perform(effect);
+                }
+            }
+        }
+    }
+}
+
+/// The number under which deletions travel; image ids begin at 1.
+const DELETIONS: u64 = 0;
+
+/// The block of image ids of this session: 24 bits, so that a colour can carry one; random, so that two
+/// consoles in one terminal do not meet.
+fn first_image_id() -> u32 {
+    (fastrand::u32(1..0xff) << 16) | 1
+}
+
+fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> (u16, u16) {
+    let by_window = || {
+        let width = size.width.checked_div(size.columns)?;
+        let height = size.height.checked_div(size.rows)?;
+        ((4..=64).contains(&width) && (6..=128).contains(&height)).then_some((width, height))
+    };
+    told.or_else(by_window).unwrap_or((10, 20))
+}
+
+fn drawing(
+    choice: &term::Choice,
+    known: &Capabilities,
+    wrap: Wrap,
+    before: &Drawing,
+) -> Drawing {
+    let protocol = match choice.protocol {
+        term::Protocol::Kitty => Protocol::Kitty,
+        term::Protocol::Iterm2 => Protocol::Iterm2,
+        term::Protocol::Sixel => Protocol::Sixel,
+        term::Protocol::Blocks => Protocol::Blocks,
+    };
+    let mut drawing = *before;
+    drawing.protocol = protocol;
+    drawing.cell = known.cell_pixels.unwrap_or(before.cell);
+    drawing.options.wrap = wrap;
+    if let Some(registers) = known.sixel_registers {
+        drawing.options.registers = u16::try_from(registers).unwrap_or(u16::MAX);
+    }
+    drawing.options.colours = match choice.colours {
+        term::Colours::True => Colours::True,
+        term::Colours::C256 => Colours::Ansi256,
+        term::Colours::C16 => Colours::Ansi16,
+        term::Colours::None => Colours::Mono(match known.background {
+            Some([r, g, b]) if u16::from(r) + u16::from(g) + u16::from(b) > 384 => Ground::Light,
+            _ => Ground::Dark,
+        }),
+    };
+    drawing
+}

@@ -1,0 +1,347 @@
+//! Keeps the window around the cursor hydrated and its images fetched, so that nothing waits for a
+//! reviewer to look. Outside the window no link is asked for, so no link can die unseen.
+//!
+//! A case is prepared in one go: one decision call, then its images as soon as their links are there. A
+//! link that is refused is asked for anew once; refused again, the picture is `gone`. Never a search.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::problem;
+use crate::core::{Event, PictureState, ProblemKind, Side};
+use crate::didit::Client;
+use crate::domain::{Clock, Details, Link, Millis, SessionId, SubjectKind};
+use crate::picture::{self, FetchError, Fetcher, Key, Vault, link_deadline, refresh_at};
+
+/// How long bytes may be shown after they were fetched: as long as the links that brought them.
+const HELD_MS: i64 = 60 * 60 * 1000;
+/// Cases prepared at once.
+const PARALLEL: usize = 8;
+/// How often the window looks for what has to be refreshed or tried again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The picture store, shared with whoever draws.
+#[derive(Clone)]
+pub struct SharedVault(Arc<Mutex<Vault>>);
+
+impl SharedVault {
+    /// Room for the compressed files of a window and the portraits of a few cases.
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Vault::new(48 << 20, 24 << 20))))
+    }
+
+    /// Does something with the store; never across a wait.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Vault) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a case needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was done yet.
+    New,
+    /// A worker is at it.
+    Busy,
+    /// All is here, to be done anew at this moment.
+    Fresh(Millis),
+    /// Something failed; to be tried again at this moment.
+    Retry(Millis),
+}
+
+struct Slot {
+    stage: Stage,
+    failures: u32,
+    worker: Option<AbortHandle>,
+}
+
+/// What a worker says at its end.
+struct Done {
+    key: SessionId,
+    stage: Stage,
+}
+
+/// Keeps the window.
+#[derive(Clone)]
+pub struct Window {
+    /// Who is asked for details.
+    pub client: Client,
+    /// Who fetches images.
+    pub fetcher: Arc<Fetcher>,
+    /// Where they are kept.
+    pub vault: SharedVault,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where news goes.
+    pub events: mpsc::Sender<Event>,
+}
+
+type Wanted = Vec<(SessionId, SubjectKind)>;
+
+impl Window {
+    /// Follows what is wanted until stopped. `again` names cases to be prepared anew at once.
+    pub async fn run(
+        self,
+        mut wanted: watch::Receiver<Wanted>,
+        mut again: mpsc::Receiver<SessionId>,
+        stop: CancellationToken,
+    ) {
+        let mut slots: HashMap<SessionId, Slot> = HashMap::new();
+        let mut workers: JoinSet<Done> = JoinSet::new();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                changed = wanted.changed() => if changed.is_err() { break },
+                Some(key) = again.recv() => start_anew(&mut slots, &key),
+                Some(done) = workers.join_next() => if let Ok(done) = done { settle(&mut slots, &done, self.clock.now()) },
+                _ = look.tick() => {}
+            }
+            let list = wanted.borrow_and_update().clone();
+            self.drop_unwanted(&mut slots, &list);
+            self.start_due(&mut slots, &mut workers, &list);
+        }
+        workers.shutdown().await;
+        self.vault.with(Vault::clear);
+    }
+
+    fn drop_unwanted(&self, slots: &mut HashMap<SessionId, Slot>, list: &Wanted) {
+        slots.retain(|key, slot| {
+            let keep = list.iter().any(|(wanted, _)| wanted == key);
+            if !keep {
+                if let Some(worker) = &slot.worker {
+                    worker.abort();
+                }
+                self.vault.with(|vault| vault.forget_case(key));
+            }
+            keep
+        });
+    }
+
+    fn start_due(
+        &self,
+        slots: &mut HashMap<SessionId, Slot>,
+        workers: &mut JoinSet<Done>,
+        list: &Wanted,
+    ) {
+        let now = self.clock.now();
+        for (place, (key, kind)) in list.iter().enumerate() {
+            if workers.len() >= PARALLEL {
+                return;
+            }
+            let slot = slots.entry(key.clone()).or_insert(Slot {
+                stage: Stage::New,
+                failures: 0,
+                worker: None,
+            });
+            let due = match slot.stage {
+                Stage::New => true,
+                Stage::Busy => false,
+                Stage::Fresh(at) | Stage::Retry(at) => at <= now,
+            };
+            if due {
+                // The case on the desk comes before what is merely fetched ahead.
+                let client =
+                    if place == 0 { self.client.clone() } else { self.client.background() };
+                let worker = Worker { window: self.clone(), client, key: key.clone(), kind: *kind };
+                slot.stage = Stage::Busy;
+                slot.worker = Some(workers.spawn(worker.prepare()));
+            }
+        }
+    }
+}
+
+/// What was failed or fresh is to be done at once; a worker that is at it goes on.
+fn start_anew(slots: &mut HashMap<SessionId, Slot>, key: &SessionId) {
+    if let Some(slot) = slots.get_mut(key)
+        && slot.stage != Stage::Busy
+    {
+        slot.stage = Stage::New;
+        slot.failures = 0;
+    }
+}
+
+fn settle(slots: &mut HashMap<SessionId, Slot>, done: &Done, now: Millis) {
+    let Some(slot) = slots.get_mut(&done.key) else { return };
+    slot.worker = None;
+    slot.stage = done.stage;
+    if let Stage::Retry(at) = done.stage {
+        slot.failures += 1;
+        // Doubling, from what the worker asked for up to a minute.
+        let wait = (at.since(now).max(500) << slot.failures.min(6)).min(60_000);
+        slot.stage = Stage::Retry(now.plus(wait));
+    } else {
+        slot.failures = 0;
+    }
+}
+
+/// Prepares one case.
+struct Worker {
+    window: Window,
+    client: Client,
+    key: SessionId,
+    kind: SubjectKind,
+}
+
+/// What became of one picture.
+enum Got {
+    Here(Millis),
+    Refused,
+    Later,
+    Gone,
+}
+
+impl Worker {
+    async fn prepare(self) -> Done {
+        let stage = self.stages().await;
+        Done { key: self.key, stage }
+    }
+
+    async fn stages(&self) -> Stage {
+        let Some(details) = self.hydrate().await else { return self.retry() };
+        let sides: Vec<Side> = std::iter::once(Side::Subject)
+            .chain((0..details.candidates.len()).map(Side::Candidate))
+            .collect();
+        let mut ends = Vec::new();
+        let mut refused = Vec::new();
+        let first = sides.iter().map(|side| self.fetch(&details, *side));
+        for (side, got) in sides.iter().zip(futures_util::future::join_all(first).await) {
+            match got {
+                Got::Refused => refused.push(*side),
+                other => ends.push(other),
+            }
+        }
+        if !refused.is_empty() {
+            let Some(fresh) = self.hydrate().await else { return self.retry() };
+            let second = refused.iter().map(|side| self.fetch(&fresh, *side));
+            for (side, got) in refused.iter().zip(futures_util::future::join_all(second).await) {
+                if matches!(got, Got::Refused) {
+                    self.tell(*side, gone("the media host refused a fresh link too")).await;
+                    ends.push(Got::Gone);
+                } else {
+                    ends.push(got);
+                }
+            }
+        }
+        if ends.iter().any(|got| matches!(got, Got::Later)) {
+            return self.retry();
+        }
+        let soonest = ends.iter().filter_map(|got| match got {
+            Got::Here(until) => Some(*until),
+            _ => None,
+        });
+        let now = self.now();
+        Stage::Fresh(soonest.min().map_or(now.plus(HELD_MS), |until| refresh_at(now, until)))
+    }
+
+    fn retry(&self) -> Stage {
+        Stage::Retry(self.now().plus(1_000))
+    }
+
+    fn now(&self) -> Millis {
+        self.window.clock.now()
+    }
+
+    async fn hydrate(&self) -> Option<Details> {
+        let answer = self.client.decision(&self.key, self.kind).await;
+        let (event, link, details) = match answer {
+            Ok(details) => (Ok(Box::new(details.clone())), None, Some(details)),
+            Err(error) => {
+                let problem = problem::of_api(&error);
+                let trouble = matches!(problem.kind, ProblemKind::Network | ProblemKind::Key)
+                    .then(|| problem.clone());
+                (Err(problem), trouble, None)
+            }
+        };
+        let key = self.key.clone();
+        let _ = self.window.events.send(Event::Hydrated { key, details: event }).await;
+        if link.is_some() {
+            let _ = self.window.events.send(Event::Link(link)).await;
+        }
+        details
+    }
+
+    async fn fetch(&self, details: &Details, side: Side) -> Got {
+        let Some(link) = self.link(details, side).await else {
+            self.tell(side, gone("Didit sent no link (the key may lack the media right)")).await;
+            return Got::Gone;
+        };
+        let received = self.now();
+        if received >= link_deadline(&link, details.at) {
+            return Got::Refused;
+        }
+        match self.window.fetcher.fetch(&link).await {
+            Ok(file) => self.keep(details, side, file).await,
+            Err(FetchError::Refused(_)) => Got::Refused,
+            Err(error @ (FetchError::Forbidden(_) | FetchError::TooLarge | FetchError::NotAnImage)) => {
+                self.tell(side, gone(&lower(&error.to_string()))).await;
+                Got::Gone
+            }
+            Err(error) => {
+                self.tell(side, PictureState::Failed { why: lower(&error.to_string()) }).await;
+                Got::Later
+            }
+        }
+    }
+
+    /// The picture's link; where the API sent none, the matched session's own face.
+    async fn link(&self, details: &Details, side: Side) -> Option<Link> {
+        let Side::Candidate(place) = side else { return details.subject.link.clone() };
+        if let Some(link) = details.candidates.get(place).and_then(|c| c.link.clone()) {
+            return Some(link);
+        }
+        let session = details.case.candidates.get(place)?.session_id.clone()?;
+        let other = self.client.background().decision(&session, SubjectKind::Workflow).await.ok()?;
+        other.subject.link
+    }
+
+    /// Checks that the bytes are a picture, off the loop, and keeps them.
+    async fn keep(&self, details: &Details, side: Side, file: picture::PictureBytes) -> Got {
+        let turn = if side == Side::Subject { details.subject.turn } else { 0 };
+        let limits = picture::Limits::default();
+        let looked = tokio::task::spawn_blocking(move || {
+            let portrait = picture::decode(&file, turn, &limits);
+            (file, portrait)
+        });
+        let Ok((file, portrait)) = looked.await else { return Got::Later };
+        let portrait = match portrait {
+            Ok(portrait) => portrait,
+            Err(error) => {
+                self.tell(side, gone(&lower(&error.to_string()))).await;
+                return Got::Gone;
+            }
+        };
+        let until = self.now().plus(HELD_MS);
+        let pixels = (portrait.width(), portrait.height());
+        let sha256 = file.sha256().to_owned();
+        let key = Key { case: self.key.clone(), side };
+        self.window.vault.with(|vault| {
+            vault.put_file(key, file);
+        });
+        self.tell(side, PictureState::Ready { sha256, pixels, until }).await;
+        Got::Here(until)
+    }
+
+    async fn tell(&self, side: Side, state: PictureState) {
+        let event = Event::Picture { key: self.key.clone(), side, state };
+        let _ = self.window.events.send(event).await;
+    }
+}
+
+fn gone(why: &str) -> PictureState {
+    PictureState::Gone { why: why.to_owned() }
+}
+
+/// An error's sentence as part of another one.
+fn lower(sentence: &str) -> String {
+    let mut chars = sentence.trim_end_matches('.').chars();
+    let first = chars.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
+    format!("{first}{}", chars.as_str())
+}

@@ -1,0 +1,281 @@
+//! Turns effects into calls on the store, the outbox and the intake, and their answers into events. Every
+//! call runs on its own; the loop never waits for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::leases::InHand;
+use super::problem;
+use super::process::is_dead;
+use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
+use crate::domain::{
+    CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
+    ReviewerId, SessionId,
+};
+use crate::intake::{Intake, Notice};
+use crate::outbox::{self, Outbox};
+use crate::store::{self, Store};
+
+/// How long leaving waits for decisions to be sent.
+const FLUSH: Duration = Duration::from_secs(60);
+/// How many decisions the console keeps in sight.
+const RECENT: u32 = 100;
+/// How many decisions the history screen shows.
+const HISTORY: u32 = 2_000;
+
+/// What the workers work with.
+#[derive(Clone)]
+pub struct Workers {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Whose rows.
+    pub origin: Origin,
+    /// Who decides.
+    pub reviewer: ReviewerId,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Leases in hand.
+    pub in_hand: InHand,
+    /// What delivers decisions.
+    pub outbox: Outbox,
+    /// Begins a look for new cases at once.
+    pub pull: Arc<Notify>,
+    /// Undo window, milliseconds.
+    pub undo_ms: i64,
+    /// Where answers go.
+    pub events: mpsc::Sender<Event>,
+    /// Calls under way; leaving waits for them.
+    pub tracker: TaskTracker,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+impl Workers {
+    /// Carries out an effect that is not the loop's own.
+    pub fn perform(&self, effect: Effect) {
+        let me = self.clone();
+        self.tracker.spawn(async move {
+            let event = match effect {
+                Effect::LoadQueue { query, around } => me.load_queue(query, around).await,
+                Effect::Decide(decision) => me.decide(&decision).await,
+                Effect::Skip(key) => me.skip(key).await,
+                Effect::Undo(id) => me.undo(id).await,
+                Effect::Reopen(id, case) => me.reopen(id, case).await,
+                Effect::SendNow => me.send_now().await,
+                Effect::FlushThenLeave => me.flush().await,
+                Effect::Depart { key, why } => me.depart(&key, &why).await,
+                Effect::LoadHistory => me.history().await,
+                Effect::Pull => {
+                    me.pull.notify_one();
+                    return;
+                }
+                // The loop's own.
+                Effect::Refresh(_)
+                | Effect::NextProtocol
+                | Effect::WipePictures
+                | Effect::Suspend
+                | Effect::Bell => return,
+            };
+            me.tell(event).await;
+        });
+    }
+
+    async fn tell(&self, event: Event) {
+        let _ = self.events.send(event).await;
+    }
+
+    async fn load_queue(&self, query: QueueQuery, around: Option<SessionId>) -> Event {
+        let view = self.queue_view(query, around).await;
+        Event::Queue(view.map(Box::new).map_err(|error| problem::of_store(&error)))
+    }
+
+    async fn queue_view(
+        &self,
+        mut query: QueueQuery,
+        around: Option<SessionId>,
+    ) -> store::Result<QueueView> {
+        if let Some(key) = around
+            && let Some(rank) = self.store.rank(&self.origin, &query, &key).await?
+        {
+            query.offset = rank.saturating_sub(u64::from(query.limit / 2));
+        }
+        let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
+        let tally = self.store.tally(&self.origin).await?;
+        Ok(QueueView { offset: query.offset, query, rows: page.rows, total: page.total, tally })
+    }
+
+    async fn decide(&self, decision: &Decision) -> Event {
+        let result = match self.in_hand.take(&decision.case) {
+            None => Err(lost()),
+            Some(lease) => {
+                let now = self.clock.now();
+                let held_until = now.plus(self.undo_ms);
+                self.store
+                    .decide(&lease, decision, held_until, now)
+                    .await
+                    .map_err(|error| problem::of_store(&error))
+            }
+        };
+        self.refresh_outbox().await;
+        self.outbox.nudge();
+        Event::Decided { id: decision.id, result }
+    }
+
+    async fn skip(&self, key: SessionId) -> Event {
+        let result = match self.in_hand.take(&key) {
+            None => Err(lost()),
+            Some(lease) => self
+                .store
+                .skip(&lease, self.clock.now())
+                .await
+                .map_err(|error| problem::of_store(&error)),
+        };
+        Event::Skipped { key, result }
+    }
+
+    async fn undo(&self, id: DecisionId) -> Event {
+        let result = self.store.undo(&self.origin, id, &self.reviewer, self.clock.now()).await;
+        self.refresh_outbox().await;
+        Event::Undone { id, result: result.map_err(|error| problem::of_store(&error)) }
+    }
+
+    async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {
+        let result = self.store.reopen(&self.origin, id, self.clock.now()).await;
+        Event::Reopened { id, case, result: result.map_err(|error| problem::of_store(&error)) }
+    }
+
+    async fn send_now(&self) -> Event {
+        let sent = self.store.send_now(&self.origin, &self.reviewer, self.clock.now()).await;
+        self.outbox.nudge();
+        self.refresh_outbox().await;
+        match sent {
+            Ok(0) => Event::Say("Nothing is held.".to_owned()),
+            Ok(count) => Event::Say(format!("Sending {count}.")),
+            Err(error) => Event::Link(Some(problem::of_store(&error))),
+        }
+    }
+
+    async fn flush(&self) -> Event {
+        let flushed = self.outbox.flush(FLUSH, &self.stop).await;
+        self.refresh_outbox().await;
+        match flushed {
+            Ok(_) => Event::Flushed,
+            Err(error) => Event::Link(Some(problem::of_store(&error))),
+        }
+    }
+
+    async fn depart(&self, key: &SessionId, why: &str) -> Event {
+        match self.store.depart(&self.origin, key, why, self.clock.now()).await {
+            // What the screen shows was said when the status was read.
+            Ok(_) => Event::Pulled { queued: 0, departed: 1 },
+            Err(error) => Event::Link(Some(problem::of_store(&error))),
+        }
+    }
+
+    async fn history(&self) -> Event {
+        let query = HistoryQuery { limit: Some(HISTORY), ..HistoryQuery::default() };
+        let rows = self.store.history(&self.origin, &query).await;
+        Event::History(rows.map_err(|error| problem::of_store(&error)))
+    }
+
+    /// Reads what this reviewer has on its way or decided last.
+    pub async fn refresh_outbox(&self) {
+        let query = HistoryQuery { limit: Some(RECENT), ..HistoryQuery::default() };
+        let event = match self.store.history(&self.origin, &query).await {
+            Ok(rows) => Event::Outbox(self.mine(rows)),
+            Err(error) => Event::Link(Some(problem::of_store(&error))),
+        };
+        self.tell(event).await;
+    }
+
+    fn mine(&self, rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
+        rows.into_iter().filter(|row| row.decision.reviewer.id == self.reviewer).collect()
+    }
+
+    /// What a console does first: takes over what a dead console of this machine had, and starts the undo
+    /// window of held decisions anew, for nobody has seen them since.
+    pub async fn recover(&self) {
+        let buried = self.outbox.bury(is_dead).await;
+        let until = self.clock.now().plus(self.undo_ms);
+        let rewound = self.store.rewind_held(&self.origin, &self.reviewer, until).await;
+        for error in [buried.err(), rewound.err()].into_iter().flatten() {
+            self.tell(Event::Link(Some(problem::of_store(&error)))).await;
+        }
+    }
+
+    /// Starts what runs beside the loop: the outbox, its news, and the look for new cases.
+    pub fn start_tasks(&self, intake: Intake) {
+        let (send, mut news) = mpsc::channel::<outbox::Event>(64);
+        let (me, stop) = (self.clone(), self.stop.clone());
+        self.tracker.spawn(async move { me.outbox.run(send, stop).await });
+        let me = self.clone();
+        self.tracker.spawn(async move {
+            while let Some(event) = news.recv().await {
+                if let outbox::Event::Failed(error) = event {
+                    me.tell(Event::Link(Some(problem::of_store(&error)))).await;
+                }
+                me.refresh_outbox().await;
+            }
+        });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.watch(intake).await });
+    }
+
+    async fn watch(&self, mut intake: Intake) {
+        let (send, mut notices) = mpsc::channel::<Event>(256);
+        let forward = async {
+            while let Some(event) = notices.recv().await {
+                self.tell(event).await;
+            }
+        };
+        let report = move |notice: Notice| {
+            let event = match notice {
+                Notice::Pulled(counts) => Event::Pulled {
+                    queued: counts.queued + counts.updated + counts.left,
+                    departed: counts.departed,
+                },
+                Notice::Departed { case, .. } => Event::Departed { key: case, status: None },
+                Notice::Progress(counts) if counts.queued > 0 => {
+                    Event::Pulled { queued: counts.queued, departed: 0 }
+                }
+                Notice::Failed(error) => match problem::of_intake(&error) {
+                    Some(problem) => Event::Link(Some(problem)),
+                    None => return,
+                },
+                Notice::Progress(_) | Notice::SetAside { .. } => return,
+            };
+            // News that finds no room is told by the next round.
+            let _ = send.try_send(event);
+        };
+        let watching = async {
+            intake.watch(&report, &self.pull, &self.stop).await;
+            drop(report);
+        };
+        tokio::join!(watching, forward);
+    }
+
+    /// Whether any case waits: what a console begins with.
+    pub async fn first_queue(&self) {
+        let query = QueueQuery {
+            states: vec![CaseState::Open],
+            filter: String::new(),
+            offset: 0,
+            limit: QueueView::ROWS,
+        };
+        let event = self.load_queue(query, None).await;
+        self.tell(event).await;
+        self.refresh_outbox().await;
+    }
+}
+
+fn lost() -> Problem {
+    Problem {
+        kind: ProblemKind::Lost,
+        text: "The case is not yours any more.".to_owned(),
+        hint: "Look at it again.".to_owned(),
+    }
+}
