@@ -363,6 +363,10 @@ impl Pacer {
         if self.current.is_none() {
             self.current = self.pick(now);
         }
+        while self.current.as_ref().is_some_and(|piece| piece.bytes.is_empty()) {
+            self.wrote(0, now);
+            self.current = self.pick(now);
+        }
         if self.current.is_none() {
             return match self.stage {
                 Stage::Finishing => Next::Done,
@@ -540,7 +544,11 @@ impl Pacer {
         self.round_trip = Some(match self.round_trip {
             // Only a fence on an idle link can show that the way has become longer.
             Some(known) if trip > known => {
-                if alone { (known * 3 + trip) / 4 } else { known }
+                if alone {
+                    (known * 3 + trip) / 4
+                } else {
+                    known
+                }
             }
             _ => trip,
         });
@@ -570,7 +578,7 @@ impl Pacer {
     }
 
     /// When the next fence is given up.
-    fn expiry(&self) -> Option<Instant> {
+    pub(super) fn expiry(&self) -> Option<Instant> {
         let waited_for = self.fences.iter().find(|fence| !fence.given_up)?;
         Some(waited_for.sent + self.patience())
     }

@@ -245,9 +245,9 @@ fn csi_answer(csi: &Csi) -> Option<Answer> {
     let numbers = csi.numbers.len();
     Some(match (csi.private, csi.between.as_slice(), csi.last) {
         (None, [], b'n') if csi.at(0) == Some(0) => Answer::StatusOk,
-        (Some(b'?'), [], b'c') => Answer::PrimaryAttributes(
-            (0..numbers).filter_map(|index| csi.short(index)).collect(),
-        ),
+        (Some(b'?'), [], b'c') => {
+            Answer::PrimaryAttributes((0..numbers).filter_map(|index| csi.short(index)).collect())
+        }
         (None, [], b't') if numbers == 3 => {
             let (height, width) = (csi.short(1)?, csi.short(2)?);
             match csi.at(0)? {
