@@ -28,7 +28,7 @@ const LAST_QUESTION: &[u8] = b"\x1b[c";
 /// How long a terminal may take for the last bytes.
 const WRITE: Duration = Duration::from_millis(500);
 /// How long to wait for answers on their way, so that they do not reach the shell.
-const ANSWERS: Duration = Duration::from_millis(300);
+const ANSWERS: Duration = Duration::from_millis(500);
 
 /// The bytes that put a terminal back. They may be written more than once.
 #[must_use]
@@ -107,7 +107,8 @@ impl Guard {
         entered
     }
 
-    /// Leaves, to come back: before the program is suspended. The writer must be paused.
+    /// Leaves, to come back: before the program is suspended. The writer must be paused
+    /// and the reader ended: one that takes the last answer away makes this wait half a second.
     ///
     /// # Errors
     /// When the terminal is gone or does not take the bytes in half a second. Its modes are put back
@@ -117,7 +118,7 @@ impl Guard {
     }
 
     /// Puts everything back; does nothing the second time. Writer and reader must have ended: the
-    /// answers that are still on their way are read here and thrown away, for 0.3 s at most.
+    /// answers that are still on their way are read here and thrown away, for half a second at most.
     ///
     /// # Errors
     /// As [`Guard::leave`].

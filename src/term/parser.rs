@@ -320,8 +320,8 @@ impl Parser {
             0xc2..0xf5 => {
                 self.held.push(byte);
                 self.state = State::Utf8(match byte {
-                    ..0xe0 => 1,
-                    ..0xf0 => 2,
+                    0xc2..0xe0 => 1,
+                    0xe0..0xf0 => 2,
                     _ => 3,
                 });
             }
