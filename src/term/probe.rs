@@ -12,14 +12,19 @@ const ASKED_HERE: u32 = 31;
 /// The one asked through tmux, of the terminal outside.
 const ASKED_OUTSIDE: u32 = 32;
 
-/// The questions, in one write. The last of them, after the device attributes that every terminal
-/// answers, is a fence (`CSI 5n`). `outside` wraps them for the terminal around tmux.
+/// The questions, in one write: to whom we talk to, or (`outside`) to the terminal around tmux. The
+/// last of them, after the device attributes that every terminal answers, is a fence (`CSI 5n`).
 #[must_use]
-pub fn questions(outside: bool) -> Vec<u8> {
+pub fn questions(environment: &Environment, outside: bool) -> Vec<u8> {
     let id = if outside { ASKED_OUTSIDE } else { ASKED_HERE };
+    // tmux and screen take the kitty question for a window's title; none of them would say yes.
+    let kitty = if !outside && environment.multiplexed() {
+        String::new()
+    } else {
+        format!("\x1b_Gi={id},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\")
+    };
     let batch = format!(
-        "\x1b[>q\x1b_Gi={id},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[?2026$p\x1b[16t\x1b[14t\
-         \x1b[?1;1;0S\x1b]11;?\x1b\\\x1b[c\x1b[5n"
+        "\x1b[>q{kitty}\x1b[?2026$p\x1b[16t\x1b[14t\x1b[?1;1;0S\x1b]11;?\x1b\\\x1b[c\x1b[5n"
     );
     if outside { wrap_for_tmux(batch.as_bytes()) } else { batch.into_bytes() }
 }
@@ -103,6 +108,8 @@ pub struct Probe {
     here: Replies,
     outside: Replies,
     asked_outside: bool,
+    /// The terminal outside has answered up to a fence, even if tmux kept its attributes.
+    fenced_outside: bool,
     heard_any: bool,
     term_is_screen: bool,
 }
@@ -115,6 +122,7 @@ impl Probe {
             here: Replies::default(),
             outside: Replies::default(),
             asked_outside: false,
+            fenced_outside: false,
             heard_any: false,
             term_is_screen: environment.term.starts_with("screen"),
         }
@@ -129,6 +137,10 @@ impl Probe {
                 ASKED_OUTSIDE => self.outside.kitty = *ok,
                 _ => {}
             }
+            return;
+        }
+        if *answer == Answer::StatusOk {
+            self.fenced_outside |= self.outside.version.is_some() || self.outside.kitty;
             return;
         }
         let replies = self.speaker(answer);
@@ -154,7 +166,7 @@ impl Probe {
         }
     }
 
-    /// We talk to tmux and have not asked the terminal outside yet: send `questions(true)`, then
+    /// We talk to tmux and have not asked the terminal outside yet: send the second batch of [`questions`], then
     /// call [`Probe::asked_outside`].
     #[must_use]
     pub fn wants_outside(&self) -> bool {
@@ -169,8 +181,11 @@ impl Probe {
     /// All that will be answered has been.
     #[must_use]
     pub fn complete(&self) -> bool {
-        let asked = if self.asked_outside { &self.outside } else { &self.here };
-        asked.attributes.is_some() && !self.wants_outside()
+        if self.asked_outside {
+            self.outside.attributes.is_some() || self.fenced_outside
+        } else {
+            self.here.attributes.is_some() && !self.wants_outside()
+        }
     }
 
     fn tmux(&self) -> Option<&str> {
@@ -203,7 +218,7 @@ impl Probe {
             sixel,
             sixel_registers: drawing.registers,
             iterm2: brand.draws_iterm2(sixel),
-            // The cells we count in are those of whom we talk to; tmux before 3.5 does not tell.
+            // The cells we count in are those of whom we talk to; tmux 3.3a does not tell.
             cell_pixels: self.here.cell.or(drawing.cell),
             area_pixels: self.here.area,
             synchronized_output: self.here.synchronized,
@@ -396,10 +411,29 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_whose_attributes_tmux_kept_is_known_by_its_fence() {
+        let mut probe = Probe::new(&over_ssh());
+        answers(b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c\x1b[0n").iter().for_each(|a| probe.heard(a));
+        probe.asked_outside();
+        let outside = answers(b"\x1bP>|kitty(0.36.4)\x1b\\\x1b_Gi=32;OK\x1b\\\x1b[0n");
+        for answer in &outside {
+            assert!(!probe.complete());
+            probe.heard(answer);
+        }
+        assert!(probe.complete() && probe.conclude().placeholders);
+    }
+
+    #[test]
     fn questions_end_in_the_fence_and_wrapping_doubles_every_escape() {
-        let here = questions(false);
-        assert!(here.starts_with(b"\x1b[>q") && here.ends_with(b"\x1b[c\x1b[5n"));
-        let outside = questions(true);
+        let here = questions(&over_ssh(), false);
+        assert!(here.starts_with(b"\x1b[>q\x1b_G") && here.ends_with(b"\x1b[c\x1b[5n"));
+        for term in ["tmux-256color", "screen", "screen-256color"] {
+            let inside = Environment { term: term.into(), ..over_ssh() };
+            let asked = questions(&inside, false);
+            assert!(!asked.contains(&b'_'), "a question that {term} takes for a title");
+            assert!(questions(&inside, true).contains(&b'_'));
+        }
+        let outside = questions(&over_ssh(), true);
         let inner = outside.strip_prefix(b"\x1bPtmux;").unwrap().strip_suffix(b"\x1b\\").unwrap();
         let single = String::from_utf8(inner.to_vec()).unwrap().replace("\x1b\x1b", "\x1b");
         assert_eq!(single.replace("i=32", "i=31").as_bytes(), here);

@@ -85,7 +85,7 @@ pub(super) const TERMINALS: &[Recorded] = &[
     ),
     recorded!(
         "tmux 3.3a in kitty",
-        "\x1bP>|tmux 3.3a\x1b\\\x1b]11;rgb:0000/0000/0000\x1b\\\x1b[?1;2c\x1b[0n",
+        "\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c\x1b[0n",
         "\x1bP>|kitty(0.36.4)\x1b\\\x1b_Gi=32;OK\x1b\\\x1b[?2026;2$y\x1b[6;20;10t\x1b[4;800;1100t\
          \x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\\x1b[?62;c\x1b[0n"
     ),
