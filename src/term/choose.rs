@@ -48,6 +48,13 @@ pub struct Environment {
     pub pane_left: Option<u16>,
 }
 
+impl Environment {
+    /// `TERM` is that of tmux or GNU screen.
+    pub(super) fn multiplexed(&self) -> bool {
+        self.term.starts_with("tmux") || self.term.starts_with("screen")
+    }
+}
+
 /// The decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {

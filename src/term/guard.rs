@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::parser::{Answer, Heard, Parser};
+use super::probe::wrap_for_tmux;
 use super::tty;
 use super::writer::Hush;
 
@@ -21,10 +22,13 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l\x1b[?2004h\x1b[?1004h";
 /// The end of any string that was cut off; the end of a synchronized update; plain letters;
 /// reports off; the cursor; the screen from before.
 const RESTORE: &[u8] = b"\x1b\\\x1b[?2026l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// Answered after all that was asked before. Not `CSI 5n`: the answer to an older fence of the
+/// writer's would be taken for the end.
+const LAST_QUESTION: &[u8] = b"\x1b[c";
 /// How long a terminal may take for the last bytes.
 const WRITE: Duration = Duration::from_millis(500);
 /// How long to wait for answers on their way, so that they do not reach the shell.
-const ANSWERS: Duration = Duration::from_millis(300);
+const ANSWERS: Duration = Duration::from_millis(500);
 
 /// The bytes that put a terminal back. They may be written more than once.
 #[must_use]
@@ -57,6 +61,8 @@ struct Inside {
     farewell: Vec<u8>,
     /// The terminal answers nothing: waiting for answers is in vain.
     silent: bool,
+    /// Our fences went to the terminal around tmux, so the last question must, too.
+    tmux: bool,
 }
 
 impl Guard {
@@ -101,7 +107,8 @@ impl Guard {
         entered
     }
 
-    /// Leaves, to come back: before the program is suspended. The writer must be paused.
+    /// Leaves, to come back: before the program is suspended. The writer must be paused
+    /// and the reader ended: one that takes the last answer away makes this wait half a second.
     ///
     /// # Errors
     /// When the terminal is gone or does not take the bytes in half a second. Its modes are put back
@@ -111,7 +118,7 @@ impl Guard {
     }
 
     /// Puts everything back; does nothing the second time. Writer and reader must have ended: the
-    /// answers that are still on their way are read here and thrown away, for 0.3 s at most.
+    /// answers that are still on their way are read here and thrown away, for half a second at most.
     ///
     /// # Errors
     /// As [`Guard::leave`].
@@ -123,6 +130,11 @@ impl Guard {
     /// should begin with a wrapped `ESC \`, which ends a string that was cut off on its way out.
     pub fn set_farewell(&self, bytes: Vec<u8>) {
         self.shared.inside().farewell = bytes;
+    }
+
+    /// Answers come from the terminal around tmux.
+    pub fn set_tmux(&self, tmux: bool) {
+        self.shared.inside().tmux = tmux;
     }
 
     /// The terminal answers nothing, so nothing is waited for when leaving.
@@ -145,21 +157,23 @@ impl Shared {
 
     /// Leaves, if inside: farewell, restoring bytes, answers drained, modes put back.
     fn put_back(&self, answers: Duration) -> io::Result<()> {
-        let (mut bytes, silent) = {
+        // An unfinished string would swallow the farewell.
+        let mut bytes = b"\x1b\\".to_vec();
+        let ask = {
             let mut inside = self.inside();
             if !std::mem::take(&mut inside.entered) {
                 return Ok(());
             }
-            // An unfinished string would swallow the farewell.
-            let mut bytes = b"\x1b\\".to_vec();
             bytes.extend_from_slice(&inside.farewell);
-            (bytes, inside.silent)
+            bytes.extend_from_slice(RESTORE);
+            let ask = !inside.silent && !answers.is_zero();
+            match (ask, inside.tmux) {
+                (true, true) => bytes.extend_from_slice(&wrap_for_tmux(LAST_QUESTION)),
+                (true, false) => bytes.extend_from_slice(LAST_QUESTION),
+                (false, _) => {}
+            }
+            ask
         };
-        bytes.extend_from_slice(RESTORE);
-        let ask = !silent && !answers.is_zero();
-        if ask {
-            bytes.extend_from_slice(b"\x1b[5n");
-        }
         let mut result = tty::write_all(&self.tty, &bytes, Instant::now() + WRITE);
         if ask && result.is_ok() {
             result = self.drain(Instant::now() + answers);
@@ -172,7 +186,7 @@ impl Shared {
         Ok(set?)
     }
 
-    /// Reads and throws away until our last fence is answered, the line is dead or time is over.
+    /// Reads and throws away until our last question is answered, the line is dead or time is over.
     fn drain(&self, deadline: Instant) -> io::Result<()> {
         let (mut parser, mut buffer) = (Parser::new(), [0; 1024]);
         while tty::wait_until(&self.tty, PollFlags::IN, deadline)? {
@@ -183,7 +197,8 @@ impl Shared {
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(error) => return Err(error.into()),
             }
-            if heard.contains(&Heard::Answer(Answer::StatusOk)) {
+            let last = |heard: &Heard| matches!(heard, Heard::Answer(Answer::PrimaryAttributes(_)));
+            if heard.iter().any(last) {
                 return Ok(());
             }
         }
@@ -200,8 +215,8 @@ pub fn install_panic_hook(guard: &Guard, hush: Hush) {
     std::panic::set_hook(Box::new(move |info| {
         hush.hush();
         if let Some(shared) = shared.upgrade() {
-            // No waiting for answers: the reader may be the one that fell.
-            let _ = shared.put_back(Duration::ZERO);
+            // A reader still at work may take the answers first, which is as good.
+            let _ = shared.put_back(ANSWERS);
         }
         say(info);
     }));

@@ -12,6 +12,8 @@ mod pacer;
 mod parser;
 mod probe;
 mod reader;
+#[cfg(test)]
+mod recorded;
 mod sequence;
 mod tty;
 mod writer;

@@ -213,6 +213,8 @@ pub(super) struct Pacer {
     last_write: Option<Instant>,
     rates: VecDeque<u64>,
     round_trip: Option<Duration>,
+    /// The round trip was measured on an idle link, and is not mostly our own bytes.
+    true_trip: bool,
 }
 
 impl Pacer {
@@ -243,6 +245,7 @@ impl Pacer {
             last_write: None,
             rates: VecDeque::new(),
             round_trip: None,
+            true_trip: false,
         }
     }
 
@@ -361,6 +364,10 @@ impl Pacer {
     pub(super) fn next(&mut self, now: Instant) -> Next<'_> {
         self.expire(now);
         if self.current.is_none() {
+            self.current = self.pick(now);
+        }
+        while self.current.as_ref().is_some_and(|piece| piece.bytes.is_empty()) {
+            self.wrote(0, now);
             self.current = self.pick(now);
         }
         if self.current.is_none() {
@@ -548,13 +555,15 @@ impl Pacer {
             }
             _ => trip,
         });
-        if bytes < SAMPLE_BYTES {
+        self.true_trip |= alone;
+        // Before the round trip is known for sure, the start of a burst says too little.
+        if bytes < SAMPLE_BYTES || (fence.from_idle && !self.true_trip) {
             return;
         }
         let mut time = at.saturating_duration_since(fence.delivered.1);
         if fence.from_idle {
             // The first bytes of a burst travel for a round trip that is not the rate's fault.
-            time -= self.round_trip.unwrap_or_default().min(time * 3 / 4);
+            time -= self.round_trip.unwrap_or_default().min(time * 7 / 8);
         }
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1000);
         if self.rates.len() == SAMPLES {
@@ -574,7 +583,7 @@ impl Pacer {
     }
 
     /// When the next fence is given up.
-    fn expiry(&self) -> Option<Instant> {
+    pub(super) fn expiry(&self) -> Option<Instant> {
         let waited_for = self.fences.iter().find(|fence| !fence.given_up)?;
         Some(waited_for.sent + self.patience())
     }
@@ -610,5 +619,372 @@ impl Pacer {
             self.unanswered(purpose, now);
         }
         some
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A link with endless buffers and a terminal that reads in order and answers fences.
+    struct Sim {
+        pacer: Pacer,
+        start: Instant,
+        now: Instant,
+        /// Bytes a second.
+        rate: u64,
+        /// There and back.
+        trip: Duration,
+        /// When the last byte written so far will have been read.
+        read_until: Instant,
+        answers: VecDeque<Instant>,
+        /// Of the fences to come: true for one that gets no answer.
+        lost: VecDeque<bool>,
+        /// What was written, with the time when it was read.
+        read: Vec<(Instant, Vec<u8>)>,
+        events: Vec<Event>,
+        /// The most that a key's echo would have had to wait in the link.
+        worst_wait: Duration,
+    }
+
+    impl Sim {
+        fn new(rate: u64, trip: Duration) -> Self {
+            let start = Instant::now();
+            Self {
+                pacer: Pacer::new(),
+                start,
+                now: start,
+                rate,
+                trip,
+                read_until: start,
+                answers: VecDeque::new(),
+                lost: VecDeque::new(),
+                read: Vec::new(),
+                events: Vec::new(),
+                worst_wait: Duration::ZERO,
+            }
+        }
+
+        /// Runs until nothing is left to write, to hear or to wait for.
+        fn run(&mut self) {
+            for _ in 0..200_000 {
+                let wake = match self.pacer.next(self.now) {
+                    Next::Write(bytes) => {
+                        let bytes = bytes.to_vec();
+                        self.write(&bytes);
+                        continue;
+                    }
+                    Next::Wait(time) => time,
+                    Next::Done => None,
+                };
+                let Some(next) = self.answers.front().copied().into_iter().chain(wake).min() else {
+                    self.events.extend(std::iter::from_fn(|| self.pacer.next_event()));
+                    return;
+                };
+                self.now = self.now.max(next);
+                if self.answers.front().is_some_and(|answer| *answer <= self.now) {
+                    self.answers.pop_front();
+                    self.pacer.acknowledge(self.now);
+                }
+            }
+            panic!("the pacer spins");
+        }
+
+        fn write(&mut self, bytes: &[u8]) {
+            self.worst_wait = self.worst_wait.max(self.read_until.duration_since(self.now));
+            let time = Duration::from_micros(bytes.len() as u64 * 1_000_000 / self.rate);
+            self.read_until = self.read_until.max(self.now + self.trip / 2) + time;
+            self.read.push((self.read_until, bytes.to_vec()));
+            if bytes == FENCE && !self.lost.pop_front().unwrap_or(false) {
+                self.answers.push_back(self.read_until + self.trip / 2);
+            }
+            self.pacer.wrote(bytes.len(), self.now);
+        }
+
+        fn text(&self) -> String {
+            let plain = self.read.iter().filter(|(_, bytes)| bytes != FENCE);
+            plain.map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect::<Vec<_>>().join(" ")
+        }
+
+        fn fences(&self) -> usize {
+            self.read.iter().filter(|(_, bytes)| bytes == FENCE).count()
+        }
+
+        /// When the last byte of the picture with this letter was read.
+        fn read_at(&self, letter: u8) -> Instant {
+            let of = |(_, bytes): &&(Instant, Vec<u8>)| bytes.first() == Some(&letter);
+            self.read.iter().rfind(of).unwrap().0
+        }
+    }
+
+    fn picture(id: u64, chunks: usize, size: usize) -> Upload {
+        let letter = b'A' + u8::try_from(id).unwrap();
+        Upload { id, chunks: vec![vec![letter; size]; chunks], abort: Vec::new() }
+    }
+
+    fn painted(events: &[Event], wanted: What) -> Option<Instant> {
+        events.iter().find_map(|event| match event {
+            Event::Painted { what, at } if *what == wanted => Some(*at),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn text_goes_before_pictures_and_between_their_chunks_but_never_into_one() {
+        let mut pacer = Pacer::new();
+        let now = Instant::now();
+        pacer.upload(Upload {
+            id: 1,
+            chunks: vec![b"one".to_vec(), b"two".to_vec()],
+            abort: vec![],
+        });
+        pacer.frame(b"text".to_vec());
+        assert_eq!(pacer.next(now), Next::Write(b"text"));
+        pacer.wrote(4, now);
+        assert_eq!(pacer.frames_waiting(), 0);
+        assert_eq!(pacer.next(now), Next::Write(b"one"));
+        pacer.wrote(1, now);
+        pacer.frame(b"more".to_vec());
+        assert_eq!(pacer.next(now), Next::Write(b"ne"));
+        pacer.wrote(2, now);
+        assert_eq!(pacer.next(now), Next::Write(b"more"));
+        pacer.wrote(4, now);
+        assert_eq!(pacer.next(now), Next::Write(b"two"));
+        pacer.wrote(3, now);
+        assert_eq!(pacer.next(now), Next::Write(FENCE));
+    }
+
+    #[test]
+    fn a_picture_is_painted_when_the_fence_after_its_last_byte_is_answered() {
+        let mut sim = Sim::new(100_000, 50 * MS);
+        sim.pacer.upload(picture(1, 5, 3000));
+        sim.pacer.upload(picture(2, 1, 10));
+        sim.run();
+        for (id, letter) in [(1, b'B'), (2, b'C')] {
+            let at = painted(&sim.events, What::Upload(id)).unwrap();
+            assert!(at >= sim.read_at(letter) + sim.trip / 2);
+        }
+        assert_eq!(sim.events.len(), 2);
+        assert_eq!(sim.pacer.uploads_waiting() + sim.pacer.marks_waiting(), 0);
+    }
+
+    #[test]
+    fn a_mark_waits_for_all_that_was_queued_before_it_and_for_nothing_after() {
+        let mut sim = Sim::new(100_000, 50 * MS);
+        sim.pacer.mark(1);
+        sim.pacer.frame(b"text".to_vec());
+        sim.pacer.upload(picture(2, 3, 3000));
+        sim.pacer.mark(2);
+        sim.pacer.upload(picture(3, 3, 3000));
+        sim.run();
+        let order: Vec<_> = sim
+            .events
+            .iter()
+            .map(|event| match event {
+                Event::Painted { what, .. } => *what,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected = [What::Mark(1), What::Upload(2), What::Mark(2), What::Upload(3)];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn questions_with_a_fence_of_their_own_are_told_as_a_mark() {
+        let (mut pacer, now) = (Pacer::new(), Instant::now());
+        pacer.ask(b"what?\x1b[5n".to_vec(), 9);
+        pacer.mark(10);
+        assert_eq!(pacer.next(now), Next::Write(b"what?\x1b[5n"));
+        pacer.wrote(9, now);
+        assert_eq!(pacer.next(now), Next::Write(FENCE));
+        pacer.wrote(4, now);
+        pacer.acknowledge(now + MS);
+        assert_eq!(pacer.next_event(), Some(Event::Painted { what: What::Mark(9), at: now + MS }));
+        assert_eq!(pacer.next_event(), None);
+        assert_eq!(pacer.link().round_trip, Some(MS));
+    }
+
+    #[test]
+    fn the_window_fills_the_link_and_keeps_the_keyboard_quick() {
+        // Kilobytes a second, round trip.
+        for (rate, trip) in [(8, 100), (32, 50), (125, 100), (125, 300), (1250, 20), (12_500, 1)] {
+            let (rate, trip) = (rate * 1000, trip * MS);
+            let mut sim = Sim::new(rate, trip);
+            // The questions at the start, a first picture, then the one that is measured.
+            sim.pacer.mark(0);
+            sim.run();
+            sim.pacer.upload(picture(1, 60, 4096));
+            sim.run();
+            sim.worst_wait = Duration::ZERO;
+            let started = sim.now;
+            sim.pacer.upload(picture(2, 60, 4096));
+            sim.run();
+            let took = sim.read_at(b'C').duration_since(started);
+            let alone = Duration::from_micros(60 * 4096 * 1_000_000 / rate) + trip / 2;
+            assert!(took < alone * 3 / 2, "{rate} B/s, {trip:?}: {took:?} against {alone:?}");
+            // Two chunks are always under way, however slow the link is.
+            let two = Duration::from_micros(2 * 4096 * 1_000_000 / rate);
+            let bound = (trip + SLACK).max(two) * 3 / 2;
+            assert!(sim.worst_wait < bound, "{rate} B/s, {trip:?}: {:?}", sim.worst_wait);
+            let link = sim.pacer.link();
+            let measured = link.rate.unwrap();
+            assert!((rate / 2..rate * 3 / 2).contains(&measured), "{measured} for {rate}");
+            assert!(link.round_trip.unwrap() >= trip);
+        }
+    }
+
+    #[test]
+    fn the_first_window_is_sixteen_kilobytes_and_two_chunks_always_fit() {
+        for (size, count) in [(4096, 4), (40_000, 2)] {
+            let (mut pacer, now) = (Pacer::new(), Instant::now());
+            pacer.upload(picture(0, 20, size));
+            let mut chunks = 0;
+            while let Next::Write(bytes) = pacer.next(now) {
+                let length = bytes.len();
+                chunks += usize::from(length == size);
+                pacer.wrote(length, now);
+            }
+            assert_eq!(chunks, count);
+        }
+    }
+
+    #[test]
+    fn a_terminal_known_to_be_silent_is_neither_asked_nor_waited_for() {
+        let mut sim = Sim::new(1_000_000, MS);
+        sim.pacer.set_silent(true, sim.now);
+        sim.pacer.upload(picture(1, 20, 4096));
+        sim.pacer.mark(5);
+        sim.run();
+        assert_eq!(sim.fences(), 0);
+        assert_eq!(sim.read.len(), 20);
+        let at = sim.now;
+        let unanswered = |what| Event::Unanswered { what, at };
+        assert_eq!(sim.events, [unanswered(What::Upload(1)), unanswered(What::Mark(5))]);
+    }
+
+    #[test]
+    fn a_terminal_that_falls_silent_is_given_three_seconds_and_then_goes_on() {
+        let mut sim = Sim::new(1_000_000, MS);
+        sim.lost = vec![true; 1000].into();
+        sim.pacer.upload(picture(1, 40, 4096));
+        sim.run();
+        assert_eq!(sim.read.iter().filter(|(_, bytes)| bytes.len() == 4096).count(), 40);
+        assert!(sim.now.duration_since(sim.start) >= PATIENCE);
+        assert_eq!(painted(&sim.events, What::Upload(1)), None);
+        assert!(
+            sim.events
+                .iter()
+                .any(|event| matches!(event, Event::Unanswered { what: What::Upload(1), .. }))
+        );
+        // It speaks again: answers are matched rightly.
+        sim.lost.clear();
+        sim.pacer.mark(3);
+        sim.run();
+        assert!(painted(&sim.events, What::Mark(3)).is_some());
+    }
+
+    #[test]
+    fn silence_being_told_does_not_make_old_answers_count_for_new_fences() {
+        let (mut pacer, now) = (Pacer::new(), Instant::now());
+        pacer.mark(1);
+        assert_eq!(pacer.next(now), Next::Write(FENCE));
+        pacer.wrote(4, now);
+        pacer.set_silent(true, now);
+        assert_eq!(pacer.next_event(), Some(Event::Unanswered { what: What::Mark(1), at: now }));
+        pacer.set_silent(false, now);
+        pacer.mark(2);
+        assert_eq!(pacer.next(now), Next::Write(FENCE));
+        pacer.wrote(4, now);
+        pacer.acknowledge(now);
+        assert_eq!(pacer.next_event(), Some(Event::Painted { what: What::Mark(1), at: now }));
+        pacer.acknowledge(now);
+        assert_eq!(pacer.next_event(), Some(Event::Painted { what: What::Mark(2), at: now }));
+        pacer.acknowledge(now);
+        assert_eq!(pacer.next_event(), None);
+    }
+
+    #[test]
+    fn a_cancelled_picture_is_ended_properly_and_one_not_begun_leaves_no_trace() {
+        let (mut pacer, now) = (Pacer::new(), Instant::now());
+        for id in [1, 2] {
+            let chunks = vec![format!("a{id}").into_bytes(), format!("b{id}").into_bytes()];
+            pacer.upload(Upload { id, chunks, abort: format!("stop{id}").into_bytes() });
+        }
+        assert_eq!(pacer.next(now), Next::Write(b"a1"));
+        pacer.wrote(1, now);
+        assert!(pacer.cancel(1) && pacer.cancel(2) && !pacer.cancel(2));
+        assert_eq!(pacer.next(now), Next::Write(b"1"));
+        pacer.wrote(1, now);
+        assert_eq!(pacer.next(now), Next::Write(b"stop1"));
+        pacer.wrote(5, now);
+        assert_eq!(pacer.next(now), Next::Wait(None));
+        assert_eq!(pacer.next_event(), Some(Event::Dropped { id: 1 }));
+        assert_eq!(pacer.next_event(), Some(Event::Dropped { id: 2 }));
+        pacer.upload(Upload { id: 3, ..Upload::default() });
+        assert_eq!(pacer.next(now), Next::Write(FENCE), "nothing to write is written at once");
+    }
+
+    #[test]
+    fn pausing_holds_pictures_and_finishing_writes_frames_and_the_last_bytes_only() {
+        let (mut pacer, now) = (Pacer::new(), Instant::now());
+        pacer.pause(true);
+        pacer.upload(picture(1, 2, 10));
+        assert_eq!(pacer.next(now), Next::Wait(None));
+        pacer.pause(false);
+        assert!(matches!(pacer.next(now), Next::Write(_)));
+        pacer.wrote(10, now);
+        pacer.mark(1);
+        pacer.frame(b"text".to_vec());
+        pacer.finish(b"bye".to_vec());
+        assert_eq!(pacer.next(now), Next::Write(b"text"));
+        pacer.wrote(4, now);
+        assert_eq!(pacer.next(now), Next::Write(b"bye"));
+        pacer.wrote(3, now);
+        assert_eq!(pacer.next(now + PATIENCE * 2), Next::Done);
+    }
+
+    #[test]
+    fn inside_tmux_the_terminal_around_it_is_asked() {
+        let (mut pacer, now) = (Pacer::new(), Instant::now());
+        pacer.set_tmux(true);
+        pacer.mark(1);
+        assert_eq!(pacer.next(now), Next::Write(b"\x1bPtmux;\x1b\x1b[5n\x1b\\"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_called_painted_before_it_was_read(
+            sizes in prop::collection::vec((1usize..8, 1usize..6000), 1..12),
+            lost in prop::collection::vec(prop::bool::weighted(0.3), 0..30),
+            rate in 5_000u64..2_000_000,
+            trip in 0u32..400,
+        ) {
+            let mut sim = Sim::new(rate, trip * MS);
+            sim.lost = lost.into();
+            for (id, (chunks, size)) in sizes.iter().enumerate() {
+                sim.pacer.upload(picture(id as u64, *chunks, *size + FENCE.len()));
+                sim.pacer.frame(format!("-{id}").into_bytes());
+                sim.run();
+            }
+            for (id, (chunks, _)) in sizes.iter().enumerate() {
+                let letter = b'A' + u8::try_from(id).unwrap();
+                let read = sim.read.iter().filter(|(_, bytes)| bytes[0] == letter).count();
+                prop_assert_eq!(read, *chunks, "every chunk exactly once");
+                let what = What::Upload(id as u64);
+                let told = sim.events.iter().any(|event| matches!(
+                    event,
+                    Event::Painted { what: w, .. } | Event::Unanswered { what: w, .. } if *w == what
+                ));
+                prop_assert!(told, "nothing told of {}", id);
+                if let Some(at) = painted(&sim.events, what) {
+                    prop_assert!(at >= sim.read_at(letter));
+                }
+            }
+            prop_assert_eq!(sim.text().matches('-').count(), sizes.len());
+        }
     }
 }

@@ -224,7 +224,7 @@ impl Parser {
         match self.state {
             State::Ground if self.after_esc => Some(UNFINISHED),
             State::Ground => None,
-            State::Escape => Some(ESC_ALONE),
+            State::Escape if self.enclosing.is_none() => Some(ESC_ALONE),
             _ if self.doubtful.is_some() => Some(ESC_ALONE),
             State::Paste => Some(PASTE_STALLED),
             _ => Some(UNFINISHED),
@@ -239,8 +239,8 @@ impl Parser {
         }
         let doubtful = self.doubtful.take();
         match (self.state, doubtful) {
-            (State::Escape, _) => {
-                self.tell(Heard::Key(Key::plain(KeyCode::Esc)), out);
+            (State::Escape, _) if self.enclosing.is_none() => {
+                out.push(Heard::Key(Key::plain(KeyCode::Esc)));
                 self.reset();
                 self.after_esc = true;
                 return;
@@ -320,8 +320,8 @@ impl Parser {
             0xc2..0xf5 => {
                 self.held.push(byte);
                 self.state = State::Utf8(match byte {
-                    ..0xe0 => 1,
-                    ..0xf0 => 2,
+                    0xc2..0xe0 => 1,
+                    0xe0..0xf0 => 2,
                     _ => 3,
                 });
             }
@@ -509,5 +509,387 @@ fn string_kind(byte: u8) -> Option<Kind> {
         b']' => Some(Kind::Osc),
         b'^' | b'X' => Some(Kind::Unread),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::recorded::TERMINALS;
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(999);
+
+    fn heard(pieces: &[&[u8]]) -> Vec<Heard> {
+        let (mut parser, mut out) = (Parser::new(), Vec::new());
+        pieces.iter().for_each(|piece| parser.feed(piece, &mut out));
+        out
+    }
+
+    fn keys(heard: &[Heard]) -> Vec<String> {
+        let key = |heard: &Heard| match heard {
+            Heard::Key(key) => Some(key.to_string()),
+            _ => None,
+        };
+        heard.iter().filter_map(key).collect()
+    }
+
+    fn all_answers(heard: &[Heard]) -> bool {
+        heard.iter().all(|heard| matches!(heard, Heard::Answer(_)))
+    }
+
+    /// Every reply there is: the recorded ones, and single answers of other kinds.
+    fn replies() -> Vec<Vec<u8>> {
+        let single: [&[u8]; 26] = [
+            b"\x1b_Gi=31;OK\x1b\\",
+            b"\x1b_Gi=7,p=3;ENOENT:no such image a x a\x1b\\",
+            b"\x1b[0n",
+            b"\x1b[3n",
+            b"\x1b[?997;1n",
+            b"\x1b[12;40R",
+            b"\x1b[1;2R",
+            b"\x1b[?12;40;1R",
+            b"\x1b[?62;4c",
+            b"\x1b[>41;379;0c",
+            b"\x1b[=0c",
+            b"\x1b[8;40;110t",
+            b"\x1b[48;40;110;800;1100t",
+            b"\x1b[?2026;2$y",
+            b"\x1b[?1;0;256S",
+            b"\x1b[?2;0;800;600S",
+            b"\x1b[?7u",
+            b"\x1bP1$r0m\x1b\\",
+            b"\x1bP1+r524742=38\x1b\\",
+            b"\x1b]11;rgb:1234/5678/9abc\x07",
+            b"\x1b]52;c;YXhheA==\x1b\\",
+            b"\x1bPtmux;\x1b\x1b_Gi=31;OK\x1b\x1b\\\x1b\\",
+            b"\x1b^aaa\x1b\\",
+            b"\x1bXaaa\x1b\\",
+            b"\x1b[<0;97;97M",
+            b"\x1b[Maaa",
+        ];
+        let recorded = TERMINALS.iter().flat_map(|terminal| [terminal.here, terminal.outside]);
+        single.into_iter().chain(recorded).map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let kitty = |id, placement, word: &str| Answer::Kitty {
+            id,
+            placement,
+            ok: word == "OK",
+            word: word.into(),
+        };
+        let table: [(&[u8], Answer); 22] = [
+            (b"\x1b_Gi=31;OK\x1b\\", kitty(Some(31), None, "OK")),
+            (b"\x1b_Gi=5,p=9,I=2;ENOENT:gone\x1b\\", kitty(Some(5), Some(9), "ENOENT:gone")),
+            (b"\x1b_G;OK\x1b\\", kitty(None, None, "OK")),
+            (b"\x1b_Gi=99999999999;OK\x1b\\", kitty(None, None, "OK")),
+            (b"\x1b[0n", Answer::StatusOk),
+            (b"\x1b[3n", Answer::Other),
+            (b"\x1b[?62;4;22c", Answer::PrimaryAttributes(vec![62, 4, 22])),
+            (b"\x1b[?62;c", Answer::PrimaryAttributes(vec![62])),
+            (b"\x1b[>41;379;0c", Answer::Other),
+            (b"\x1bP>|foot(1.13.1)\x1b\\", Answer::Version("foot(1.13.1)".into())),
+            (b"\x1b[6;20;10t", Answer::CellPixels { width: 10, height: 20 }),
+            (b"\x1b[4;800;1100t", Answer::AreaPixels { width: 1100, height: 800 }),
+            (b"\x1b[6;99999;10t", Answer::Other),
+            (b"\x1b[?2026;2$y", Answer::Mode { mode: 2026, value: 2 }),
+            (b"\x1b[?1;0;256S", Answer::SixelRegisters(256)),
+            (b"\x1b[?1;3;0S", Answer::Other),
+            (b"\x1b[?2;0;800;600S", Answer::SixelGeometry { width: 800, height: 600 }),
+            (b"\x1b]11;rgb:ffff/8080/0000\x07", Answer::Background([255, 128, 0])),
+            (b"\x1b]11;#1e1e2e\x1b\\", Answer::Background([0x1e, 0x1e, 0x2e])),
+            (b"\x1b]11;rgb:f/8\x1b\\", Answer::Other),
+            (b"\x1b[1;2R", Answer::Cursor { row: 1, column: 2 }),
+            (b"\x1b[?5u", Answer::Keyboard(5)),
+        ];
+        for (bytes, answer) in table {
+            assert_eq!(heard(&[bytes]), [Heard::Answer(answer)], "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn keys_are_read() {
+        let table: [(&[u8], &str); 54] = [
+            (b"a", "a"),
+            (b"B", "B"),
+            (b"$", "$"),
+            (b" ", "space"),
+            (b"\t", "tab"),
+            (b"\r", "enter"),
+            (b"\n", "ctrl-j"),
+            (b"\x7f", "backspace"),
+            (b"\x08", "backspace"),
+            (b"\x04", "ctrl-d"),
+            (b"\x1a", "ctrl-z"),
+            (b"\x00", "ctrl-space"),
+            (b"\x1c", "ctrl-\\"),
+            ("\u{e9}".as_bytes(), "\u{e9}"),
+            ("\u{1f600}".as_bytes(), "\u{1f600}"),
+            (b"\x1ba", "alt-a"),
+            ("\x1b\u{e9}".as_bytes(), "alt-\u{e9}"),
+            (b"\x1b\x7f", "alt-backspace"),
+            (b"\x1b[A", "up"),
+            (b"\x1bOB", "down"),
+            (b"\x1b[1;5C", "ctrl-right"),
+            (b"\x1b[1;3D", "alt-left"),
+            (b"\x1b[1;2A", "up"),
+            (b"\x1b[H", "home"),
+            (b"\x1bOF", "end"),
+            (b"\x1b[1~", "home"),
+            (b"\x1b[2~", "insert"),
+            (b"\x1b[3~", "delete"),
+            (b"\x1b[3;5~", "ctrl-delete"),
+            (b"\x1b[5~", "pageup"),
+            (b"\x1b[6~", "pagedown"),
+            (b"\x1bOP", "f1"),
+            (b"\x1b[R", "f3"),
+            (b"\x1b[S", "f4"),
+            (b"\x1b[1;5S", "ctrl-f4"),
+            (b"\x1b[13~", "f3"),
+            (b"\x1b[24~", "f12"),
+            (b"\x1b[[C", "f3"),
+            (b"\x1b[Z", "backtab"),
+            (b"\x1b[97u", "a"),
+            (b"\x1b[97;2u", "A"),
+            (b"\x1b[97:65;2u", "A"),
+            (b"\x1b[55:47;2;47u", "/"),
+            (b"\x1b[97;65u", "A"),
+            (b"\x1b[97;5:1u", "ctrl-a"),
+            (b"\x1b[97;1:2u", "a"),
+            (b"\x1b[27u", "esc"),
+            (b"\x1b[9;2u", "backtab"),
+            (b"\x1b[57400u", "1"),
+            (b"\x1b[57414u", "enter"),
+            (b"\x1b[1;1:1A", "up"),
+            (b"\x1b[27;5;97~", "ctrl-a"),
+            (b"\x1b[27;2;9~", "backtab"),
+            (b"\x1b[1;129A", "up"),
+        ];
+        for (bytes, key) in table {
+            assert_eq!(keys(&heard(&[bytes])), [key], "{}", bytes.escape_ascii());
+            for at in 1..bytes.len() {
+                assert_eq!(keys(&heard(&[&bytes[..at], &bytes[at..]])), [key]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_of_ours_gives_none() {
+        let table: [&[u8]; 16] = [
+            b"\x1b[97;1:3u",
+            b"\x1b[1;1:3A",
+            b"\x1b[3;1:3~",
+            b"\x1b[97;9u",
+            b"\x1b[1;9A",
+            b"\x1b[57441u",
+            b"\x1b[57344u",
+            b"\x1b[201~",
+            b"\x1b[99~",
+            b"\x1b[24;80A",
+            b"\x1b[1;2;3A",
+            b"\x1b\\",
+            b"\xff\xfe\xc0\x80",
+            b"\xe2\x82",
+            b"\xed\xa0\x80",
+            b"\xc2\x9b",
+        ];
+        for bytes in table {
+            assert_eq!(keys(&heard(&[bytes])), [""; 0], "{}", bytes.escape_ascii());
+        }
+        assert_eq!(keys(&heard(&[b"\xe2\x82a"])), ["a"]);
+    }
+
+    #[test]
+    fn focus_and_pastes_are_told() {
+        assert_eq!(heard(&[b"\x1b[I\x1b[O"]), [Heard::FocusGained, Heard::FocusLost]);
+        let paste: &[u8] = b"\x1b[200~a\x1b[2x\r\nb\x07\xff\x1b[201~a";
+        let text = "a[2x\nb\u{fffd}".to_owned();
+        let expected = [Heard::Paste { text, more: 0 }, Heard::Key(Key::char('a'))];
+        for at in 0..paste.len() {
+            assert_eq!(heard(&[&paste[..at], &paste[at..]]), expected, "cut at {at}");
+        }
+        let mut long = b"\x1b[200~".to_vec();
+        long.extend(vec![b'x'; PASTE_BYTES + 7]);
+        long.extend(PASTE_END);
+        let told = heard(&[&long]);
+        assert!(matches!(&told[..], [Heard::Paste { text, more: 7 }] if text.len() == PASTE_BYTES));
+        assert!(!format!("{told:?}").contains('x'), "a paste must not be shown");
+    }
+
+    #[test]
+    fn a_stalled_paste_keeps_its_rest_from_becoming_keys_for_a_while() {
+        let (mut parser, mut out) = (Parser::new(), Vec::new());
+        parser.feed(b"\x1b[200~ab", &mut out);
+        parser.settle(Duration::from_millis(4900), &mut out);
+        assert_eq!(out, []);
+        parser.settle(PASTE_STALLED, &mut out);
+        assert_eq!(out, [Heard::Paste { text: "ab".into(), more: 0 }]);
+        parser.feed(b"c", &mut out);
+        assert_eq!(keys(&out), ["c"]);
+    }
+
+    #[test]
+    fn a_lone_escape_is_a_key_after_a_moment_and_not_before() {
+        let (mut parser, mut out) = (Parser::new(), Vec::new());
+        parser.feed(b"\x1b", &mut out);
+        assert_eq!(parser.unsettled(), Some(ESC_ALONE));
+        parser.settle(Duration::from_millis(39), &mut out);
+        assert_eq!(out, []);
+        parser.settle(ESC_ALONE, &mut out);
+        assert_eq!(keys(&out), ["esc"]);
+        // A typed bracket after it is a key, too, once nothing follows.
+        parser.feed(b"[", &mut out);
+        parser.settle(ESC_ALONE, &mut out);
+        parser.feed(b"a", &mut out);
+        assert_eq!(keys(&out), ["esc", "[", "a"]);
+        assert_eq!(parser.unsettled(), None);
+        assert_eq!(keys(&heard(&[b"\x1b\x1b[A"])), ["esc", "up"]);
+    }
+
+    #[test]
+    fn no_reply_gives_a_key_however_it_is_cut_or_doubled() {
+        for reply in replies() {
+            let whole = heard(&[&reply]);
+            assert!(all_answers(&whole), "{}: {whole:?}", reply.escape_ascii());
+            let bytes: Vec<_> = reply.chunks(1).collect();
+            assert_eq!(heard(&bytes), whole, "{}", reply.escape_ascii());
+            let twice = heard(&[&reply, &reply]);
+            assert!(all_answers(&twice) && twice.len() == 2 * whole.len());
+            for at in 0..reply.len() {
+                assert_eq!(heard(&[&reply[..at], &reply[at..]]), whole);
+                // Its tail lost, and another answer after it.
+                let cut = heard(&[&reply[..at], b"\x1b[0n"]);
+                assert!(cut.iter().all(|heard| match heard {
+                    Heard::Key(key) => *key == Key::plain(KeyCode::Esc),
+                    Heard::Answer(_) => true,
+                    _ => false,
+                }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_that_stalls_between_two_bytes_gives_at_most_the_harmless_escape() {
+        for reply in replies() {
+            let whole = heard(&[&reply]);
+            for at in 1..reply.len() {
+                let (mut parser, mut out) = (Parser::new(), Vec::new());
+                parser.feed(&reply[..at], &mut out);
+                parser.settle(SHORT, &mut out);
+                parser.feed(&reply[at..], &mut out);
+                assert!(keys(&out).iter().all(|key| key == "esc"), "{}", reply.escape_ascii());
+                let answers = |out: &[Heard]| -> Vec<Heard> {
+                    out.iter().filter(|heard| matches!(heard, Heard::Answer(_))).cloned().collect()
+                };
+                assert_eq!(answers(&out), whole, "{} at {at}", reply.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn an_unended_string_swallows_keys_until_silence_but_no_answer() {
+        for head in [&b"\x1b_Gi=1;OK"[..], b"\x1bP>|x", b"\x1b]11;", b"\x1b^", b"\x1bX"] {
+            let (mut parser, mut out) = (Parser::new(), Vec::new());
+            parser.feed(head, &mut out);
+            parser.feed(&vec![b'a'; STRING_BYTES * 3], &mut out);
+            assert!(parser.held.len() <= STRING_BYTES);
+            parser.feed(b"x\x1b[A\x1bOA\x1bx\x1b[200~a\x1b[Ia\x1b[0na", &mut out);
+            assert_eq!(out, [Heard::Answer(Answer::Other), Heard::Answer(Answer::StatusOk)]);
+            parser.settle(SHORT, &mut out);
+            parser.feed(b"a", &mut out);
+            assert_eq!(keys(&out), [""; 0]);
+            parser.settle(UNFINISHED, &mut out);
+            parser.feed(b"a", &mut out);
+            assert_eq!(keys(&out), ["a"]);
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Reply(usize),
+        Key(char),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0..replies().len()).prop_map(Step::Reply),
+            prop_oneof![Just('a'), Just('x'), Just('B'), Just('\u{e9}')].prop_map(Step::Key),
+        ];
+        prop::collection::vec(step, 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn keys_between_replies_come_out_exactly(steps in steps(), sizes in prop::collection::vec(1usize..9, 1..40)) {
+            let replies = replies();
+            let (mut stream, mut typed) = (Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Reply(at) => stream.extend_from_slice(&replies[at]),
+                    Step::Key(c) => {
+                        stream.extend_from_slice(c.to_string().as_bytes());
+                        typed.push(c.to_string());
+                    }
+                }
+            }
+            let (mut parser, mut out, mut rest) = (Parser::new(), Vec::new(), stream.as_slice());
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, after) = rest.split_at(rest.len().min(*size));
+                parser.feed(piece, &mut out);
+                rest = after;
+            }
+            prop_assert_eq!(keys(&out), typed);
+        }
+
+        #[test]
+        fn any_bytes_leave_the_parser_small_and_able_to_rest(
+            pieces in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..200), any::<bool>()), 0..20),
+        ) {
+            let (mut parser, mut out) = (Parser::new(), Vec::new());
+            for (piece, settles) in pieces {
+                parser.feed(&piece, &mut out);
+                if settles {
+                    parser.settle(ESC_ALONE, &mut out);
+                }
+                prop_assert!(parser.held.len() <= STRING_BYTES);
+                prop_assert!(parser.paste.bytes.len() <= PASTE_BYTES);
+            }
+            // An Esc leaves a doubt that takes a second settling.
+            parser.settle(PASTE_STALLED, &mut out);
+            parser.settle(PASTE_STALLED, &mut out);
+            prop_assert_eq!(parser.unsettled(), None);
+            let mut after = Vec::new();
+            parser.feed(b"a", &mut after);
+            prop_assert_eq!(keys(&after), ["a"]);
+        }
+
+        #[test]
+        fn the_text_of_a_string_never_acts(
+            head in prop::sample::select(vec!["\x1b_", "\x1bP", "\x1b]", "\x1b^", "\x1bX", "\x1b_Gi=1;", "\x1bPtmux;"]),
+            payload in prop::collection::vec(
+                prop_oneof![
+                    any::<u8>(),
+                    prop::sample::select(b"\x1b[OPaxB\r~200M]_X;u".to_vec()),
+                ],
+                0..300,
+            ),
+            stall in any::<prop::sample::Index>(),
+        ) {
+            let mut payload = payload;
+            payload.retain(|byte| *byte != b'\\' && *byte != 0x07);
+            let cut = stall.index(payload.len() + 1);
+            let (mut parser, mut out) = (Parser::new(), Vec::new());
+            parser.feed(head.as_bytes(), &mut out);
+            parser.feed(&payload[..cut], &mut out);
+            parser.settle(SHORT, &mut out);
+            parser.feed(&payload[cut..], &mut out);
+            prop_assert!(all_answers(&out), "{:?}", out);
+        }
     }
 }

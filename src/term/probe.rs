@@ -12,14 +12,19 @@ const ASKED_HERE: u32 = 31;
 /// The one asked through tmux, of the terminal outside.
 const ASKED_OUTSIDE: u32 = 32;
 
-/// The questions, in one write. The last of them, after the device attributes that every terminal
-/// answers, is a fence (`CSI 5n`). `outside` wraps them for the terminal around tmux.
+/// The questions, in one write: to whom we talk to, or (`outside`) to the terminal around tmux. The
+/// last of them, after the device attributes that every terminal answers, is a fence (`CSI 5n`).
 #[must_use]
-pub fn questions(outside: bool) -> Vec<u8> {
+pub fn questions(environment: &Environment, outside: bool) -> Vec<u8> {
     let id = if outside { ASKED_OUTSIDE } else { ASKED_HERE };
+    // tmux and screen take the kitty question for a window's title; none of them would say yes.
+    let kitty = if !outside && environment.multiplexed() {
+        String::new()
+    } else {
+        format!("\x1b_Gi={id},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\")
+    };
     let batch = format!(
-        "\x1b[>q\x1b_Gi={id},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[?2026$p\x1b[16t\x1b[14t\
-         \x1b[?1;1;0S\x1b]11;?\x1b\\\x1b[c\x1b[5n"
+        "\x1b[>q{kitty}\x1b[?2026$p\x1b[16t\x1b[14t\x1b[?1;1;0S\x1b]11;?\x1b\\\x1b[c\x1b[5n"
     );
     if outside { wrap_for_tmux(batch.as_bytes()) } else { batch.into_bytes() }
 }
@@ -103,6 +108,8 @@ pub struct Probe {
     here: Replies,
     outside: Replies,
     asked_outside: bool,
+    /// The terminal outside has answered up to a fence, even if tmux kept its attributes.
+    fenced_outside: bool,
     heard_any: bool,
     term_is_screen: bool,
 }
@@ -115,6 +122,7 @@ impl Probe {
             here: Replies::default(),
             outside: Replies::default(),
             asked_outside: false,
+            fenced_outside: false,
             heard_any: false,
             term_is_screen: environment.term.starts_with("screen"),
         }
@@ -129,6 +137,10 @@ impl Probe {
                 ASKED_OUTSIDE => self.outside.kitty = *ok,
                 _ => {}
             }
+            return;
+        }
+        if *answer == Answer::StatusOk {
+            self.fenced_outside |= self.outside.version.is_some() || self.outside.kitty;
             return;
         }
         let replies = self.speaker(answer);
@@ -154,7 +166,7 @@ impl Probe {
         }
     }
 
-    /// We talk to tmux and have not asked the terminal outside yet: send `questions(true)`, then
+    /// We talk to tmux and have not asked the terminal outside yet: send the second batch of [`questions`], then
     /// call [`Probe::asked_outside`].
     #[must_use]
     pub fn wants_outside(&self) -> bool {
@@ -169,8 +181,11 @@ impl Probe {
     /// All that will be answered has been.
     #[must_use]
     pub fn complete(&self) -> bool {
-        let asked = if self.asked_outside { &self.outside } else { &self.here };
-        asked.attributes.is_some() && !self.wants_outside()
+        if self.asked_outside {
+            self.outside.attributes.is_some() || self.fenced_outside
+        } else {
+            self.here.attributes.is_some() && !self.wants_outside()
+        }
     }
 
     fn tmux(&self) -> Option<&str> {
@@ -203,7 +218,7 @@ impl Probe {
             sixel,
             sixel_registers: drawing.registers,
             iterm2: brand.draws_iterm2(sixel),
-            // The cells we count in are those of whom we talk to; tmux before 3.5 does not tell.
+            // The cells we count in are those of whom we talk to; tmux 3.3a does not tell.
             cell_pixels: self.here.cell.or(drawing.cell),
             area_pixels: self.here.area,
             synchronized_output: self.here.synchronized,
@@ -222,4 +237,206 @@ fn tmux_version(version: &str) -> Option<&str> {
 /// A size, unless a side is missing.
 fn positive(width: u16, height: u16) -> Option<(u16, u16)> {
     (width > 0 && height > 0).then_some((width, height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choose::{Choice, Colours, Protocol, choose};
+    use super::super::parser::{Heard, Parser};
+    use super::super::recorded::TERMINALS;
+    use super::*;
+
+    fn answers(bytes: &[u8]) -> Vec<Answer> {
+        let mut out = Vec::new();
+        Parser::new().feed(bytes, &mut out);
+        let answer = |heard| match heard {
+            Heard::Answer(answer) => answer,
+            other => panic!("{other:?} is no answer"),
+        };
+        out.into_iter().map(answer).collect()
+    }
+
+    /// Plays a recorded terminal to the end.
+    fn probed(name: &str, environment: &Environment) -> Probe {
+        let recorded = TERMINALS.iter().find(|recorded| recorded.name == name).unwrap();
+        let mut probe = Probe::new(environment);
+        for answer in answers(recorded.here) {
+            assert!(!probe.complete(), "{name}: complete too early");
+            probe.heard(&answer);
+            if matches!(answer, Answer::PrimaryAttributes(_)) {
+                break;
+            }
+        }
+        if probe.wants_outside() {
+            probe.asked_outside();
+            answers(recorded.outside).iter().for_each(|answer| probe.heard(answer));
+        }
+        probe
+    }
+
+    fn over_ssh() -> Environment {
+        Environment { term: "xterm-256color".into(), utf8: true, ..Environment::default() }
+    }
+
+    fn chosen(name: &str, environment: &Environment) -> Choice {
+        choose(&probed(name, environment).conclude(), environment, None)
+    }
+
+    #[test]
+    fn every_recorded_terminal_gets_its_protocol_without_any_variable_of_its_own() {
+        use Colours::{C256, True};
+        use Protocol::{Blocks, Iterm2, Kitty, Sixel};
+        let table = [
+            ("kitty 0.36.4", Kitty, True),
+            ("kitty 0.26.5", Blocks, True),
+            ("ghostty 1.2.0", Kitty, True),
+            ("rio 0.5.28", Kitty, True),
+            ("wezterm", Iterm2, True),
+            ("konsole", Iterm2, True),
+            ("iTerm2", Iterm2, True),
+            ("foot 1.13.1", Sixel, True),
+            ("xterm 379 as a VT340", Sixel, C256),
+            ("VS Code with images", Iterm2, True),
+            ("VS Code without", Blocks, True),
+            ("zellij 0.45 in kitty", Blocks, C256),
+            ("zellij 0.45 in foot", Sixel, C256),
+            ("tmux 3.3a in kitty", Kitty, True),
+            ("tmux 3.7c in kitty", Blocks, True),
+            ("tmux 3.6b in iTerm2", Iterm2, True),
+            ("tmux 3.3a that passes nothing on", Blocks, C256),
+            ("GNU screen", Blocks, C256),
+            ("mute", Blocks, C256),
+        ];
+        assert_eq!(table.len(), TERMINALS.len(), "a recorded terminal is not in the table");
+        for (name, protocol, colours) in table {
+            let mut environment = over_ssh();
+            if name == "GNU screen" {
+                environment.term = "screen-256color".into();
+            }
+            let choice = chosen(name, &environment);
+            assert_eq!((choice.protocol, choice.colours), (protocol, colours), "{name}");
+            assert!(!choice.why.is_empty() && !choice.why.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_details_of_a_terminal_are_kept() {
+        let kitty = probed("kitty 0.36.4", &over_ssh()).conclude();
+        assert_eq!(kitty.version.as_deref(), Some("kitty(0.36.4)"));
+        assert_eq!(kitty.cell_pixels, Some((10, 20)));
+        assert_eq!(kitty.area_pixels, Some((1100, 800)));
+        assert_eq!(kitty.background, Some([0x1e, 0x1e, 0x2e]));
+        assert!(kitty.synchronized_output && kitty.placeholders && !kitty.sixel && !kitty.silent);
+        let xterm = probed("xterm 379 as a VT340", &over_ssh()).conclude();
+        assert_eq!(xterm.sixel_registers, Some(1024));
+        assert!(!xterm.synchronized_output && xterm.sixel);
+        let tmux = probed("tmux 3.3a in kitty", &over_ssh()).conclude();
+        assert_eq!(tmux.inside, Inside::Tmux { version: "3.3a".into() });
+        assert_eq!(tmux.version.as_deref(), Some("kitty(0.36.4)"));
+        // 3.3a does not tell its cells, but they are the outer terminal's.
+        assert_eq!(tmux.cell_pixels, Some((10, 20)));
+        assert!(!tmux.sixel && !tmux.synchronized_output);
+        assert!(probed("mute", &over_ssh()).conclude().silent);
+    }
+
+    #[test]
+    fn a_tmux_that_misplaces_pictures_may_show_them_in_the_leftmost_pane_only() {
+        let at = |pane_left| Environment { pane_left, ..over_ssh() };
+        assert_eq!(chosen("tmux 3.7c in kitty", &at(Some(0))).protocol, Protocol::Kitty);
+        for left in [None, Some(1), Some(80)] {
+            let choice = chosen("tmux 3.7c in kitty", &at(left));
+            assert_eq!(choice.protocol, Protocol::Blocks);
+            assert!(choice.why.contains("3.7c"), "{}", choice.why);
+        }
+        assert_eq!(chosen("tmux 3.3a in kitty", &at(Some(80))).protocol, Protocol::Kitty);
+        let latin = Environment { utf8: false, ..over_ssh() };
+        assert_eq!(chosen("tmux 3.3a in kitty", &latin).protocol, Protocol::Blocks);
+    }
+
+    #[test]
+    fn the_environment_is_believed_only_where_the_terminal_agrees() {
+        let named = Environment { lc_terminal: "iTerm2".into(), ..over_ssh() };
+        let choice = |bytes: &[u8]| {
+            let mut probe = Probe::new(&named);
+            answers(bytes).iter().for_each(|answer| probe.heard(answer));
+            choose(&probe.conclude(), &named, None).protocol
+        };
+        // An old iTerm2 tells pixels; mosh carries the variable and answers attributes only.
+        assert_eq!(choice(b"\x1b[4;408;640t\x1b[?62;4c"), Protocol::Iterm2);
+        assert_eq!(choice(b"\x1b[?62c"), Protocol::Blocks);
+        assert_eq!(choice(b""), Protocol::Blocks);
+        // kitty sessions inherit it, too.
+        assert_eq!(chosen("kitty 0.36.4", &named).protocol, Protocol::Kitty);
+    }
+
+    #[test]
+    fn what_is_forced_is_taken_and_colours_follow_the_environment() {
+        let silent = Probe::new(&over_ssh()).conclude();
+        let forced = choose(&silent, &over_ssh(), Some(Protocol::Sixel));
+        assert_eq!(forced.protocol, Protocol::Sixel);
+        let table = [
+            (Environment { no_color: true, ..over_ssh() }, Colours::None),
+            (Environment { term: "dumb".into(), ..over_ssh() }, Colours::None),
+            (Environment { term: "linux".into(), ..over_ssh() }, Colours::C16),
+            (Environment { term: "xterm-direct".into(), ..over_ssh() }, Colours::True),
+            (Environment { colorterm: "truecolor".into(), ..over_ssh() }, Colours::True),
+            (over_ssh(), Colours::C256),
+        ];
+        for (environment, colours) in table {
+            assert_eq!(choose(&silent, &environment, None).colours, colours, "{environment:?}");
+        }
+    }
+
+    #[test]
+    fn late_answers_still_count_and_the_terminal_around_tmux_is_told_apart() {
+        let environment = over_ssh();
+        let mut probe = Probe::new(&environment);
+        assert!(probe.conclude().silent && !probe.complete());
+        for answer in answers(TERMINALS[0].here) {
+            probe.heard(&answer);
+        }
+        assert!(probe.complete() && probe.conclude().placeholders);
+        // A second answer of tmux's own, late, does not become the outer terminal's.
+        let mut probe = Probe::new(&environment);
+        for answer in answers(b"\x1bP>|tmux 3.6b\x1b\\\x1b[?1;2c") {
+            probe.heard(&answer);
+        }
+        assert!(probe.wants_outside() && !probe.complete());
+        probe.asked_outside();
+        for answer in answers(b"\x1bP>|tmux 3.6b\x1b\\\x1b_Gi=31;OK\x1b\\") {
+            probe.heard(&answer);
+        }
+        let known = probe.conclude();
+        assert!(known.version.is_none() && !known.kitty_graphics && !probe.complete());
+    }
+
+    #[test]
+    fn a_terminal_whose_attributes_tmux_kept_is_known_by_its_fence() {
+        let mut probe = Probe::new(&over_ssh());
+        answers(b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c\x1b[0n").iter().for_each(|a| probe.heard(a));
+        probe.asked_outside();
+        let outside = answers(b"\x1bP>|kitty(0.36.4)\x1b\\\x1b_Gi=32;OK\x1b\\\x1b[0n");
+        for answer in &outside {
+            assert!(!probe.complete());
+            probe.heard(answer);
+        }
+        assert!(probe.complete() && probe.conclude().placeholders);
+    }
+
+    #[test]
+    fn questions_end_in_the_fence_and_wrapping_doubles_every_escape() {
+        let here = questions(&over_ssh(), false);
+        assert!(here.starts_with(b"\x1b[>q\x1b_G") && here.ends_with(b"\x1b[c\x1b[5n"));
+        for term in ["tmux-256color", "screen", "screen-256color"] {
+            let inside = Environment { term: term.into(), ..over_ssh() };
+            let asked = questions(&inside, false);
+            assert!(!asked.contains(&b'_'), "a question that {term} takes for a title");
+            assert!(questions(&inside, true).contains(&b'_'));
+        }
+        let outside = questions(&over_ssh(), true);
+        let inner = outside.strip_prefix(b"\x1bPtmux;").unwrap().strip_suffix(b"\x1b\\").unwrap();
+        let single = String::from_utf8(inner.to_vec()).unwrap().replace("\x1b\x1b", "\x1b");
+        assert_eq!(single.replace("i=32", "i=31").as_bytes(), here);
+        assert_eq!(wrap_for_tmux(b"\x1b[5n"), b"\x1bPtmux;\x1b\x1b[5n\x1b\\");
+    }
 }

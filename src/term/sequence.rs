@@ -112,7 +112,6 @@ impl Csi {
 }
 
 /// `Some(None)` for nothing, `None` for what is no number of ours.
-#[allow(clippy::option_option)]
 fn number(digits: &[u8]) -> Option<Option<u32>> {
     if digits.is_empty() {
         return Some(None);
@@ -125,17 +124,17 @@ pub(super) fn csi(held: &[u8], last: u8) -> Option<Heard> {
     let Some(csi) = Csi::take_apart(held, last) else {
         return Some(Heard::Answer(Answer::Other));
     };
-    if csi.private.is_none() && csi.between.is_empty() {
-        if let Some(heard) = plain_csi(&csi) {
-            return heard;
-        }
+    if csi.private.is_none()
+        && csi.between.is_empty()
+        && let Some(heard) = plain_csi(&csi)
+    {
+        return heard;
     }
     Some(Heard::Answer(csi_answer(&csi).unwrap_or(Answer::Other)))
 }
 
 /// A sequence without marks: the only ones that can be keys. `None` when it is an answer,
 /// `Some(None)` when it is a key that means nothing.
-#[allow(clippy::option_option)]
 fn plain_csi(csi: &Csi) -> Option<Option<Heard>> {
     let bare = csi.numbers.is_empty();
     match csi.last {

@@ -6,7 +6,7 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -54,9 +54,16 @@ pub struct Writer {
 pub struct Hush(Arc<Shared>);
 
 impl Hush {
-    /// From now on nothing more is written.
+    /// From now on nothing more is written. Waits a moment for a write that has begun, but not for
+    /// ever: the caller may be the very thread that holds the lock.
     pub fn hush(&self) {
         self.0.hushed.store(true, Ordering::SeqCst);
+        for _ in 0..50 {
+            match self.0.state.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+                Ok(_) | Err(TryLockError::Poisoned(_)) => return,
+            }
+        }
     }
 }
 
@@ -305,8 +312,8 @@ struct Writing {
 
 /// What the thread waits for.
 enum Until {
-    /// The terminal takes more.
-    Writable,
+    /// The terminal takes more, or this time.
+    Writable(Option<Instant>),
     /// Something is queued, or this time.
     Woken(Option<Instant>),
     /// Nothing: it is done.
@@ -341,7 +348,7 @@ impl Writing {
             };
             let (want, time) = match until {
                 Until::Done => return Ok(()),
-                Until::Writable => (PollFlags::OUT, None),
+                Until::Writable(time) => (PollFlags::OUT, time),
                 Until::Woken(time) => (PollFlags::empty(), time),
             };
             let mut most = time.map(|time| time.saturating_duration_since(Instant::now()));
@@ -375,9 +382,10 @@ impl Writing {
                 Next::Write(bytes) => rustix::io::write(&self.output, bytes),
             };
             match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => state.pacer.wrote(count, Instant::now()),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Until::Writable),
+                Err(Errno::AGAIN) => return Ok(Until::Writable(state.pacer.expiry())),
                 Err(error) => return Err(error.into()),
             }
         }

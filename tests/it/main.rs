@@ -5,3 +5,4 @@ mod postgres;
 mod store;
 mod store_laws;
 mod store_races;
+mod term;
