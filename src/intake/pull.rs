@@ -187,10 +187,12 @@ impl Intake {
     // One session.
 
     async fn take_in(&mut self, round: &mut Round<'_>, read: Read) -> Result<(), IntakeError> {
-        let details = match read.answer {
+        let mut details = match read.answer {
             Ok(details) => details,
             Err(error) => return round.setback(read.key, error),
         };
+        // One spelling of the id, the listing's: the same session twice is one case.
+        details.case.key = read.key.clone();
         let mut standing = policy::standing(&self.settings, &details, round.cutoff);
         if matches!(standing, Standing::Case(_)) {
             match self.noted_elsewhere(&details).await {
