@@ -20,7 +20,8 @@ use crate::store::{Delivery, Progress, Settled, Store, StoreError};
 pub struct Limits {
     /// A claim runs out after this many milliseconds.
     pub claim_ms: i64,
-    /// A call is given up after this long.
+    /// A call is given up after this long; a little more than the client's own deadline, which
+    /// knows better whether anything was sent.
     pub request: Duration,
     /// What a claim must outlast a write by, in milliseconds: for clocks that differ a little.
     pub margin_ms: i64,
@@ -28,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { claim_ms: 90_000, request: Duration::from_secs(20), margin_ms: 5_000 }
+        Self { claim_ms: 90_000, request: Duration::from_secs(22), margin_ms: 5_000 }
     }
 }
 
