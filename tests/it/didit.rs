@@ -372,6 +372,20 @@ fn the_origin_names_the_base_and_never_the_key() {
     assert!(!shown.contains(KEY), "{shown}");
 }
 
+#[test]
+fn no_proxy_stands_between_the_client_and_this_machine() {
+    // The variables are read when a client is made, so another process has to do it.
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "didit::amounts_keep_their_digits"]);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    {
+        child.env(name, "http://127.0.0.1:9");
+    }
+    let output = child.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 // What is refused.
 
 #[tokio::test]
