@@ -11,9 +11,9 @@ use sha2::Sha256;
 use url::Url;
 
 use super::budget::Urgency;
-use super::convert;
 use super::error::Result;
 use super::http::{Answer, Call, Http, is_loopback};
+use super::rows;
 use super::types::Balance;
 use crate::domain::Origin;
 
@@ -111,7 +111,7 @@ impl Client {
     /// # Errors
     /// [`super::ApiError`] when it is not.
     pub async fn health(&self) -> Result<()> {
-        self.http.ask_openly(self.http.url(&["system", "healthcheck"])).await
+        self.http.ask_openly(&["system", "healthcheck"]).await
     }
 
     /// The balance.
@@ -120,7 +120,7 @@ impl Client {
     /// [`super::ApiError`].
     pub async fn balance(&self) -> Result<Balance> {
         let answer = self.call(Call::get(self.url(&["v3", "billing", "balance"]))).await?;
-        convert::balance(answer.read()?)
+        rows::balance(answer.read()?)
     }
 
     pub(super) fn url(&self, path: &[&str]) -> Url {

@@ -2,15 +2,11 @@
 //! Pure; the moment of receipt is handed in.
 
 use url::Url;
-use uuid::Uuid;
 
 use super::dto;
 use super::error::{ApiError, ErrorKind, Result};
 use super::read::{Field, Items};
-use super::types::{
-    Balance, BlocklistRow, EntryId, EntryRow, FaceSearchReply, ListId, ListRow, SessionRow,
-    SetAside,
-};
+use super::types::FaceSearchReply;
 use crate::domain::{
     BoundingBox, Candidate, CandidateDetails, Case, Details, Link, Millis, Person, ReviewEntry,
     SessionId, Similarity, Source, Status, SubjectDetails, SubjectKind, Warning, mask_number,
@@ -22,23 +18,23 @@ const MOST_WORD: usize = 64;
 /// Longest name or label.
 const MOST_NAME: usize = 100;
 /// Longest sentence or comment: ours has up to 500 characters and the marks around them.
-const MOST_TEXT: usize = 1000;
+pub(super) const MOST_TEXT: usize = 1000;
 /// Warnings and faces kept of one answer.
 const MOST_KEPT: usize = 50;
 
-fn protocol(why: &str) -> ApiError {
+pub(super) fn protocol(why: &str) -> ApiError {
     ApiError::new(ErrorKind::Protocol, why)
 }
 
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     printable(text, MOST_WORD)
 }
 
-fn name(text: Option<String>) -> Option<String> {
+pub(super) fn name(text: Option<String>) -> Option<String> {
     text.map(|t| printable(&t, MOST_NAME)).filter(|t| !t.is_empty())
 }
 
-fn id(text: Option<&str>) -> Option<SessionId> {
+pub(super) fn id(text: Option<&str>) -> Option<SessionId> {
     SessionId::parse(text?).ok()
 }
 
@@ -389,85 +385,4 @@ fn review(review: dto::Review) -> ReviewEntry {
         comment: review.comment.or(review.note).map(text).filter(|t| !t.is_empty()),
         at: review.created_at,
     }
-}
-
-/// Reads every row of a page, setting aside what cannot be one.
-pub(super) fn rows<T, Row>(
-    items: Items<T>,
-    read: impl Fn(T) -> std::result::Result<Row, &'static str>,
-) -> (Vec<Row>, Vec<SetAside>) {
-    let mut rows = Vec::new();
-    let mut set_aside = Vec::new();
-    for (place, item) in items.0.into_iter().enumerate() {
-        match item.and_then(&read) {
-            Ok(row) => rows.push(row),
-            Err(why) => set_aside.push(SetAside { place, why }),
-        }
-    }
-    (rows, set_aside)
-}
-
-/// A row of the list of sessions.
-pub(super) fn session(row: dto::Session) -> std::result::Result<SessionRow, &'static str> {
-    Ok(SessionRow {
-        session_id: id(row.session_id.as_deref()).ok_or("its session_id is no id")?,
-        session_number: row.session_number,
-        status: Status::from(word(&row.status.ok_or("it has no status")?)),
-        created_at: row.created_at,
-    })
-}
-
-/// A row of the blocklist.
-pub(super) fn blocklisted(
-    row: dto::Blocklisted,
-) -> std::result::Result<BlocklistRow, &'static str> {
-    Ok(BlocklistRow {
-        session_id: id(row.session_id.as_deref()).ok_or("its session_id is no id")?,
-        session_number: row.session_number,
-        blocklisted_at: row.blocklisted_at,
-    })
-}
-
-fn uuid(text: Option<String>) -> std::result::Result<Uuid, &'static str> {
-    text.and_then(|t| Uuid::parse_str(&t).ok()).ok_or("its uuid is none")
-}
-
-/// A list.
-pub(super) fn list(row: dto::List) -> std::result::Result<ListRow, &'static str> {
-    Ok(ListRow {
-        id: ListId(uuid(row.uuid)?),
-        name: name(row.name).unwrap_or_default(),
-        is_system: row.is_system == Field::Is(true),
-        entry_count: row.entry_count,
-    })
-}
-
-/// An entry of a list.
-pub(super) fn entry(row: dto::Entry) -> std::result::Result<EntryRow, &'static str> {
-    Ok(EntryRow {
-        id: EntryId(uuid(row.uuid)?),
-        label: row.display_label.map(|t| printable(&t, MOST_TEXT)),
-        comment: row.comment.map(|t| printable(&t, MOST_TEXT)),
-        session_id: id(row.reference_session_id.as_deref()),
-        session_number: row.reference_session_number,
-        created_at: row.created_at,
-    })
-}
-
-/// The balance, digits as they came.
-pub(super) fn balance(balance: dto::Balance) -> Result<Balance> {
-    Ok(Balance {
-        balance: amount(balance.balance).ok_or_else(|| protocol("it holds no balance"))?,
-        auto_refill: balance.auto_refill_enabled.ok(),
-        refill_amount: amount(balance.auto_refill_amount),
-        refill_below: amount(balance.auto_refill_threshold),
-    })
-}
-
-/// Digits, at most one point, perhaps a sign.
-fn amount(text: Option<String>) -> Option<String> {
-    let text = text?;
-    let (whole, part) = text.split_once('.').unwrap_or((&text, "0"));
-    let digits = |t: &str| !t.is_empty() && t.len() <= 30 && t.bytes().all(|b| b.is_ascii_digit());
-    (digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(part)).then_some(text)
 }

@@ -115,7 +115,7 @@ impl ApiError {
     }
 
     /// The same error, with what is known about its effect.
-    pub(super) fn carried_out(mut self, carried_out: CarriedOut) -> Self {
+    pub(super) fn with_carried_out(mut self, carried_out: CarriedOut) -> Self {
         self.carried_out = carried_out;
         self
     }

@@ -200,8 +200,13 @@ impl Http {
         }
     }
 
-    /// Asks without the key, outside the budget, once.
-    pub(super) async fn ask_openly(&self, url: Url) -> Result<()> {
+    /// Asks for a public path without the key, outside the budget, once. Such paths have no slash at
+    /// their end.
+    pub(super) async fn ask_openly(&self, path: &[&str]) -> Result<()> {
+        let mut url = self.url(path);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty();
+        }
         self.try_once(&Call::get(url), None, self.timeout).await.map(|_| ())
     }
 
@@ -233,6 +238,13 @@ impl Http {
         act(&mut budget.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The text without the key, which a server may send back.
+    fn without_key(&self, text: Zeroizing<String>) -> Zeroizing<String> {
+        let key = self.key.expose_secret();
+        // A word this short is no secret, and taking it out would garble the text.
+        if key.len() < 8 { text } else { Zeroizing::new(text.replace(key, "(key)")) }
+    }
+
     async fn try_once(
         &self,
         call: &Call<'_>,
@@ -255,12 +267,11 @@ impl Http {
         let body = whole_body(response).await;
         if !status.is_success() {
             // Without its words a refusal is still a refusal.
-            let text = body.unwrap_or_default();
-            let text = Zeroizing::new(text.replace(self.key.expose_secret(), "(key)"));
+            let text = self.without_key(body.unwrap_or_default());
             return Err(refused(status.as_u16(), &headers, &text, verb));
         }
         let known = if verb == Verb::Read { CarriedOut::No } else { CarriedOut::Yes };
-        let text = body.map_err(|e| e.carried_out(known).with_status(status.as_u16()))?;
+        let text = body.map_err(|e| e.with_carried_out(known).with_status(status.as_u16()))?;
         Ok(Answer { text, at: now() })
     }
 }
@@ -272,7 +283,7 @@ pub(super) fn took(answer: &Answer) -> Result<()> {
         return Ok(());
     }
     let why = ApiError::new(ErrorKind::Protocol, "it is not JSON");
-    Err(why.carried_out(CarriedOut::Maybe))
+    Err(why.with_carried_out(CarriedOut::Maybe))
 }
 
 /// Whether an address is this machine's.
@@ -358,7 +369,7 @@ fn lost(error: &reqwest::Error, verb: Verb) -> ApiError {
         Verb::Write if !nothing_sent => CarriedOut::Maybe,
         _ => CarriedOut::No,
     };
-    ApiError::new(kind, root_cause(error)).carried_out(carried_out)
+    ApiError::new(kind, root_cause(error)).with_carried_out(carried_out)
 }
 
 /// The innermost reason: the outer ones repeat the address.

@@ -4,10 +4,10 @@
 use serde_json::json;
 
 use super::client::Client;
-use super::error::{ApiError, ErrorKind, Result};
+use super::error::Result;
 use super::http::{Body, Call, took};
 use super::types::{BlocklistPage, EntryId, EntryPage, EntryType, ListId, ListPage, ListType};
-use super::{convert, dto};
+use super::{dto, rows};
 use crate::domain::{Comment, SessionId};
 
 /// Rows a page of lists or of entries.
@@ -17,7 +17,7 @@ impl Client {
     /// Puts a session's face on the blocklist, by the older call, which sets a flag: safe to repeat.
     ///
     /// # Errors
-    /// [`ApiError`]; [`ErrorKind::NotFound`] (404, 405) when the session or the whole call is unknown.
+    /// [`super::ApiError`]; [`super::ErrorKind::NotFound`] (404, 405) when the session or the whole call is unknown.
     pub async fn blocklist_add_face(&self, id: &SessionId) -> Result<()> {
         let url = self.url(&["v3", "blocklist", "add"]);
         let body = json!({ "session_id": id, "blocklist_face": true });
@@ -37,7 +37,7 @@ impl Client {
     /// A page of the face blocklist, `limit` from 1 to 100.
     ///
     /// # Errors
-    /// [`ApiError`].
+    /// [`super::ApiError`].
     pub async fn blocklist(&self, offset: u32, limit: u32) -> Result<BlocklistPage> {
         let mut url = self.url(&["v3", "blocklist"]);
         url.query_pairs_mut()
@@ -45,15 +45,14 @@ impl Client {
             .append_pair("limit", &limit.clamp(1, 100).to_string())
             .append_pair("offset", &offset.to_string());
         let page: dto::Page<dto::Blocklisted> = self.call(Call::get(url)).await?.read()?;
-        let (rows, set_aside) =
-            convert::rows(page.results.ok_or_else(no_list)?, convert::blocklisted);
+        let (rows, set_aside) = rows::read(page.results, rows::blocklisted)?;
         Ok(BlocklistPage { rows, set_aside, count: page.count })
     }
 
     /// The lists of a kind (up to 100).
     ///
     /// # Errors
-    /// [`ApiError`].
+    /// [`super::ApiError`].
     pub async fn lists(&self, list_type: ListType, entry_type: EntryType) -> Result<ListPage> {
         let mut url = self.url(&["v3", "lists"]);
         url.query_pairs_mut()
@@ -61,14 +60,14 @@ impl Client {
             .append_pair("entry_type", entry_type.word())
             .append_pair("limit", ROWS_A_PAGE);
         let page: dto::Page<dto::List> = self.call(Call::get(url)).await?.read()?;
-        let (rows, set_aside) = convert::rows(page.results.ok_or_else(no_list)?, convert::list);
+        let (rows, set_aside) = rows::read(page.results, rows::list)?;
         Ok(ListPage { rows, set_aside, count: page.count })
     }
 
     /// A page of up to 100 entries of a list; `search` looks into labels and values.
     ///
     /// # Errors
-    /// [`ApiError`].
+    /// [`super::ApiError`].
     pub async fn list_entries(
         &self,
         list: ListId,
@@ -83,7 +82,7 @@ impl Client {
             .append_pair("limit", ROWS_A_PAGE)
             .append_pair("offset", &offset.to_string());
         let page: dto::Page<dto::Entry> = self.call(Call::get(url)).await?.read()?;
-        let (rows, set_aside) = convert::rows(page.results.ok_or_else(no_list)?, convert::entry);
+        let (rows, set_aside) = rows::read(page.results, rows::entry)?;
         Ok(EntryPage { rows, set_aside, count: page.count })
     }
 
@@ -91,7 +90,7 @@ impl Client {
     /// for the label first, and again after a lost answer.
     ///
     /// # Errors
-    /// [`ApiError`].
+    /// [`super::ApiError`].
     pub async fn add_entry(
         &self,
         list: ListId,
@@ -111,14 +110,10 @@ impl Client {
     /// Takes an entry off a list.
     ///
     /// # Errors
-    /// [`ApiError`]; [`ErrorKind::NotFound`] when it is gone already.
+    /// [`super::ApiError`]; [`super::ErrorKind::NotFound`] when it is gone already.
     pub async fn remove_entry(&self, list: ListId, entry: EntryId) -> Result<()> {
         let (list, entry) = (list.0.to_string(), entry.0.to_string());
         let url = self.url(&["v3", "lists", &list, "entries", &entry]);
         took(&self.call(Call::delete(url)).await?)
     }
-}
-
-fn no_list() -> ApiError {
-    ApiError::new(ErrorKind::Protocol, "it holds no list of results")
 }

@@ -14,6 +14,7 @@ mod lists;
 mod read;
 mod refusal;
 mod retry;
+mod rows;
 mod search;
 mod sessions;
 mod types;

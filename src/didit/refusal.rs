@@ -44,7 +44,7 @@ pub(super) fn read(refusal: &Refusal<'_>, verb: Verb) -> ApiError {
     };
     ApiError::new(kind, detail)
         .with_status(refusal.status)
-        .carried_out(carried_out)
+        .with_carried_out(carried_out)
         .with_shape(words.shape)
 }
 

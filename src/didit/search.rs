@@ -46,7 +46,7 @@ impl Client {
 /// A reply that cannot be read is still one: the search was done and paid for.
 fn understood(answer: &Answer) -> Result<FaceSearchReply> {
     let reply = parse_face_search(answer.text(), answer.at);
-    reply.map_err(|error| error.carried_out(super::CarriedOut::Yes))
+    reply.map_err(|error| error.with_carried_out(super::CarriedOut::Yes))
 }
 
 /// Reads a face-search reply, older shape or today's, received at `at`.

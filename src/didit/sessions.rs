@@ -9,7 +9,7 @@ use super::error::{ApiError, BodyShape, ErrorKind, Result};
 use super::http::{Body, Call, took};
 use super::read::Field;
 use super::types::{NewStatus, NextPage, SessionPage, SessionQuery, StatusWritten};
-use super::{convert, dto, read};
+use super::{convert, dto, read, rows};
 use crate::domain::{Comment, Details, Millis, ReviewEntry, SessionId, Status, SubjectKind};
 
 /// Lines of a review feed a page.
@@ -40,9 +40,8 @@ impl Client {
     async fn session_page(&self, url: Url) -> Result<SessionPage> {
         let answer = self.call(Call::get(url.clone())).await?;
         let page: dto::Page<dto::Session> = answer.read()?;
-        let items = page.results.ok_or_else(no_list)?;
         let next = self.next(page.next, &url)?;
-        let (rows, set_aside) = convert::rows(items, convert::session);
+        let (rows, set_aside) = rows::read(page.results, rows::session)?;
         Ok(SessionPage { rows, set_aside, count: page.count, next: next.map(NextPage) })
     }
 
@@ -69,11 +68,13 @@ impl Client {
     pub async fn decision(&self, id: &SessionId, kind: SubjectKind) -> Result<Details> {
         let url = self.url(&["v3", "session", id.as_str(), "decision"]);
         let answer = self.call(Call::get(url)).await?;
-        let details = convert::details(answer.read()?, kind, answer.at)?;
+        let mut details = convert::details(answer.read()?, kind, answer.at)?;
         // No wrong person: what is shown under a number has to be what was asked for.
         if !details.case.key.as_str().eq_ignore_ascii_case(id.as_str()) {
             return Err(ApiError::new(ErrorKind::Protocol, "it is about another session"));
         }
+        // Written the way it was asked for: a case has one key.
+        details.case.key = id.clone();
         Ok(details)
     }
 
@@ -111,7 +112,7 @@ impl Client {
                 return Ok(convert::reviews(read::list(answer.text())));
             }
             let page: dto::Page<dto::Review> = answer.read()?;
-            items = items.and(page.results.ok_or_else(no_list)?);
+            items = items.and(rows::results(page.results)?);
             match self.next(page.next, &url)? {
                 Some(next) => url = next,
                 None => break,
@@ -143,11 +144,6 @@ pub fn parse_decision(text: &str, kind: SubjectKind, at: Millis) -> Result<Detai
     };
     convert::details(decision, kind, at)
 }
-
-fn no_list() -> ApiError {
-    ApiError::new(ErrorKind::Protocol, "it holds no list of results")
-}
-
 /// What a refusal to write a status means: the bare array is the one for a repeated status.
 fn refused_status(error: ApiError) -> Result<StatusWritten> {
     let says = |word: &str| error.detail().to_lowercase().contains(word);
