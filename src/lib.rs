@@ -28,3 +28,6 @@
 pub mod didit;
 pub mod domain;
 pub mod input;
+pub mod intake;
+pub mod outbox;
+pub mod store;

@@ -9,16 +9,19 @@
 
 mod error;
 mod memory;
-mod sqlite;
+mod row;
+mod sql;
 mod types;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sql::SqlStore;
 pub use types::{
     Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
     QueueQuery, QueueRow, Settled, Taken, Undone,
@@ -90,11 +93,16 @@ pub trait Store: Send + Sync {
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage>;
 
     /// How many cases of the query come before `key`; `None` when the query does not hold it.
-    async fn rank(&self, origin: &Origin, query: &QueueQuery, key: &SessionId)
-    -> Result<Option<u64>>;
+    async fn rank(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        key: &SessionId,
+    ) -> Result<Option<u64>>;
 
     /// One case.
-    async fn case(&self, origin: &Origin, key: &SessionId, now: Millis) -> Result<Option<QueueRow>>;
+    async fn case(&self, origin: &Origin, key: &SessionId, now: Millis)
+    -> Result<Option<QueueRow>>;
 
     /// How many cases stand where.
     async fn tally(&self, origin: &Origin) -> Result<Tally>;
@@ -210,17 +218,28 @@ pub trait Store: Send + Sync {
     async fn close(&self);
 }
 
-/// Opens the store named by `url`: `sqlite:PATH` or `memory:`. Makes it when it is not there.
+/// Opens the store named by `url`: `sqlite:PATH`, `postgres://…` or `memory:`. Makes it when it is
+/// not there.
 ///
 /// # Errors
 /// [`StoreError::BadUrl`] for another scheme; [`StoreError::NotAStore`] when the file is something
-/// else; [`StoreError::Newer`] when a later version of the program made it.
+/// else; [`StoreError::Permissions`] when others may read it; [`StoreError::Newer`] when a later
+/// version of the program made it; [`StoreError::Busy`] when the server is out of reach.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     if url == "memory:" {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        return Ok(Arc::new(SqliteStore::open(std::path::Path::new(path)).await?));
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+        return Ok(Arc::new(SqlStore::sqlite(std::path::Path::new(path)).await?));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(SqlStore::postgres(url).await?));
     }
     Err(StoreError::BadUrl)
+}
+
+/// Draws a salt: 244 random bits, hashed to 32 bytes.
+fn new_salt() -> [u8; 32] {
+    let drawn = [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes);
+    Sha256::digest(drawn.as_flattened()).into()
 }

@@ -1,0 +1,69 @@
+-- The queue and the outbox. Times are Unix milliseconds, flags are 0 or 1.
+-- No names, no document data, no links, no vendor data, no keys: see src/store/mod.rs.
+
+CREATE TABLE store (
+    one    INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    schema INTEGER NOT NULL,
+    salt   BLOB NOT NULL
+) STRICT;
+
+-- BASE_URL#FINGERPRINT, as a number in all other tables to keep the indexes narrow.
+CREATE TABLE origins (
+    id   INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE cases (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    origin         INTEGER NOT NULL REFERENCES origins (id),
+    key            TEXT NOT NULL,
+    session_number TEXT,              -- as people read it: the filter looks for parts of it
+    kind           TEXT NOT NULL,
+    record         TEXT NOT NULL,     -- the case and its candidates, JSON
+    state          TEXT NOT NULL,
+    place          INTEGER NOT NULL,
+    note           TEXT,
+    seen_at        INTEGER NOT NULL,
+    fence          INTEGER NOT NULL,
+    lease_worker   TEXT,
+    lease_reviewer TEXT,
+    lease_name     TEXT,
+    lease_until    INTEGER,
+    must_replace   TEXT,
+    UNIQUE (origin, key)
+) STRICT;
+
+-- Pages, ranks, counts and the filter are answered from this index alone.
+CREATE INDEX cases_queue ON cases (origin, state, place, key, session_number);
+CREATE INDEX cases_unseen ON cases (origin, seen_at)
+    WHERE kind = 'workflow' AND state IN ('open', 'escalated', 'left');
+CREATE INDEX cases_leased ON cases (lease_worker) WHERE lease_worker IS NOT NULL;
+
+CREATE TABLE decisions (
+    seq              INTEGER NOT NULL PRIMARY KEY, -- in the order of recording
+    origin           INTEGER NOT NULL REFERENCES origins (id),
+    id               TEXT NOT NULL UNIQUE,
+    case_id          INTEGER NOT NULL REFERENCES cases (id),
+    reviewer         TEXT NOT NULL,
+    disposition      TEXT NOT NULL,
+    record           TEXT NOT NULL,                  -- the decision, JSON; never changed
+    case_was         TEXT NOT NULL,
+    state            TEXT NOT NULL,
+    due              INTEGER NOT NULL,
+    attempts         INTEGER NOT NULL,
+    fence            INTEGER NOT NULL,
+    claim_worker     TEXT,
+    claim_until      INTEGER,
+    may_have_written INTEGER NOT NULL,
+    status_done      INTEGER NOT NULL,
+    listed           INTEGER NOT NULL,
+    noted            INTEGER NOT NULL,
+    note             TEXT,
+    settled_at       INTEGER
+) STRICT;
+
+CREATE INDEX decisions_case ON decisions (case_id, seq);
+CREATE INDEX decisions_origin ON decisions (origin, seq);
+CREATE INDEX decisions_open ON decisions (origin, due, id)
+    WHERE state IN ('held', 'sending', 'unknown');
+CREATE INDEX decisions_claimed ON decisions (claim_worker) WHERE claim_worker IS NOT NULL;

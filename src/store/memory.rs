@@ -1,0 +1,420 @@
+//! The store that forgets: the same verbs over plain collections, for `demo` and as the model that
+//! the databases are tested against. Does no I/O; everything is gone when it is dropped.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
+use super::{
+    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
+    QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone, new_salt,
+};
+use crate::domain::{
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+    SubjectKind, Tally, WorkerId,
+};
+
+/// A store in memory.
+pub struct MemoryStore {
+    salt: [u8; 32],
+    shelves: Mutex<BTreeMap<Origin, Shelf>>,
+}
+
+/// What one origin has.
+#[derive(Default)]
+struct Shelf {
+    cases: BTreeMap<SessionId, CaseRow>,
+    /// The queue's order over the cases of every state.
+    order: BTreeSet<(Millis, SessionId)>,
+    /// In the order in which they were recorded.
+    decisions: Vec<DecisionRow>,
+}
+
+impl MemoryStore {
+    /// An empty store with a salt of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { salt: new_salt(), shelves: Mutex::default() }
+    }
+
+    /// Every verb holds the lock from its beginning to its end and never waits inside, which makes
+    /// it one transaction. A panic elsewhere leaves whole rows behind, so a poisoned lock is taken.
+    fn shelves(&self) -> MutexGuard<'_, BTreeMap<Origin, Shelf>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on<T>(&self, origin: &Origin, act: impl FnOnce(&mut Shelf) -> T) -> T {
+        act(self.shelves().entry(origin.clone()).or_default())
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shelf {
+    fn newest(&self, key: &SessionId) -> Option<Newest> {
+        let of_case = |d: &&DecisionRow| d.row.decision.case == *key;
+        self.decisions.iter().rev().filter(of_case).find_map(DecisionRow::newest)
+    }
+
+    fn insert(&mut self, row: CaseRow) {
+        let key = row.case.key.clone();
+        self.order.insert((row.place, key.clone()));
+        self.cases.insert(key, row);
+    }
+
+    /// The cases of a query, in the queue's order.
+    fn matching<'a>(&'a self, query: &'a QueueQuery) -> impl Iterator<Item = &'a CaseRow> {
+        let rows = self.order.iter().filter_map(|(_, key)| self.cases.get(key));
+        rows.filter(|row| query.states.contains(&row.state) && passes(&query.filter, &row.case))
+    }
+
+    fn last_place(&self) -> Millis {
+        let waits = |row: &&CaseRow| {
+            matches!(row.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
+        };
+        self.cases.values().filter(waits).map(|row| row.place).max().unwrap_or(Millis(i64::MIN))
+    }
+
+    fn claimed(&mut self, delivery: &Delivery) -> Option<&mut DecisionRow> {
+        self.decisions
+            .iter_mut()
+            .find(|d| d.row.decision.id == delivery.decision.id && d.is_claimed_by(delivery))
+    }
+
+    /// The reviewer's held decisions.
+    fn held(&mut self, reviewer: &ReviewerId) -> impl Iterator<Item = &mut HistoryRow> {
+        self.decisions.iter_mut().map(|d| &mut d.row).filter(move |row| {
+            row.state == DeliveryState::Held && row.decision.reviewer.id == *reviewer
+        })
+    }
+}
+
+fn passes(filter: &str, case: &Case) -> bool {
+    filter.is_empty()
+        || case.key.as_str().contains(filter)
+        || case.session_number.is_some_and(|number| number.to_string().contains(filter))
+}
+
+fn count(rows: impl Iterator) -> u64 {
+    rows.fold(0, |n, _| n + 1)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn describe(&self) -> String {
+        "memory:".to_owned()
+    }
+
+    async fn salt(&self) -> Result<[u8; 32]> {
+        Ok(self.salt)
+    }
+
+    async fn touch(
+        &self,
+        origin: &Origin,
+        keys: &[SessionId],
+        listed_at: Millis,
+        now: Millis,
+    ) -> Result<Vec<SessionId>> {
+        Ok(self.on(origin, |shelf| {
+            let mut asked = HashSet::new();
+            let mut wanted = Vec::new();
+            for key in keys.iter().filter(|key| asked.insert((*key).clone())) {
+                let settled_at = shelf.newest(key).and_then(|n| n.settled_at);
+                let wants = shelf.cases.get_mut(key).is_none_or(|row| {
+                    row.seen_at = now;
+                    needs_call(row.state, row.case.kind, settled_at, listed_at)
+                });
+                if wants {
+                    wanted.push(key.clone());
+                }
+            }
+            wanted
+        }))
+    }
+
+    async fn admit(
+        &self,
+        origin: &Origin,
+        case: &Case,
+        state: CaseState,
+        read_at: Millis,
+        now: Millis,
+    ) -> Result<Admitted> {
+        may_enter(state)?;
+        Ok(self.on(origin, |shelf| {
+            let newest = shelf.newest(&case.key);
+            match shelf.cases.get_mut(&case.key) {
+                Some(row) => row.admit(newest, case, state, read_at, now),
+                None => {
+                    shelf.insert(CaseRow::new(case, state, now));
+                    Admitted::New
+                }
+            }
+        }))
+    }
+
+    async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>> {
+        let query = QueueQuery {
+            states: vec![CaseState::Open, CaseState::Escalated, CaseState::Left],
+            filter: String::new(),
+            offset: 0,
+            limit,
+        };
+        Ok(self.on(origin, |shelf| {
+            let rows = shelf
+                .matching(&query)
+                .filter(|row| row.case.kind == SubjectKind::Workflow && row.seen_at < before);
+            rows.take(limit as usize).map(|row| row.case.key.clone()).collect()
+        }))
+    }
+
+    async fn depart(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        why: &str,
+        _now: Millis,
+    ) -> Result<bool> {
+        Ok(self.on(origin, |shelf| shelf.cases.get_mut(key).is_some_and(|row| row.depart(why))))
+    }
+
+    async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
+        Ok(self.on(origin, |shelf| {
+            let skip = usize::try_from(query.offset).unwrap_or(usize::MAX);
+            let rows = shelf.matching(query).skip(skip).take(query.limit as usize);
+            let shown = |row: &CaseRow| row.clone().shown(shelf.newest(&row.case.key), now);
+            QueuePage { rows: rows.map(shown).collect(), total: count(shelf.matching(query)) }
+        }))
+    }
+
+    async fn rank(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        key: &SessionId,
+    ) -> Result<Option<u64>> {
+        Ok(self.on(origin, |shelf| {
+            let place = shelf.matching(query).position(|row| row.case.key == *key);
+            place.and_then(|place| u64::try_from(place).ok())
+        }))
+    }
+
+    async fn case(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        now: Millis,
+    ) -> Result<Option<QueueRow>> {
+        Ok(self.on(origin, |shelf| {
+            shelf.cases.get(key).map(|row| row.clone().shown(shelf.newest(key), now))
+        }))
+    }
+
+    async fn tally(&self, origin: &Origin) -> Result<Tally> {
+        Ok(self.on(origin, |shelf| {
+            let of = |state| count(shelf.cases.values().filter(|row| row.state == state));
+            Tally {
+                open: of(CaseState::Open),
+                escalated: of(CaseState::Escalated),
+                decided: of(CaseState::Decided),
+                departed: of(CaseState::Departed),
+                left: of(CaseState::Left),
+            }
+        }))
+    }
+
+    async fn lease(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<LeaseAnswer> {
+        Ok(self.on(origin, |shelf| {
+            let row = shelf.cases.get_mut(key);
+            row.map_or(LeaseAnswer::Unknown, |row| row.lease(origin, holder, now, ttl_ms))
+        }))
+    }
+
+    async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
+        Ok(self.on(&lease.origin, |shelf| {
+            shelf.cases.get_mut(&lease.case).and_then(|row| row.renew(lease, now, ttl_ms))
+        }))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.on(&lease.origin, |shelf| shelf.cases.get_mut(&lease.case).map(|r| r.release(lease)));
+        Ok(())
+    }
+
+    async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
+        let shelves = self.shelves();
+        let cases = shelves.values().flat_map(|shelf| shelf.cases.values());
+        let leases = cases.filter_map(|row| row.taken(now)).map(|taken| &taken.worker);
+        let decisions = shelves.values().flat_map(|shelf| &shelf.decisions);
+        let claims = decisions.filter_map(|d| d.claim.as_ref()).filter(|c| c.until > now);
+        let all: BTreeSet<_> = leases.chain(claims.map(|c| &c.worker)).cloned().collect();
+        Ok(all.into_iter().collect())
+    }
+
+    async fn bury(&self, worker: &WorkerId, _now: Millis) -> Result<u64> {
+        let mut ended = 0;
+        for shelf in self.shelves().values_mut() {
+            for row in shelf.cases.values_mut() {
+                ended += u64::from(row.lease.take_if(|l| l.worker == *worker).is_some());
+            }
+            for row in &mut shelf.decisions {
+                if row.claim.as_ref().is_some_and(|claim| claim.worker == *worker) {
+                    row.bury();
+                    ended += 1;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn skip(&self, lease: &Lease, now: Millis) -> Result<()> {
+        self.on(&lease.origin, |shelf| {
+            let last = shelf.last_place();
+            let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
+            let old = row.place;
+            row.skip(lease, last, now)?;
+            shelf.order.remove(&(old, lease.case.clone()));
+            shelf.order.insert((row.place, lease.case.clone()));
+            Ok(())
+        })
+    }
+
+    async fn decide(
+        &self,
+        lease: &Lease,
+        decision: &Decision,
+        held_until: Millis,
+        now: Millis,
+    ) -> Result<()> {
+        let mut shelves = self.shelves();
+        let known = |d: &DecisionRow| d.row.decision.id == decision.id;
+        let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
+        let shelf = shelves.entry(lease.origin.clone()).or_default();
+        let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
+        let mut changed = row.clone();
+        let decided = changed.decide(lease, decision, held_until, now)?;
+        if twice {
+            return Err(StoreError::Conflict);
+        }
+        *row = changed;
+        shelf.decisions.push(decided);
+        Ok(())
+    }
+
+    async fn undo(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        reviewer: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        Ok(self.on(origin, |shelf| {
+            let found = shelf.decisions.iter_mut().find(|d| d.row.decision.id == decision);
+            let Some(row) = found else { return Undone::Unknown };
+            let undone = row.undo(reviewer, now);
+            if let Undone::TakenBack(key) = &undone
+                && let Some(case) = shelf.cases.get_mut(key)
+            {
+                case.put_back(row);
+            }
+            undone
+        }))
+    }
+
+    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
+        Ok(self.on(origin, |shelf| {
+            let found = shelf.decisions.iter().find(|d| d.row.decision.id == decision);
+            let Some(key) = found.map(|d| d.row.decision.case.clone()) else { return false };
+            let newest = shelf.newest(&key);
+            let case = shelf.cases.get_mut(&key);
+            case.is_some_and(|row| row.reopen(decision, newest, now))
+        }))
+    }
+
+    async fn rewind_held(
+        &self,
+        origin: &Origin,
+        reviewer: &ReviewerId,
+        until: Millis,
+    ) -> Result<u64> {
+        Ok(self.on(origin, |shelf| {
+            let early = shelf.held(reviewer).filter(|row| row.due < until);
+            count(early.map(|row| row.due = until))
+        }))
+    }
+
+    async fn send_now(&self, origin: &Origin, reviewer: &ReviewerId, now: Millis) -> Result<u64> {
+        Ok(self
+            .on(origin, |shelf| count(shelf.held(reviewer).map(|row| row.due = row.due.min(now)))))
+    }
+
+    async fn take(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        reviewer: &ReviewerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Delivery>> {
+        Ok(self.on(origin, |shelf| {
+            let due = |d: &&mut DecisionRow| d.due_for(reviewer).is_some_and(|due| due <= now);
+            let first = shelf.decisions.iter_mut().filter(due);
+            let first = first.min_by_key(|d| (d.row.due, d.row.decision.id));
+            first.map(|row| row.take(origin, worker, now.plus(ttl_ms)))
+        }))
+    }
+
+    async fn is_ours(&self, delivery: &Delivery, until: Millis) -> Result<bool> {
+        Ok(self.on(&delivery.origin, |shelf| {
+            let claim = shelf.claimed(delivery).and_then(|row| row.claim.as_ref());
+            claim.is_some_and(|claim| claim.until >= until)
+        }))
+    }
+
+    async fn progress(&self, delivery: &Delivery, progress: &Progress) -> Result<bool> {
+        Ok(self.on(&delivery.origin, |shelf| {
+            shelf.claimed(delivery).map(|row| row.row.progress = *progress).is_some()
+        }))
+    }
+
+    async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
+        Ok(self.on(&delivery.origin, |shelf| {
+            shelf.claimed(delivery).map(|row| row.settle(settled, now)).is_some()
+        }))
+    }
+
+    async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
+        Ok(self.on(origin, |shelf| {
+            shelf.decisions.iter().filter_map(|row| row.due_for(reviewer)).min()
+        }))
+    }
+
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>> {
+        let wanted = |row: &&HistoryRow| {
+            (query.states.is_empty() || query.states.contains(&row.state))
+                && query.case.as_ref().is_none_or(|case| *case == row.decision.case)
+                && query.decision.is_none_or(|id| id == row.decision.id)
+        };
+        let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+        Ok(self.on(origin, |shelf| {
+            let newest_first = shelf.decisions.iter().rev().map(|d| &d.row);
+            newest_first.filter(wanted).take(limit).cloned().collect()
+        }))
+    }
+
+    async fn close(&self) {}
+}

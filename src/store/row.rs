@@ -1,0 +1,442 @@
+//! The rules of the queue and the outbox, each on one row in memory: who may lease, decide, undo,
+//! claim and settle. Every backend loads a row, asks it, and saves it again, so that a rule stands
+//! in one place. Knows no SQL, no clock and no other row.
+
+use super::{
+    Admitted, Delivery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueueRow, Result,
+    Settled, StoreError, Taken, Undone,
+};
+use crate::domain::{
+    Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, ReviewerId,
+    Status, SubjectKind, WorkerId,
+};
+
+/// A case as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct CaseRow {
+    /// The case itself.
+    pub case: Case,
+    /// Where it stands.
+    pub state: CaseState,
+    /// Its place in the queue: the lowest comes first, then the key decides.
+    pub place: Millis,
+    /// Why it departed, or the note of an escalation.
+    pub note: Option<String>,
+    /// When a listing last showed it (or it was taken in).
+    pub seen_at: Millis,
+    /// Raised each time the case changes hands.
+    pub fence: i64,
+    /// Who has it, or had it last and did not give it back.
+    pub lease: Option<Taken>,
+    /// The decision that the next one has to name, after the case was opened again.
+    pub must_replace: Option<DecisionId>,
+}
+
+/// The newest decision of a case that was not undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Newest {
+    /// Which.
+    pub id: DecisionId,
+    /// What it says.
+    pub disposition: Disposition,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// When it was settled.
+    pub settled_at: Option<Millis>,
+}
+
+impl CaseRow {
+    /// A case that was not there before. Older ones come first.
+    pub fn new(case: &Case, state: CaseState, now: Millis) -> Self {
+        Self {
+            place: case.created_at.unwrap_or(now),
+            case: case.clone(),
+            state,
+            note: None,
+            seen_at: now,
+            fence: 0,
+            lease: None,
+            must_replace: None,
+        }
+    }
+
+    /// Takes in what a decision call said about a case that is there already.
+    pub fn admit(
+        &mut self,
+        newest: Option<Newest>,
+        case: &Case,
+        state: CaseState,
+        read_at: Millis,
+        now: Millis,
+    ) -> Admitted {
+        match self.state {
+            CaseState::Decided if !is_back(newest, case, read_at) => Admitted::Decided,
+            CaseState::Decided | CaseState::Departed => {
+                self.case = case.clone();
+                self.state = state;
+                self.note = None;
+                self.seen_at = now;
+                Admitted::New
+            }
+            CaseState::Open | CaseState::Escalated | CaseState::Left => {
+                let state = self.state_after(state, now);
+                if self.state == state && self.case == *case {
+                    return Admitted::Same;
+                }
+                self.case = case.clone();
+                self.state = state;
+                Admitted::Updated
+            }
+        }
+    }
+
+    /// An escalated case stays escalated, and a case on somebody's screen stays in the queue until
+    /// they let go of it.
+    fn state_after(&self, wanted: CaseState, now: Millis) -> CaseState {
+        match self.state {
+            CaseState::Open if self.taken(now).is_some() => CaseState::Open,
+            CaseState::Escalated => CaseState::Escalated,
+            _ => wanted,
+        }
+    }
+
+    /// Takes it out of the queue; false when it is not in it.
+    pub fn depart(&mut self, why: &str) -> bool {
+        let waits = matches!(self.state, CaseState::Open | CaseState::Escalated | CaseState::Left);
+        if waits {
+            self.state = CaseState::Departed;
+            self.note = Some(why.to_owned());
+            self.lease = None;
+        }
+        waits
+    }
+
+    /// Who has it now.
+    pub fn taken(&self, now: Millis) -> Option<&Taken> {
+        self.lease.as_ref().filter(|lease| lease.until > now)
+    }
+
+    /// Leases it, or says who has it.
+    pub fn lease(
+        &mut self,
+        origin: &Origin,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> LeaseAnswer {
+        if !self.is_decidable() {
+            return LeaseAnswer::Closed(self.state);
+        }
+        let is_ours = self.lease.as_ref().is_some_and(|lease| lease.worker == holder.worker);
+        if let Some(taken) = self.taken(now).filter(|_| !is_ours) {
+            return LeaseAnswer::Taken(taken.clone());
+        }
+        if !is_ours {
+            self.fence = self.fence.saturating_add(1);
+        }
+        let until = now.plus(ttl_ms);
+        let Holder { reviewer, worker } = holder.clone();
+        self.lease = Some(Taken { reviewer, worker, until });
+        LeaseAnswer::Yours(Lease {
+            origin: origin.clone(),
+            case: self.case.key.clone(),
+            holder: holder.clone(),
+            fence: self.fence,
+            until,
+        })
+    }
+
+    /// Renews a lease; `None` when it is not that holder's any more.
+    pub fn renew(&mut self, lease: &Lease, now: Millis, ttl_ms: i64) -> Option<Lease> {
+        if !self.is_leased_by(lease) {
+            return None;
+        }
+        let until = now.plus(ttl_ms);
+        self.lease.as_mut()?.until = until;
+        Some(Lease { until, ..lease.clone() })
+    }
+
+    /// Gives a lease back; false when it is not that holder's any more.
+    pub fn release(&mut self, lease: &Lease) -> bool {
+        let ours = self.is_leased_by(lease);
+        if ours {
+            self.lease = None;
+        }
+        ours
+    }
+
+    /// Puts it behind `last`, the last place taken so far, and gives the lease back.
+    pub fn skip(&mut self, lease: &Lease, last: Millis, now: Millis) -> Result<()> {
+        if !self.release(lease) {
+            return Err(StoreError::LostLease);
+        }
+        self.place = now.max(last.plus(1));
+        Ok(())
+    }
+
+    /// Decides it: changes the case and returns the row of the outbox.
+    pub fn decide(
+        &mut self,
+        lease: &Lease,
+        decision: &Decision,
+        held_until: Millis,
+        now: Millis,
+    ) -> Result<DecisionRow> {
+        if self.state == CaseState::Decided {
+            return Err(StoreError::Conflict);
+        }
+        if !self.is_leased_by(lease) {
+            return Err(StoreError::LostLease);
+        }
+        // A screen that does not know that the case was opened again decides nothing.
+        if self.must_replace.is_some() && self.must_replace != decision.replaces {
+            return Err(StoreError::Conflict);
+        }
+        is_sound(lease, decision)?;
+        let row = DecisionRow::new(decision, self.state, held_until, now);
+        self.lease = None;
+        self.must_replace = None;
+        if decision.disposition == Disposition::Escalate {
+            self.state = CaseState::Escalated;
+            self.note.clone_from(&decision.comment);
+        } else {
+            self.state = CaseState::Decided;
+        }
+        Ok(row)
+    }
+
+    /// Puts it back where it was before an undone decision.
+    pub fn put_back(&mut self, undone: &DecisionRow) {
+        self.state = undone.case_was;
+        self.must_replace = undone.row.decision.replaces;
+    }
+
+    /// Opens it again, so that the decision can be replaced; false when there is nothing to open.
+    pub fn reopen(&mut self, decision: DecisionId, newest: Option<Newest>, now: Millis) -> bool {
+        let settled = newest.is_some_and(|n| n.id == decision && !n.state.is_open());
+        let closed = matches!(self.state, CaseState::Decided | CaseState::Escalated);
+        let opens = settled && closed && self.taken(now).is_none();
+        if opens {
+            self.state = CaseState::Open;
+            self.note = None;
+            self.lease = None;
+            self.must_replace = Some(decision);
+        }
+        opens
+    }
+
+    /// As the queue shows it.
+    pub fn shown(self, newest: Option<Newest>, now: Millis) -> QueueRow {
+        QueueRow {
+            taken: self.taken(now).cloned(),
+            case: self.case,
+            state: self.state,
+            decision: newest.map(|n| (n.id, n.disposition, n.state)),
+            note: self.note,
+        }
+    }
+
+    fn is_decidable(&self) -> bool {
+        matches!(self.state, CaseState::Open | CaseState::Escalated)
+    }
+
+    /// A lease that has run out is still its holder's until somebody else takes the case.
+    fn is_leased_by(&self, lease: &Lease) -> bool {
+        let same_worker = self.lease.as_ref().is_some_and(|l| l.worker == lease.holder.worker);
+        self.is_decidable() && same_worker && self.fence == lease.fence
+    }
+}
+
+/// Whether a decided case is in review again, as far as an answer read at `read_at` can tell.
+fn is_back(newest: Option<Newest>, case: &Case, read_at: Millis) -> bool {
+    let in_review = case.kind == SubjectKind::Workflow && case.status == Status::InReview;
+    in_review
+        && newest.is_some_and(|n| {
+            n.state == DeliveryState::Sent && n.settled_at.is_some_and(|at| at < read_at)
+        })
+}
+
+/// Whether a listed session is worth a decision call although it is known: it departed, or it is a
+/// workflow case whose decision was settled before the listing and yet it is in review again.
+pub(super) fn needs_call(
+    state: CaseState,
+    kind: SubjectKind,
+    settled_at: Option<Millis>,
+    listed_at: Millis,
+) -> bool {
+    match state {
+        CaseState::Departed => true,
+        CaseState::Decided => {
+            kind == SubjectKind::Workflow && settled_at.is_some_and(|at| at < listed_at)
+        }
+        CaseState::Open | CaseState::Escalated | CaseState::Left => false,
+    }
+}
+
+/// Refuses a decision that cannot be meant: about another case, by another person, or a skip.
+fn is_sound(lease: &Lease, decision: &Decision) -> Result<()> {
+    let wrong = if decision.case != lease.case {
+        "the decision is about another case"
+    } else if decision.reviewer.id != lease.holder.reviewer.id {
+        "the decision is another reviewer's"
+    } else if decision.disposition == Disposition::Skip {
+        "a skip is not a decision"
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Other(wrong.to_owned()))
+}
+
+/// Refuses to take a case in as anything but open or left.
+pub(super) fn may_enter(state: CaseState) -> Result<()> {
+    match state {
+        CaseState::Open | CaseState::Left => Ok(()),
+        CaseState::Escalated | CaseState::Decided | CaseState::Departed => {
+            Err(StoreError::Other("a case is taken in as open or left".to_owned()))
+        }
+    }
+}
+
+/// Who delivers a decision at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// Which console.
+    pub worker: WorkerId,
+    /// Until when.
+    pub until: Millis,
+}
+
+/// A decision and its place in the outbox, as they are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DecisionRow {
+    /// What everybody may see of it.
+    pub row: HistoryRow,
+    /// Where its case stood before: undoing puts it back there.
+    pub case_was: CaseState,
+    /// Raised with each claim.
+    pub fence: i64,
+    /// Who delivers it.
+    pub claim: Option<Claim>,
+}
+
+impl DecisionRow {
+    fn new(decision: &Decision, case_was: CaseState, held_until: Millis, now: Millis) -> Self {
+        let local = decision.disposition == Disposition::Escalate
+            || decision.kind == SubjectKind::Unreachable;
+        let (state, due, settled_at) = if local {
+            (DeliveryState::Local, now, Some(now))
+        } else {
+            (DeliveryState::Held, held_until, None)
+        };
+        let row = HistoryRow {
+            decision: decision.clone(),
+            state,
+            attempts: 0,
+            due,
+            note: None,
+            progress: Progress::default(),
+            settled_at,
+        };
+        Self { row, case_was, fence: 0, claim: None }
+    }
+
+    /// As [`Newest`] of its case; `None` when it was undone.
+    pub fn newest(&self) -> Option<Newest> {
+        let HistoryRow { decision, state, settled_at, .. } = &self.row;
+        (*state != DeliveryState::Undone).then_some(Newest {
+            id: decision.id,
+            disposition: decision.disposition,
+            state: *state,
+            settled_at: *settled_at,
+        })
+    }
+
+    /// Takes it back.
+    pub fn undo(&mut self, reviewer: &ReviewerId, now: Millis) -> Undone {
+        if self.row.decision.reviewer.id != *reviewer {
+            return Undone::NotYours;
+        }
+        if self.row.state != DeliveryState::Held {
+            return Undone::NotHeld(self.row.state);
+        }
+        self.row.state = DeliveryState::Undone;
+        self.row.settled_at = Some(now);
+        Undone::TakenBack(self.row.decision.case.clone())
+    }
+
+    /// When this reviewer's worker may claim it; `None` when it never may.
+    pub fn due_for(&self, reviewer: &ReviewerId) -> Option<Millis> {
+        match self.row.state {
+            DeliveryState::Held => {
+                (self.row.decision.reviewer.id == *reviewer).then_some(self.row.due)
+            }
+            DeliveryState::Sending | DeliveryState::Unknown => {
+                let free = self.claim.as_ref().map_or(self.row.due, |claim| claim.until);
+                Some(self.row.due.max(free))
+            }
+            _ => None,
+        }
+    }
+
+    /// Claims it.
+    pub fn take(&mut self, origin: &Origin, worker: &WorkerId, until: Millis) -> Delivery {
+        let was = self.row.state;
+        self.row.state = DeliveryState::Sending;
+        self.row.attempts = self.row.attempts.saturating_add(1);
+        self.fence = self.fence.saturating_add(1);
+        self.claim = Some(Claim { worker: worker.clone(), until });
+        Delivery {
+            origin: origin.clone(),
+            decision: self.row.decision.clone(),
+            was,
+            progress: self.row.progress,
+            attempts: self.row.attempts,
+            fence: self.fence,
+            worker: worker.clone(),
+            until,
+        }
+    }
+
+    /// Whether a claim is still the one that holds.
+    pub fn is_claimed_by(&self, delivery: &Delivery) -> bool {
+        let same_worker = self.claim.as_ref().is_some_and(|c| c.worker == delivery.worker);
+        self.row.state == DeliveryState::Sending && same_worker && self.fence == delivery.fence
+    }
+
+    /// Ends the claim of a dead worker: whoever comes next reads back first.
+    pub fn bury(&mut self) {
+        self.row.state = DeliveryState::Unknown;
+        self.claim = None;
+    }
+
+    /// Ends the claim with what came of it.
+    pub fn settle(&mut self, settled: &Settled, now: Millis) {
+        let (state, note) = match settled {
+            Settled::Sent { note } => (DeliveryState::Sent, note.clone()),
+            Settled::Refused { why } => (DeliveryState::Refused, why.clone()),
+            Settled::Conflict { theirs, by } => {
+                (DeliveryState::Conflict, format!("{}, {by}", theirs.word()))
+            }
+            Settled::Local { why } => (DeliveryState::Local, why.clone()),
+            Settled::Later { at, why, may_have_written } => {
+                self.row.due = *at;
+                self.row.progress.may_have_written = *may_have_written;
+                (self.later(*may_have_written), why.clone())
+            }
+        };
+        self.row.state = state;
+        self.row.note = Some(note);
+        self.row.settled_at = (!state.is_open()).then_some(now);
+        self.claim = None;
+    }
+
+    /// What is done in part at Didit never becomes held again, because held can be undone.
+    fn later(&self, may_have_written: bool) -> DeliveryState {
+        let Progress { may_have_written: _, status_done, listed, noted } = self.row.progress;
+        if may_have_written || status_done || listed || noted {
+            DeliveryState::Unknown
+        } else {
+            DeliveryState::Held
+        }
+    }
+}

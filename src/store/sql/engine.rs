@@ -1,0 +1,391 @@
+//! The little that both databases have to do for the verbs: begin, run, fetch, commit. Statements
+//! are written once, with `$1` placeholders and three types (whole number, text, bytes); what
+//! differs stands here. Knows no case and no decision.
+//!
+//! Every wait ends: connections, locks and answers each have a deadline.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteError;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
+
+use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+use crate::store::{Result, StoreError};
+
+/// How long a connection is waited for.
+pub const CONNECT: Duration = Duration::from_secs(5);
+/// How long a lock is waited for.
+pub const LOCK: Duration = Duration::from_secs(5);
+/// How long an answer is waited for.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A database.
+pub enum Engine {
+    /// One file. All writing goes through one connection, so that nobody here waits on a lock.
+    Sqlite {
+        /// A pool of one.
+        writer: SqlitePool,
+        /// Those that only read.
+        readers: SqlitePool,
+    },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction; dropped without [`Tx::commit`] it never was.
+pub enum Tx {
+    /// On the file.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On the server.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A row of an answer. Columns are read by name.
+pub enum Row {
+    /// From the file.
+    Sqlite(sqlx::sqlite::SqliteRow),
+    /// From the server.
+    Postgres(sqlx::postgres::PgRow),
+}
+
+/// A value for a placeholder.
+#[derive(Debug, Clone)]
+pub enum Arg {
+    /// A whole number.
+    Int(Option<i64>),
+    /// A text.
+    Text(Option<String>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Values for the placeholders `$1`, `$2`, … in their order.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::engine::Arg::from($value)),*] };
+}
+pub(super) use args;
+
+/// A query with its values bound; the connection it runs on decides which database it is for.
+macro_rules! bound {
+    ($sql:expr, $args:expr, $text:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($sql));
+        for arg in $args {
+            query = match arg {
+                Arg::Int(number) => query.bind(number),
+                Arg::Text(text) => query.bind(text.map($text)),
+                Arg::Bytes(bytes) => query.bind(bytes),
+            };
+        }
+        query
+    }};
+}
+
+impl Engine {
+    /// Begins a transaction that writes.
+    pub async fn write(&self) -> Result<Tx> {
+        within(async {
+            Ok(match self {
+                // A deferred transaction that turns to writing fails at once when somebody else
+                // writes, whatever the timeout.
+                Self::Sqlite { writer, .. } => {
+                    Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+                }
+                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            })
+        })
+        .await
+    }
+
+    /// Begins a transaction that reads one state of the store.
+    pub async fn read(&self) -> Result<Tx> {
+        within(async {
+            Ok(match self {
+                Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+                Self::Postgres(pool) => {
+                    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                    Tx::Postgres(pool.begin_with(begin).await?)
+                }
+            })
+        })
+        .await
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// The end of a select whose rows of `table` stay locked until the transaction ends. SQLite
+    /// needs none: it has one writer.
+    pub fn lock(&self, table: &str) -> String {
+        match self {
+            Self::Sqlite(_) => String::new(),
+            Self::Postgres(_) => format!(" FOR UPDATE OF {table}"),
+        }
+    }
+
+    /// The same for whichever row is free: those that somebody else has locked are passed over.
+    pub fn claim(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Runs a statement; returns how many rows it changed.
+    pub async fn run(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Result<u64> {
+        let sql = sql.into();
+        within(async {
+            Ok(match self {
+                Self::Sqlite(tx) => {
+                    bound!(sql, args, |text| text).execute(&mut **tx).await?.rows_affected()
+                }
+                Self::Postgres(tx) => {
+                    bound!(sql, args, storable).execute(&mut **tx).await?.rows_affected()
+                }
+            })
+        })
+        .await
+    }
+
+    /// All rows that a statement brings.
+    pub async fn rows(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Row>> {
+        let sql = sql.into();
+        within(async {
+            Ok(match self {
+                Self::Sqlite(tx) => {
+                    let rows = bound!(sql, args, |text| text).fetch_all(&mut **tx).await?;
+                    rows.into_iter().map(Row::Sqlite).collect()
+                }
+                Self::Postgres(tx) => {
+                    let rows = bound!(sql, args, storable).fetch_all(&mut **tx).await?;
+                    rows.into_iter().map(Row::Postgres).collect()
+                }
+            })
+        })
+        .await
+    }
+
+    /// The first row that a statement brings.
+    pub async fn row(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        args: Vec<Arg>,
+    ) -> Result<Option<Row>> {
+        Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+
+    /// Runs several statements without values, as a migration does.
+    pub async fn script(&mut self, sql: &'static str) -> Result<()> {
+        within(async {
+            match self {
+                Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
+                Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
+            }
+        })
+        .await
+    }
+
+    /// Makes it so.
+    pub async fn commit(self) -> Result<()> {
+        within(async {
+            match self {
+                Self::Sqlite(tx) => tx.commit().await,
+                Self::Postgres(tx) => tx.commit().await,
+            }
+        })
+        .await
+    }
+}
+
+/// Reads a column of either database.
+macro_rules! column {
+    ($row:expr, $name:expr) => {
+        match $row {
+            Row::Sqlite(row) => row.try_get($name),
+            Row::Postgres(row) => row.try_get($name),
+        }
+        .map_err(|_| StoreError::Corrupt(format!("the column {} is not as it should be", $name)))
+    };
+}
+
+impl Row {
+    /// A whole number.
+    pub fn int(&self, name: &'static str) -> Result<i64> {
+        column!(self, name)
+    }
+
+    /// A whole number or nothing.
+    pub fn maybe_int(&self, name: &'static str) -> Result<Option<i64>> {
+        column!(self, name)
+    }
+
+    /// A text.
+    pub fn text(&self, name: &'static str) -> Result<String> {
+        column!(self, name)
+    }
+
+    /// A text or nothing.
+    pub fn maybe_text(&self, name: &'static str) -> Result<Option<String>> {
+        column!(self, name)
+    }
+
+    /// Bytes.
+    pub fn bytes(&self, name: &'static str) -> Result<Vec<u8>> {
+        column!(self, name)
+    }
+}
+
+/// PostgreSQL has no NUL in a text; a word from outside may.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// Waits for the database, but not for ever.
+async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(answer) => answer.map_err(failure),
+        Err(_) => Err(StoreError::Busy("no answer in time".to_owned())),
+    }
+}
+
+/// Codes and kinds only: the words of a database error may quote a row or an address.
+pub fn failure(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) if error.is_unique_violation() => StoreError::Conflict,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            let sqlite = error.try_downcast_ref::<SqliteError>().and(code.parse().ok());
+            sqlite.map_or_else(|| of_postgres(&code), of_sqlite)
+        }
+        sqlx::Error::Io(error) => StoreError::Busy(error.kind().to_string()),
+        sqlx::Error::PoolTimedOut => StoreError::Busy("no connection in time".to_owned()),
+        sqlx::Error::PoolClosed => StoreError::Other("it has been closed".to_owned()),
+        sqlx::Error::Tls(_) => {
+            StoreError::Other("the server's certificate is not trusted".to_owned())
+        }
+        sqlx::Error::WorkerCrashed => StoreError::Busy("its thread has ended".to_owned()),
+        sqlx::Error::Protocol(_) => StoreError::Busy("the connection broke".to_owned()),
+        _ => StoreError::Other("an unexpected answer of the database".to_owned()),
+    }
+}
+
+fn of_sqlite(code: i32) -> StoreError {
+    match code & 0xff {
+        5 | 6 => StoreError::Busy("another process is writing".to_owned()),
+        8 => StoreError::Other("the file cannot be written".to_owned()),
+        11 | 26 => StoreError::Corrupt("the file is damaged".to_owned()),
+        13 => StoreError::Full,
+        14 => StoreError::Other("the file cannot be opened".to_owned()),
+        _ => StoreError::Other(format!("SQLite error {code}")),
+    }
+}
+
+fn of_postgres(code: &str) -> StoreError {
+    match code {
+        "53100" => StoreError::Full,
+        "25006" => StoreError::Busy("the server takes no writes now".to_owned()),
+        "28000" | "28P01" => StoreError::Other("the server refused the login".to_owned()),
+        "3D000" => StoreError::Other("the server has no such database".to_owned()),
+        "42501" => StoreError::Other("the database user lacks a permission".to_owned()),
+        // Connection lost, serialization or deadlock, too many connections, shutting down,
+        // a lock or a statement that took too long.
+        _ if ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+            || code == "55P03" =>
+        {
+            StoreError::Busy(format!("PostgreSQL error {code}"))
+        }
+        _ => StoreError::Other(format!("PostgreSQL error {code}")),
+    }
+}
+
+impl From<i64> for Arg {
+    fn from(number: i64) -> Self {
+        Self::Int(Some(number))
+    }
+}
+
+impl From<Millis> for Arg {
+    fn from(at: Millis) -> Self {
+        Self::Int(Some(at.0))
+    }
+}
+
+impl From<Option<Millis>> for Arg {
+    fn from(at: Option<Millis>) -> Self {
+        Self::Int(at.map(|at| at.0))
+    }
+}
+
+impl From<bool> for Arg {
+    fn from(flag: bool) -> Self {
+        Self::Int(Some(i64::from(flag)))
+    }
+}
+
+impl From<&str> for Arg {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Arg {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Arg {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&Origin> for Arg {
+    fn from(origin: &Origin) -> Self {
+        Self::from(origin.0.as_str())
+    }
+}
+
+impl From<&SessionId> for Arg {
+    fn from(key: &SessionId) -> Self {
+        Self::from(key.as_str())
+    }
+}
+
+impl From<&ReviewerId> for Arg {
+    fn from(reviewer: &ReviewerId) -> Self {
+        Self::from(reviewer.0.as_str())
+    }
+}
+
+impl From<&WorkerId> for Arg {
+    fn from(worker: &WorkerId) -> Self {
+        Self::from(worker.0.as_str())
+    }
+}
+
+impl From<DecisionId> for Arg {
+    fn from(id: DecisionId) -> Self {
+        Self::from(id.to_string())
+    }
+}
+
+impl From<[u8; 32]> for Arg {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}

@@ -1,0 +1,60 @@
+//! Makes the tables and brings older ones up to date. Migrations are numbered files in
+//! `assets/migrations/`, one folder a database; a number once released is never changed.
+
+use super::engine::{Engine, Tx, args};
+use crate::store::{Result, StoreError, new_salt};
+
+const SQLITE: &[&str] = &[include_str!("../../../assets/migrations/sqlite/0001_queue.sql")];
+const POSTGRES: &[&str] = &[include_str!("../../../assets/migrations/postgres/0001_queue.sql")];
+
+/// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
+/// when the store is made and never changes.
+///
+/// # Errors
+/// [`StoreError::Newer`] when a later version made it; nothing is written then.
+pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
+    let mut tx = engine.write().await?;
+    let migrations = match &tx {
+        Tx::Sqlite(_) => SQLITE,
+        Tx::Postgres(_) => {
+            // Two consoles may start at once on an empty database.
+            tx.run("SELECT pg_advisory_xact_lock(7310868735422755435)", args![]).await?;
+            POSTGRES
+        }
+    };
+    let found = version(&mut tx).await?;
+    let known = migrations.len();
+    let done = usize::try_from(found).ok().filter(|done| *done <= known);
+    let known = i64::try_from(known).unwrap_or(i64::MAX);
+    let Some(done) = done else { return Err(StoreError::Newer { found, known }) };
+    for sql in &migrations[done..] {
+        tx.script(sql).await?;
+    }
+    if found == 0 {
+        let row = args![known, new_salt()];
+        tx.run("INSERT INTO store (one, schema, salt) VALUES (1, $1, $2)", row).await?;
+    } else if found < known {
+        tx.run("UPDATE store SET schema = $1", args![known]).await?;
+    }
+    let row = tx.row("SELECT salt FROM store", args![]).await?;
+    let salt = row.map(|row| row.bytes("salt")).transpose()?.and_then(|salt| salt.try_into().ok());
+    tx.commit().await?;
+    salt.ok_or_else(|| StoreError::Corrupt("the salt is missing".to_owned()))
+}
+
+/// The number of the newest migration that was run; 0 for an empty database.
+async fn version(tx: &mut Tx) -> Result<i64> {
+    let sql = match tx {
+        Tx::Sqlite(_) => "SELECT count(*) AS n FROM sqlite_master WHERE name = 'store'",
+        Tx::Postgres(_) => {
+            "SELECT count(*) AS n FROM pg_tables \
+             WHERE tablename = 'store' AND schemaname = current_schema()"
+        }
+    };
+    let there = tx.row(sql, args![]).await?.map(|row| row.int("n")).transpose()?;
+    if there.is_none_or(|n| n == 0) {
+        return Ok(0);
+    }
+    let row = tx.row("SELECT schema FROM store", args![]).await?;
+    row.map(|row| row.int("schema")).transpose().map(Option::unwrap_or_default)
+}

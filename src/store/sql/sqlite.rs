@@ -1,0 +1,113 @@
+//! Opens the store's file: nobody else may read it from its first byte on, and a file that is not
+//! ours is left as it was found.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+use super::engine::{CONNECT, Engine, LOCK, failure};
+use crate::store::{Result, StoreError};
+
+/// `2look` in a way: the application id in the header of every store of ours.
+const APPLICATION: u32 = 0x326c_6b31;
+/// SQLite's own header: a magic word, and the application id at byte 68.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const HEADER: usize = 72;
+/// Readers never wait for the writer; four pages at once are plenty for one console.
+const READERS: u32 = 4;
+
+/// Opens the file, making it and its folder when they are not there.
+pub async fn open(path: &Path) -> Result<Engine> {
+    make(path)?;
+    if is_empty(path)? {
+        stamp(path).await?;
+    }
+    let options = options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        // What is deleted is overwritten, and nothing is sorted in files elsewhere.
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "MEMORY")
+        .pragma("trusted_schema", "OFF");
+    let pool = || SqlitePoolOptions::new().acquire_timeout(CONNECT).test_before_acquire(false);
+    let keep = pool().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let writer = keep.connect_with(options.clone()).await.map_err(failure)?;
+    let options = options.pragma("query_only", "ON");
+    let readers = pool().max_connections(READERS).connect_lazy_with(options);
+    Ok(Engine::Sqlite { writer, readers })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(LOCK)
+        .disable_statement_logging()
+}
+
+/// Makes the file with the right permissions, or looks at the one that is there.
+fn make(path: &Path) -> Result<()> {
+    let trouble = |error: std::io::Error| match error.kind() {
+        ErrorKind::StorageFull => StoreError::Full,
+        kind => StoreError::Other(format!("{} cannot be opened: {kind}", path.display())),
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(trouble)?;
+    }
+    let fresh = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match fresh {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let meta = std::fs::metadata(path).map_err(trouble)?;
+            if !meta.is_file() {
+                return Err(not_a_store(path, "it is not a file"));
+            }
+            is_private(path, &meta)
+        }
+        Err(error) => Err(trouble(error)),
+    }
+}
+
+fn is_private(path: &Path, meta: &Metadata) -> Result<()> {
+    let mode = meta.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Permissions { path: path.display().to_string(), mode })
+}
+
+/// Whether the file is still to become a store; an error when it is something else.
+fn is_empty(path: &Path) -> Result<bool> {
+    let mut header = Vec::with_capacity(HEADER);
+    let file = File::open(path);
+    let read = file.and_then(|file| file.take(HEADER as u64).read_to_end(&mut header));
+    read.map_err(|error| not_a_store(path, &format!("it cannot be read ({})", error.kind())))?;
+    if header.is_empty() {
+        return Ok(true);
+    }
+    if !header.starts_with(MAGIC) {
+        return Err(not_a_store(path, "it is not a database"));
+    }
+    if header.get(68..HEADER) != Some(&APPLICATION.to_be_bytes()) {
+        return Err(not_a_store(path, "it is another program's database"));
+    }
+    Ok(false)
+}
+
+/// Writes the application id before anything else, so that even a store whose making was cut short
+/// is known as ours.
+async fn stamp(path: &Path) -> Result<()> {
+    let mut alone = options(path).connect().await.map_err(failure)?;
+    let sql = format!("PRAGMA application_id = {APPLICATION}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut alone).await.map_err(failure)?;
+    alone.close().await.map_err(failure)
+}
+
+fn not_a_store(path: &Path, why: &str) -> StoreError {
+    StoreError::NotAStore { path: path.display().to_string(), why: why.to_owned() }
+}
