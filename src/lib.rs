@@ -30,4 +30,5 @@ pub mod domain;
 pub mod input;
 pub mod intake;
 pub mod outbox;
+pub mod sim;
 pub mod store;
