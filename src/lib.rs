@@ -34,6 +34,7 @@ pub mod intake;
 pub mod outbox;
 pub mod picture;
 pub mod shell;
+pub mod sim;
 pub mod store;
 pub mod term;
 pub mod tui;

@@ -1,15 +1,21 @@
-//! The client: settings, and one method a call.
+//! The client: its settings, its identity, and the calls about the account. The other calls stand in
+//! `sessions`, `lists` and `search`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use url::Url;
 
-use super::error::{ApiError, ErrorKind, Result};
-use super::types::*;
-use crate::domain::{Comment, Details, Millis, Origin, ReviewEntry, SessionId, SubjectKind};
+use super::budget::Urgency;
+use super::error::Result;
+use super::http::{Answer, Call, Http, is_loopback};
+use super::rows;
+use super::types::Balance;
+use crate::domain::Origin;
 
 /// How to reach Didit.
 #[derive(Clone)]
@@ -49,217 +55,84 @@ impl fmt::Debug for Settings {
     }
 }
 
-struct Inner;
-
 /// The client. Clones are cheap and share connections and the budget of calls.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    http: Arc<Http>,
+    urgency: Urgency,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client(…)")
+        f.debug_struct("Client").field("base", &self.http.base().as_str()).finish_non_exhaustive()
     }
 }
 
-fn unfinished<T>() -> Result<T> {
-    Err(ApiError::new(ErrorKind::Server, "not built yet"))
-}
-
-#[expect(unused_variables, clippy::unused_async, reason = "the bodies follow in the next commit")]
 impl Client {
     /// Makes a client.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] when the base URL is not `https` (or `http` on loopback), holds a user,
-    /// a query or a fragment, or when the key cannot stand in a header.
+    /// [`super::ErrorKind::Settings`] when the base URL is not `https` (or `http` on loopback), holds a
+    /// user, a query or a fragment, or when the key is empty or cannot stand in a header.
     pub fn new(settings: Settings) -> Result<Self> {
-        Ok(Self { inner: Arc::new(Inner) })
+        Ok(Self { http: Arc::new(Http::new(settings)?), urgency: Urgency::Now })
     }
 
     /// The same client for work that can wait (prefetching): it leaves a tenth of the budget to others.
     #[must_use]
     pub fn background(&self) -> Self {
-        self.clone()
+        Self { http: Arc::clone(&self.http), urgency: Urgency::Background }
     }
 
     /// Where what this client reads comes from: `BASE_URL#` and 12 hex digits of
     /// HMAC-SHA256(salt, key).
     #[must_use]
     pub fn origin(&self, salt: &[u8; 32]) -> Origin {
-        Origin(String::new())
+        // HMAC fills a short key up with zeros to a block; done here, nothing is left that can fail.
+        let mut block = [0; 64];
+        block[..salt.len()].copy_from_slice(salt);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(self.http.key().expose_secret().as_bytes());
+        let digest = mac.finalize().into_bytes();
+        let hex = digest.iter().take(6).map(|byte| format!("{byte:02x}"));
+        let fingerprint = hex.collect::<String>();
+        let base = self.http.base().as_str().trim_end_matches('/');
+        Origin(format!("{base}#{fingerprint}"))
     }
 
     /// Whether the API is on this machine: then, and only then, its media may be too.
     #[must_use]
     pub fn base_is_loopback(&self) -> bool {
-        false
+        is_loopback(self.http.base())
     }
 
     /// Whether the API is up. Sent without the key, tried once.
     ///
     /// # Errors
-    /// [`ApiError`] when it is not.
+    /// [`super::ApiError`] when it is not.
     pub async fn health(&self) -> Result<()> {
-        unfinished()
-    }
-
-    /// A page of sessions.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::Protocol`] naming the host when the next page is on another one.
-    pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionPage> {
-        unfinished()
-    }
-
-    /// The page after.
-    ///
-    /// # Errors
-    /// As [`Client::sessions`].
-    pub async fn next_sessions(&self, next: &NextPage) -> Result<SessionPage> {
-        unfinished()
-    }
-
-    /// Hydrates a session: its status, its matches, fresh image links.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::Protocol`] when the answer is about another session.
-    pub async fn decision(&self, id: &SessionId, kind: SubjectKind) -> Result<Details> {
-        unfinished()
-    }
-
-    /// Writes a session's status. Never tried again once it may have been carried out.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::WrongStatus`] when the present status allows no change.
-    pub async fn update_status(
-        &self,
-        id: &SessionId,
-        status: NewStatus,
-        comment: &Comment,
-    ) -> Result<StatusWritten> {
-        unfinished()
-    }
-
-    /// The review feed of a session, newest first, without the rows that only say that somebody looked.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn reviews(&self, id: &SessionId) -> Result<Vec<ReviewEntry>> {
-        unfinished()
-    }
-
-    /// Adds a note to a session's review feed. Changes no status.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn post_review(&self, id: &SessionId, comment: &Comment) -> Result<()> {
-        unfinished()
-    }
-
-    /// Puts a session's face on the blocklist, by the older call, which sets a flag: safe to repeat.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::NotFound`] (404, 405) when the session or the whole call is unknown.
-    pub async fn blocklist_add_face(&self, id: &SessionId) -> Result<()> {
-        unfinished()
-    }
-
-    /// Takes a session's face off the blocklist.
-    ///
-    /// # Errors
-    /// As [`Client::blocklist_add_face`].
-    pub async fn blocklist_remove_face(&self, id: &SessionId) -> Result<()> {
-        unfinished()
-    }
-
-    /// A page of the face blocklist.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn blocklist(&self, offset: u32, limit: u32) -> Result<BlocklistPage> {
-        unfinished()
-    }
-
-    /// The lists of a kind (up to 100).
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn lists(&self, list_type: ListType, entry_type: EntryType) -> Result<ListPage> {
-        unfinished()
-    }
-
-    /// A page of up to 100 entries of a list; `search` looks into labels and values.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn list_entries(
-        &self,
-        list: ListId,
-        search: Option<&str>,
-        offset: u32,
-    ) -> Result<EntryPage> {
-        unfinished()
-    }
-
-    /// Adds a session's record to a list under a label. Didit guards against no repetition: search
-    /// for the label first, and again after a lost answer.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn add_entry(
-        &self,
-        list: ListId,
-        session: &SessionId,
-        label: &str,
-        comment: &Comment,
-    ) -> Result<()> {
-        unfinished()
-    }
-
-    /// Takes an entry off a list.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::NotFound`] when it is gone already.
-    pub async fn remove_entry(&self, list: ListId, entry: EntryId) -> Result<()> {
-        unfinished()
-    }
-
-    /// Searches all enrolled faces for one photograph. Costs a credit, so a lost answer is never
-    /// tried again.
-    ///
-    /// # Errors
-    /// [`ApiError`]; [`ErrorKind::Validation`] for a file Didit would refuse (nothing is sent then) or
-    /// a picture without a face; [`ErrorKind::Credit`].
-    pub async fn face_search(&self, request: &FaceSearchRequest) -> Result<FaceSearchReply> {
-        unfinished()
+        self.http.ask_openly(&["system", "healthcheck"]).await
     }
 
     /// The balance.
     ///
     /// # Errors
-    /// [`ApiError`].
+    /// [`super::ApiError`].
     pub async fn balance(&self) -> Result<Balance> {
-        unfinished()
+        let answer = self.call(Call::get(self.url(&["v3", "billing", "balance"]))).await?;
+        rows::balance(answer.read()?)
     }
-}
 
-/// Reads a face-search reply, older shape or today's, received at `at`.
-///
-/// # Errors
-/// [`ErrorKind::Protocol`] when `text` is no such reply, [`ErrorKind::Validation`] when it is a reply
-/// without a `request_id` that can be a key.
-pub fn parse_face_search(text: &str, at: Millis) -> Result<FaceSearchReply> {
-    let _ = (text, at);
-    unfinished()
-}
+    pub(super) fn url(&self, path: &[&str]) -> Url {
+        self.http.url(path)
+    }
 
-/// Reads a session's decision (or the `decision` of a webhook), received at `at`.
-///
-/// # Errors
-/// [`ErrorKind::Protocol`] when `text` is none.
-pub fn parse_decision(text: &str, kind: SubjectKind, at: Millis) -> Result<Details> {
-    let _ = (text, kind, at);
-    unfinished()
+    /// A link of the server's own, if it stays with the API.
+    pub(super) fn own(&self, link: &str) -> Result<Url> {
+        self.http.own(link)
+    }
+
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer> {
+        self.http.send(&call, self.urgency).await
+    }
 }

@@ -66,6 +66,20 @@ pub struct ApiError {
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
     detail: String,
+    shape: BodyShape,
+}
+
+/// Which of the API's shapes an error body had, for calls where that carries a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyShape {
+    /// An object with `detail`, `error` or `message`.
+    Detail,
+    /// An object of field errors.
+    Fields,
+    /// A bare array of texts.
+    BareArray,
+    /// No JSON, nothing, or no body at all.
+    Other,
 }
 
 /// How much of a server's text is kept, in graphemes.
@@ -79,11 +93,29 @@ impl ApiError {
             carried_out: CarriedOut::No,
             status: None,
             detail: without_links(&domain::printable(detail.as_ref(), MOST_DETAIL)),
+            shape: BodyShape::Other,
         }
     }
 
+    /// The same error, its kind known better.
+    pub(super) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The same error, with the shape its body had.
+    pub(super) fn with_shape(mut self, shape: BodyShape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// Which shape the body had.
+    pub(super) fn shape(&self) -> BodyShape {
+        self.shape
+    }
+
     /// The same error, with what is known about its effect.
-    pub(super) fn carried_out(mut self, carried_out: CarriedOut) -> Self {
+    pub(super) fn with_carried_out(mut self, carried_out: CarriedOut) -> Self {
         self.carried_out = carried_out;
         self
     }

@@ -4,12 +4,25 @@
 //! decision means, where things are stored, or what is on a screen. It follows no redirect, holds
 //! no cookie, and shows the key to the API's own host alone.
 
+mod budget;
 mod client;
+mod convert;
+mod dto;
 mod error;
+mod http;
+mod lists;
+mod read;
+mod refusal;
+mod retry;
+mod rows;
+mod search;
+mod sessions;
 mod types;
 
-pub use client::{Client, Settings, parse_decision, parse_face_search};
+pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
+pub use search::parse_face_search;
+pub use sessions::parse_decision;
 pub use types::{
     Balance, BlocklistPage, BlocklistRow, DUPLICATE_RISKS, EntryId, EntryPage, EntryRow, EntryType,
     FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,

@@ -123,3 +123,150 @@ pub(super) fn setback(kind: ErrorKind) -> Setback {
         | ErrorKind::Settings => Setback::Fatal,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Candidate, DecisionId, Disposition, Person, SessionId, Similarity, Source, SubjectDetails,
+    };
+
+    const WORKFLOW: SubjectKind = SubjectKind::Workflow;
+    const SEARCH: SubjectKind = SubjectKind::SavedSearch;
+
+    fn details(kind: SubjectKind, status: &str, percents: &[f64]) -> Details {
+        let candidate = |percent: &f64| Candidate {
+            session_id: None,
+            session_number: None,
+            similarity: Similarity::new(*percent),
+            source: Source::Session,
+            self_match: false,
+            blocklisted: false,
+            allowlisted: false,
+        };
+        let case = Case {
+            key: SessionId::parse("subject").unwrap(),
+            session_number: None,
+            kind,
+            status: status.into(),
+            created_at: Some(Millis(1_000)),
+            candidates: percents.iter().map(candidate).collect(),
+            set_aside: 0,
+            total_matches: None,
+        };
+        let person = Person::default();
+        let subject =
+            SubjectDetails { link: None, turn: 0, faces: Vec::new(), person, captured_at: None };
+        Details {
+            case,
+            subject,
+            candidates: Vec::new(),
+            warnings: Vec::new(),
+            reviews: Vec::new(),
+            several_faces: false,
+            auto_blocklist: None,
+            at: Millis(0),
+        }
+    }
+
+    fn entry(who: &str, status: Option<&str>, comment: Option<&str>) -> ReviewEntry {
+        let new_status = status.map(Status::from);
+        ReviewEntry { who: who.into(), new_status, comment: comment.map(str::to_owned), at: None }
+    }
+
+    #[test]
+    fn what_becomes_of_a_session() {
+        let open = Standing::Case(CaseState::Open);
+        let left = Standing::Case(CaseState::Left);
+        let settings = Settings::default();
+        for (kind, status, percents, wanted) in [
+            (WORKFLOW, "In Review", vec![81.0], open),
+            (WORKFLOW, "In Review", vec![97.0, 70.0, 20.0], open),
+            (WORKFLOW, "In Review", vec![97.0], left),
+            (WORKFLOW, "In Review", vec![f64::NAN], left),
+            (WORKFLOW, "In Review", vec![69.9], Standing::Nothing),
+            (WORKFLOW, "In Review", vec![], Standing::Nothing),
+            (WORKFLOW, "Approved", vec![81.0], Standing::Elsewhere),
+            (SEARCH, "Approved", vec![81.0], open),
+            (SEARCH, "Declined", vec![97.0], left),
+        ] {
+            let found = standing(&settings, &details(kind, status, &percents), Millis(0));
+            assert_eq!(found, wanted, "{kind:?} {status} {percents:?}");
+        }
+        let mut unreadable = details(WORKFLOW, "In Review", &[]);
+        unreadable.case.set_aside = 1;
+        assert_eq!(standing(&settings, &unreadable, Millis(0)), left);
+    }
+
+    #[test]
+    fn a_saved_search_is_taken_for_a_while_and_once() {
+        let settings = Settings::default();
+        let found = |change: fn(&mut Details), cutoff| {
+            let mut search = details(SEARCH, "Approved", &[81.0]);
+            change(&mut search);
+            standing(&settings, &search, Millis(cutoff))
+        };
+        let open = Standing::Case(CaseState::Open);
+        assert_eq!(found(|_| (), 1_000), open);
+        assert_eq!(found(|_| (), 1_001), Standing::Nothing);
+        assert_eq!(found(|d| d.case.created_at = None, 1_001), open);
+        let noted = |d: &mut Details| {
+            d.reviews = vec![entry("Unknown", None, Some("secondlook by:ana case:subject"))];
+        };
+        assert_eq!(found(noted, 0), Standing::Nothing);
+        let other = |d: &mut Details| {
+            d.reviews = vec![entry("bo@example.org", None, Some("a secondlook by: me"))];
+        };
+        assert_eq!(found(other, 0), open);
+    }
+
+    #[test]
+    fn a_status_is_a_setting() {
+        let statuses = vec!["Approved".into(), "In Review".into()];
+        let settings = Settings { statuses, ..Settings::default() };
+        assert!(wanted(&settings, &"Approved".into()));
+        assert!(!wanted(&settings, &"approved".into()));
+        let any = Settings { statuses: Vec::new(), ..Settings::default() };
+        assert!(wanted(&any, &"Kyc Expired".into()));
+    }
+
+    #[test]
+    fn why_a_case_left_in_words() {
+        for (who, comment, wanted) in [
+            ("bo@example.org", None, "Approved in the web console"),
+            ("API Client", None, "Approved through the API"),
+            ("API Client", Some("secondlook by:bo"), "Approved in another secondlook"),
+            ("Unknown", None, "Approved at Didit"),
+        ] {
+            let mut gone = details(WORKFLOW, "Approved", &[]);
+            gone.reviews = vec![entry(who, Some("Approved"), comment)];
+            assert_eq!(departure(&gone), wanted);
+        }
+        assert_eq!(departure(&details(WORKFLOW, "Resubmitted", &[])), "Resubmitted at Didit");
+    }
+
+    #[test]
+    fn a_decided_case_is_asked_for_only_when_it_is_back_in_review() {
+        let review = Status::InReview;
+        assert!(worth_asking(&review, None));
+        let mut row = QueueRow {
+            case: details(WORKFLOW, "In Review", &[]).case,
+            state: CaseState::Departed,
+            taken: None,
+            decision: None,
+            note: None,
+        };
+        assert!(worth_asking(&review, Some(&row)));
+        row.state = CaseState::Decided;
+        let id = DecisionId::parse("018f0000-0000-7000-8000-000000000001").unwrap();
+        for state in DeliveryState::ALL {
+            row.decision = Some((id, Disposition::Approve, state));
+            assert_eq!(
+                worth_asking(&review, Some(&row)),
+                state == DeliveryState::Sent,
+                "{state:?}"
+            );
+            assert!(!worth_asking(&Status::Approved, Some(&row)), "{state:?}");
+        }
+    }
+}

@@ -85,9 +85,7 @@ impl Intake {
         let mut round =
             Round { report, started, cutoff, counts, seen: HashSet::new(), stumbles: 0 };
         let limit = self.settings.page_size.clamp(1, 100);
-        let statuses = self.settings.statuses.clone();
-        let warnings = self.settings.warnings.clone();
-        let duplicates = SessionQuery { statuses, warnings, limit, ..SessionQuery::default() };
+        let duplicates = SessionQuery { limit, ..self.duplicates() };
         self.listing(&mut round, &duplicates, SubjectKind::Workflow).await?;
         self.departures(&mut round).await?;
         let saved = SessionQuery { limit, ..SessionQuery::saved_searches(cutoff) };
@@ -97,6 +95,15 @@ impl Intake {
     }
 
     // Listing.
+
+    fn duplicates(&self) -> SessionQuery {
+        let statuses = self.settings.statuses.clone();
+        // Only workflow sessions are ever in review; in any other status there are saved calls too.
+        let mixed = statuses.is_empty() || statuses.iter().any(|s| *s != Status::InReview);
+        let session_type = mixed.then(|| "HOSTED,MIGRATED".to_owned());
+        let warnings = self.settings.warnings.clone();
+        SessionQuery { statuses, warnings, session_type, ..SessionQuery::default() }
+    }
 
     async fn listing(
         &mut self,
@@ -187,10 +194,12 @@ impl Intake {
     // One session.
 
     async fn take_in(&mut self, round: &mut Round<'_>, read: Read) -> Result<(), IntakeError> {
-        let details = match read.answer {
+        let mut details = match read.answer {
             Ok(details) => details,
             Err(error) => return round.setback(read.key, error),
         };
+        // One spelling of the id, the listing's: the same session twice is one case.
+        details.case.key = read.key.clone();
         let mut standing = policy::standing(&self.settings, &details, round.cutoff);
         if matches!(standing, Standing::Case(_)) {
             match self.noted_elsewhere(&details).await {

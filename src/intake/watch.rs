@@ -61,3 +61,29 @@ pub fn pause(interval_ms: i64, failures: u32, asked: Duration, jitter: f64) -> D
     let share = 0.8 + 0.4 * jitter.clamp(0.0, 1.0);
     Duration::from_millis(base).mul_f64(share).max(asked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_round_begins_later_after_each_failure() {
+        let seconds = |interval, failures, asked, jitter| {
+            pause(interval, failures, Duration::from_secs(asked), jitter).as_secs_f64()
+        };
+        for (interval, failures, asked, jitter, wanted) in [
+            (45_000, 0, 0, 0.5, 45.0),
+            (45_000, 0, 0, 0.0, 36.0),
+            (45_000, 0, 0, 1.0, 54.0),
+            (45_000, 1, 0, 0.5, 90.0),
+            (45_000, 2, 0, 0.5, 180.0),
+            (45_000, u32::MAX, 0, 0.5, 600.0),
+            (45_000, 1, 120, 0.5, 120.0),
+            (0, 0, 0, 0.5, 1.0),
+            (i64::MAX, 0, 0, 0.5, 600.0),
+        ] {
+            let found = seconds(interval, failures, asked, jitter);
+            assert!((found - wanted).abs() < 0.001, "{interval} {failures} {asked} {found}");
+        }
+    }
+}

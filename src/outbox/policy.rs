@@ -108,7 +108,7 @@ pub struct Answers {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Write this status to the subject, then read again.
     WriteStatus(Status),
@@ -118,43 +118,23 @@ pub enum Step {
     StatusStands,
     /// Put the target's face on the blocklist.
     List,
-    /// All is done; the note says what.
-    Done {
-        /// What to show.
-        note: String,
-    },
-    /// Somebody decided meanwhile; theirs stays.
-    Conflict {
-        /// The status found.
-        theirs: Status,
-        /// Who and when, in words.
-        by: String,
-    },
-    /// Didit cannot take it; the record stays here.
-    Local {
-        /// Why, in words.
-        why: String,
-    },
-    /// It can never be done.
-    Refuse {
-        /// Why, in words.
-        why: String,
-    },
     /// Didit took it but does not show it yet: read again later.
     Wait {
         /// Why, in words.
         why: String,
     },
+    /// Nothing more can be done: this came of it.
+    End(Settled),
 }
 
 /// The next step of a delivery.
 #[must_use]
 pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &Reading) -> Step {
-    if let Some(step) = never_sent(decision) {
-        return step;
+    if let Some(settled) = never_sent(decision) {
+        return Step::End(settled);
     }
     let Some(intended) = decision.disposition.subject_status() else {
-        return nothing_to_send(decision);
+        return Step::End(nothing_to_send(decision));
     };
     if read.status != intended {
         if progress.status_done || read.trace == Trace::Written {
@@ -168,28 +148,28 @@ pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &R
     if decision.disposition == Disposition::Blocklist && !progress.listed {
         return Step::List;
     }
-    Step::Done { note: done_note(decision, &intended, progress) }
+    Step::End(Settled::Sent { note: done_note(decision, &intended, progress) })
 }
 
 /// Decisions that never leave, whatever Didit says: known before anything is read.
 #[must_use]
-pub fn never_sent(decision: &Decision) -> Option<Step> {
+pub fn never_sent(decision: &Decision) -> Option<Settled> {
     let blocklist = decision.disposition == Disposition::Blocklist;
     if decision.disposition.subject_status().is_none() {
         return Some(nothing_to_send(decision));
     }
     if decision.kind == SubjectKind::Unreachable {
         return Some(if blocklist {
-            refuse("The face cannot be blocklisted: Didit has no session for this subject.")
+            refused("The face cannot be blocklisted: Didit has no session for this subject.")
         } else {
             local("Didit has no session for this subject; the record stays here.")
         });
     }
     (blocklist && decision.target.is_none())
-        .then(|| refuse("The decision names no session to blocklist; decide the case again."))
+        .then(|| refused("The decision names no session to blocklist; decide the case again."))
 }
 
-fn nothing_to_send(decision: &Decision) -> Step {
+fn nothing_to_send(decision: &Decision) -> Settled {
     local(format!("Nothing is sent to Didit for {}.", decision.disposition.word()))
 }
 
@@ -219,7 +199,7 @@ fn intended_status(
         return Step::StatusStands;
     }
     let by = read.theirs.as_deref().unwrap_or("somebody else");
-    Step::Conflict { theirs: read.status.clone(), by: format!("already so, by {by}") }
+    conflict(read, format!("already so, by {by}"))
 }
 
 /// The status found is not the intended one, and ours was never seen there.
@@ -236,7 +216,9 @@ fn other_status(
     }
     if noted {
         return if decision.kind == SubjectKind::SavedSearch {
-            local("Didit keeps the status of this saved search; a review note was posted there.")
+            let why =
+                "Didit keeps the status of this saved search; a review note was posted there.";
+            Step::End(local(why))
         } else {
             overturned(&intended, read)
         };
@@ -248,7 +230,7 @@ fn other_status(
         StatusAnswer::Refused(why) => refused_status(decision, why, answers, read),
         StatusAnswer::NotYet if progress.may_have_written && read.trace == Trace::Hidden => {
             let by = "an answer was lost and the review feed cannot be read; decide again";
-            Step::Conflict { theirs: read.status.clone(), by: by.to_owned() }
+            conflict(read, by.to_owned())
         }
         StatusAnswer::NotYet => Step::WriteStatus(intended),
     }
@@ -257,31 +239,25 @@ fn other_status(
 /// The change itself was refused although the status is the one that was seen.
 fn refused_status(decision: &Decision, why: &str, answers: &Answers, read: &Reading) -> Step {
     if decision.kind != SubjectKind::SavedSearch {
-        return refuse(why);
+        return Step::End(refused(why));
     }
-    if let Some(also) = &answers.note_refused {
-        return local(format!("Didit keeps the status of this saved search, and no note: {also}"));
-    }
-    if read.trace == Trace::Hidden {
-        return local(
-            "Didit keeps the status of this saved search; its notes cannot be read, so none was posted.",
-        );
-    }
-    Step::PostNote
+    let no_note = match &answers.note_refused {
+        Some(also) => also.as_str(),
+        None if read.trace == Trace::Hidden => "its notes cannot be read",
+        None => return Step::PostNote,
+    };
+    let why = "Didit keeps the status of this saved search, and no note was posted";
+    Step::End(local(format!("{why}: {no_note}.")))
 }
 
 fn theirs(read: &Reading) -> Step {
-    let by = read.theirs.clone().unwrap_or_else(|| "somebody else".to_owned());
-    Step::Conflict { theirs: read.status.clone(), by }
+    conflict(read, read.theirs.clone().unwrap_or_else(|| "somebody else".to_owned()))
 }
 
 /// Ours was written, and the status is another one again.
 fn overturned(intended: &Status, read: &Reading) -> Step {
     let by = read.theirs.as_deref().unwrap_or("somebody else");
-    Step::Conflict {
-        theirs: read.status.clone(),
-        by: format!("{by}, after it had been {} by this decision", intended.word()),
-    }
+    conflict(read, format!("{by}, after it had been {} by this decision", intended.word()))
 }
 
 fn done_note(decision: &Decision, intended: &Status, progress: Progress) -> String {
@@ -301,28 +277,16 @@ fn done_note(decision: &Decision, intended: &Status, progress: Progress) -> Stri
     note
 }
 
-fn local(why: impl Into<String>) -> Step {
-    Step::Local { why: why.into() }
+fn conflict(read: &Reading, by: String) -> Step {
+    Step::End(Settled::Conflict { theirs: read.status.clone(), by })
 }
 
-fn refuse(why: impl Into<String>) -> Step {
-    Step::Refuse { why: why.into() }
+fn local(why: impl Into<String>) -> Settled {
+    Settled::Local { why: why.into() }
 }
 
-/// The words for the store, of a step that ends a delivery; `None` for one that goes on.
-#[must_use]
-pub fn settled(step: Step) -> Option<Settled> {
-    match step {
-        Step::Done { note } => Some(Settled::Sent { note }),
-        Step::Conflict { theirs, by } => Some(Settled::Conflict { theirs, by }),
-        Step::Local { why } => Some(Settled::Local { why }),
-        Step::Refuse { why } => Some(Settled::Refused { why }),
-        Step::WriteStatus(_)
-        | Step::PostNote
-        | Step::StatusStands
-        | Step::List
-        | Step::Wait { .. } => None,
-    }
+fn refused(why: impl Into<String>) -> Settled {
+    Settled::Refused { why: why.into() }
 }
 
 /// A call that brought no usable answer, as far as the policy has to know it.
@@ -471,11 +435,18 @@ mod tests {
             Step::PostNote => "post".into(),
             Step::StatusStands => "stands".into(),
             Step::List => "list".into(),
-            Step::Done { .. } => "done".into(),
-            Step::Conflict { theirs, .. } => format!("conflict {}", theirs.word()),
-            Step::Local { .. } => "local".into(),
-            Step::Refuse { .. } => "refuse".into(),
             Step::Wait { .. } => "wait".into(),
+            Step::End(settled) => end(settled),
+        }
+    }
+
+    fn end(settled: &Settled) -> String {
+        match settled {
+            Settled::Sent { .. } => "done".into(),
+            Settled::Conflict { theirs, .. } => format!("conflict {}", theirs.word()),
+            Settled::Local { .. } => "local".into(),
+            Settled::Refused { .. } => "refuse".into(),
+            Settled::Later { .. } => "later".into(),
         }
     }
 
@@ -610,15 +581,11 @@ mod tests {
             (WORKFLOW, Disposition::Skip, "local"),
         ] {
             let step = never_sent(&decision(kind, disposition, R));
-            assert_eq!(
-                step.as_ref().map(word).as_deref(),
-                Some(wanted),
-                "{kind:?} {disposition:?}"
-            );
+            assert_eq!(step.as_ref().map(end).as_deref(), Some(wanted), "{kind:?} {disposition:?}");
         }
         let mut without = decision(WORKFLOW, BLOCKLIST, R);
         without.target = None;
-        assert!(matches!(never_sent(&without), Some(Step::Refuse { .. })));
+        assert!(matches!(never_sent(&without), Some(Settled::Refused { .. })));
         assert_eq!(never_sent(&decision(WORKFLOW, APPROVE, R)), None);
     }
 
@@ -690,23 +657,24 @@ mod tests {
                     assert_eq!(decision.disposition, BLOCKLIST, "{about}");
                     assert!(p.status_done && !p.listed && r.status == intended, "{about}");
                 }
-                Step::Done { .. } => {
+                Step::End(Settled::Sent { .. }) => {
                     assert!(r.status == intended && p.status_done, "{about}");
                     assert!(decision.disposition != BLOCKLIST || p.listed, "{about}");
                 }
-                Step::Conflict { theirs, .. } => {
+                Step::End(Settled::Conflict { theirs, .. }) => {
                     assert_eq!(*theirs, r.status, "{about}");
                     assert!(!(r.status == intended && p.status_done), "{about}");
                     assert!(!(r.status == intended && r.trace == Trace::Written), "{about}");
                 }
-                Step::Local { .. } => {
+                Step::End(Settled::Local { .. }) => {
                     assert_eq!(decision.kind, SEARCH, "{about}");
                     assert_eq!(r.status, decision.seen_status, "{about}");
                 }
-                Step::Refuse { .. } => {
+                Step::End(Settled::Refused { .. }) => {
                     assert!(matches!(a.status, StatusAnswer::Refused(_)), "{about}");
                     assert_eq!(r.status, decision.seen_status, "{about}");
                 }
+                Step::End(Settled::Later { .. }) => panic!("{about}"),
                 Step::Wait { .. } => {
                     assert!(
                         matches!(a.status, StatusAnswer::Written | StatusAnswer::AlreadySo),

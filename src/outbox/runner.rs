@@ -141,7 +141,7 @@ impl Outbox {
             } else if on_the_way.is_empty() {
                 return;
             }
-            let sleep = self.sleep(failed).await;
+            let sleep = self.sleep(failed || self.is_full(&on_the_way)).await;
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
@@ -178,7 +178,7 @@ impl Outbox {
             if on_the_way.is_empty() && (stop.is_cancelled() || self.at_rest(&results).await?) {
                 break;
             }
-            let sleep = self.sleep(false).await;
+            let sleep = self.sleep(self.is_full(&on_the_way)).await;
             tokio::select! {
                 biased;
                 () = &mut ends, if !stop.is_cancelled() => stop.cancel(),
@@ -225,14 +225,18 @@ impl Outbox {
         &'a self,
         on_the_way: &mut FuturesUnordered<OnTheWay<'a>>,
     ) -> Result<(), StoreError> {
-        let Settings { origin, worker, reviewer, parallel, limits, .. } = &self.settings;
-        while on_the_way.len() < (*parallel).clamp(1, 4) {
+        let Settings { origin, worker, reviewer, limits, .. } = &self.settings;
+        while !self.is_full(on_the_way) {
             let now = self.clock.now();
             let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
             let Some(delivery) = taken else { return Ok(()) };
             on_the_way.push(Box::pin(self.deliver(delivery)));
         }
         Ok(())
+    }
+
+    fn is_full(&self, on_the_way: &FuturesUnordered<OnTheWay<'_>>) -> bool {
+        on_the_way.len() >= self.settings.parallel.clamp(1, 4)
     }
 
     async fn deliver(&self, delivery: Delivery) -> Done {
@@ -254,11 +258,12 @@ impl Outbox {
         tell(events, stop, event).await;
     }
 
-    /// How long to sleep unless something happens: until the next row is due.
-    async fn sleep(&self, failed: bool) -> Duration {
+    /// How long to sleep unless something happens: until the next row is due, where one could be
+    /// taken then.
+    async fn sleep(&self, cannot_take: bool) -> Duration {
         let Settings { origin, reviewer, idle_ms, .. } = &self.settings;
         let now = self.clock.now();
-        let due = if failed { None } else { self.store.next_due(origin, reviewer).await.ok() };
+        let due = if cannot_take { None } else { self.store.next_due(origin, reviewer).await.ok() };
         let wait = match due.flatten() {
             Some(due) => due.since(now).min(*idle_ms),
             None => *idle_ms,

@@ -20,7 +20,8 @@ use crate::store::{Delivery, Progress, Settled, Store, StoreError};
 pub struct Limits {
     /// A claim runs out after this many milliseconds.
     pub claim_ms: i64,
-    /// A call is given up after this long.
+    /// A call is given up after this long; a little more than the client's own deadline, which
+    /// knows better whether anything was sent.
     pub request: Duration,
     /// What a claim must outlast a write by, in milliseconds: for clocks that differ a little.
     pub margin_ms: i64,
@@ -28,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { claim_ms: 90_000, request: Duration::from_secs(20), margin_ms: 5_000 }
+        Self { claim_ms: 90_000, request: Duration::from_secs(22), margin_ms: 5_000 }
     }
 }
 
@@ -123,7 +124,7 @@ struct Errand<'a> {
 impl Errand<'_> {
     async fn run(&mut self) -> Result<Settled, End> {
         let decision = &self.delivery.decision;
-        if let Some(settled) = policy::never_sent(decision).and_then(policy::settled) {
+        if let Some(settled) = policy::never_sent(decision) {
             return Ok(settled);
         }
         let mut answers = Answers::default();
@@ -146,10 +147,7 @@ impl Errand<'_> {
                 }
                 Step::List => self.list().await?,
                 Step::Wait { why } => return Err(self.not_shown(why)),
-                Step::Done { note } => return Ok(Settled::Sent { note }),
-                Step::Conflict { theirs, by } => return Ok(Settled::Conflict { theirs, by }),
-                Step::Local { why } => return Ok(Settled::Local { why }),
-                Step::Refuse { why } => return Ok(Settled::Refused { why }),
+                Step::End(settled) => return Ok(settled),
             }
         }
     }
@@ -166,8 +164,8 @@ impl Errand<'_> {
         let status = details.case.status;
         let read = Reading::new(decision, status.clone(), Some(&details.reviews));
         let decided = decision.disposition.subject_status().as_ref() == Some(&status);
-        let enough = !details.reviews.is_empty() && !(decided && read.trace == Trace::None);
-        if enough {
+        let unclear = decided && read.trace == Trace::None;
+        if !details.reviews.is_empty() && !unclear {
             return Ok(read);
         }
         let mut feed = details.reviews;

@@ -1,0 +1,382 @@
+//! One call over HTTP: its place in the budget, its tries, its deadline, its answer within bounds.
+//! The only file that touches the HTTP library, and the only one that shows the key to anybody.
+
+use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Response, multipart, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use super::budget::{Budget, Urgency, Verb};
+use super::client::Settings;
+use super::error::{ApiError, CarriedOut, ErrorKind, Result};
+use super::{read, refusal, retry};
+use crate::domain::Millis;
+
+/// Longest body that is read. A page of 100 rows with their links stays far below.
+const MOST_BYTES: usize = 8 << 20;
+/// Time to connect, out of the time of the whole call.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// No call takes longer, whatever the settings say.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// What goes with a request.
+pub(super) enum Body<'a> {
+    /// Nothing.
+    None,
+    /// JSON.
+    Json(serde_json::Value),
+    /// A form with a file.
+    Form(&'a Form<'a>),
+}
+
+/// A form with a file, made into parts anew for every try.
+pub(super) struct Form<'a> {
+    pub(super) texts: Vec<(&'static str, String)>,
+    /// Field, file name, media type, bytes.
+    pub(super) file: (&'static str, &'a str, &'static str, &'a [u8]),
+}
+
+impl Form<'_> {
+    fn parts(&self) -> reqwest::Result<multipart::Form> {
+        let (field, name, media_type, bytes) = self.file;
+        let file = multipart::Part::bytes(bytes.to_vec()).file_name(name.to_owned());
+        let form = multipart::Form::new().part(field, file.mime_str(media_type)?);
+        let texts = self.texts.iter().cloned();
+        Ok(texts.fold(form, |form, (field, text)| form.text(field, text)))
+    }
+}
+
+/// A request to the API.
+pub(super) struct Call<'a> {
+    method: Method,
+    url: Url,
+    body: Body<'a>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, body: Body::None }
+    }
+
+    pub(super) fn post(url: Url, body: Body<'a>) -> Self {
+        Self { method: Method::POST, url, body }
+    }
+
+    pub(super) fn patch(url: Url, body: Body<'a>) -> Self {
+        Self { method: Method::PATCH, url, body }
+    }
+
+    pub(super) fn delete(url: Url) -> Self {
+        Self { method: Method::DELETE, url, body: Body::None }
+    }
+
+    fn verb(&self) -> Verb {
+        if self.method == Method::GET { Verb::Read } else { Verb::Write }
+    }
+}
+
+/// A successful answer (2xx), in full. Its text holds links and names: it is wiped when dropped.
+pub(super) struct Answer {
+    text: Zeroizing<String>,
+    /// When it had arrived.
+    pub(super) at: Millis,
+}
+
+impl Answer {
+    /// The text as it came.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads an object out of it.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        read::root(&self.text)
+    }
+}
+
+/// The line to the API: connections, key and budget.
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: Url,
+    key: SecretString,
+    timeout: Duration,
+    reads: Mutex<Budget>,
+    writes: Mutex<Budget>,
+}
+
+impl Http {
+    pub(super) fn new(settings: Settings) -> Result<Self> {
+        let base = checked_base(settings.base)?;
+        let wrong = |why: &str| ApiError::new(ErrorKind::Settings, why);
+        if settings.key.expose_secret().is_empty() {
+            return Err(wrong("the API key is empty"));
+        }
+        key_header(&settings.key)
+            .ok_or_else(|| wrong("the API key holds a character no header may"))?;
+        // Somebody else in this process may have installed one; any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(&settings.user_agent)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // What is tried again is decided in `retry` alone.
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT.min(settings.timeout))
+            .https_only(base.scheme() == "https");
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| wrong(&root_cause(&error)))?;
+        Ok(Self {
+            client,
+            base,
+            key: settings.key,
+            timeout: settings.timeout.min(LONGEST),
+            reads: Mutex::new(Budget::new(settings.reads_per_minute)),
+            writes: Mutex::new(Budget::new(settings.writes_per_minute)),
+        })
+    }
+
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(super) fn key(&self) -> &SecretString {
+        &self.key
+    }
+
+    /// The address of a path of the API, with the slash at its end that keeps the API from redirecting.
+    pub(super) fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path).push("");
+        }
+        url
+    }
+
+    /// A link of the server's own, if it stays with the API: same scheme, host and port.
+    pub(super) fn own(&self, link: &str) -> Result<Url> {
+        let protocol = |why: String| ApiError::new(ErrorKind::Protocol, why);
+        let url =
+            Url::parse(link).map_err(|_| protocol("the next page has no address".to_owned()))?;
+        let home = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
+        let host = url.host_str().unwrap_or("(none)");
+        if home(&url) != home(&self.base) || url.host() != self.base.host() || has_user(&url) {
+            return Err(protocol(format!("the next page is on another host: {host}")));
+        }
+        Ok(url)
+    }
+
+    /// Makes a call: waits for a place in the budget, sends, tries again where that is right.
+    pub(super) async fn send(&self, call: &Call<'_>, urgency: Urgency) -> Result<Answer> {
+        let verb = call.verb();
+        let deadline = Instant::now() + self.timeout;
+        let mut tries = 0;
+        loop {
+            self.wait_for_a_place(verb, urgency, deadline).await?;
+            tries += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match self.try_once(call, Some(&self.key), left).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            if let ErrorKind::Limited { after } = error.kind {
+                self.budget(verb, |budget| budget.close(now + after));
+            }
+            let left = deadline.saturating_duration_since(now);
+            match retry::wait(verb, error.kind, tries, left, fastrand::f64()) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for a public path without the key, outside the budget, once. Such paths have no slash at
+    /// their end.
+    pub(super) async fn ask_openly(&self, path: &[&str]) -> Result<()> {
+        let mut url = self.url(path);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty();
+        }
+        self.try_once(&Call::get(url), None, self.timeout).await.map(|_| ())
+    }
+
+    async fn wait_for_a_place(
+        &self,
+        verb: Verb,
+        urgency: Urgency,
+        deadline: Instant,
+    ) -> Result<()> {
+        loop {
+            let now = Instant::now();
+            let Err(wait) = self.budget(verb, |budget| budget.take(now, urgency)) else {
+                return Ok(());
+            };
+            if wait >= deadline.saturating_duration_since(now) {
+                let limited = ErrorKind::Limited { after: wait };
+                return Err(ApiError::new(limited, "the calls of this minute are used up"));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn budget<T>(&self, verb: Verb, act: impl FnOnce(&mut Budget) -> T) -> T {
+        let budget = match verb {
+            Verb::Read => &self.reads,
+            Verb::Write => &self.writes,
+        };
+        // A budget is whole after every step, so a panic elsewhere cannot have broken it.
+        act(&mut budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The text without the key, which a server may send back.
+    fn without_key(&self, text: Zeroizing<String>) -> Zeroizing<String> {
+        let key = self.key.expose_secret();
+        // A word this short is no secret, and taking it out would garble the text.
+        if key.len() < 8 { text } else { Zeroizing::new(text.replace(key, "(key)")) }
+    }
+
+    async fn try_once(
+        &self,
+        call: &Call<'_>,
+        key: Option<&SecretString>,
+        left: Duration,
+    ) -> Result<Answer> {
+        let verb = call.verb();
+        let mut request = self.client.request(call.method.clone(), call.url.clone()).timeout(left);
+        if let Some(header) = key.and_then(key_header) {
+            request = request.header("x-api-key", header);
+        }
+        request = match &call.body {
+            Body::None => request,
+            Body::Json(value) => request.json(value),
+            Body::Form(form) => request.multipart(form.parts().map_err(|e| lost(&e, verb))?),
+        };
+        let response = request.send().await.map_err(|error| lost(&error, verb))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = whole_body(response).await;
+        if !status.is_success() {
+            // Without its words a refusal is still a refusal.
+            let text = self.without_key(body.unwrap_or_default());
+            return Err(refused(status.as_u16(), &headers, &text, verb));
+        }
+        let known = if verb == Verb::Read { CarriedOut::No } else { CarriedOut::Yes };
+        let text = body.map_err(|e| e.with_carried_out(known).with_status(status.as_u16()))?;
+        Ok(Answer { text, at: now() })
+    }
+}
+
+/// An answer to a write has to look like one of the API's: a proxy's page proves nothing.
+pub(super) fn took(answer: &Answer) -> Result<()> {
+    let text = answer.text().trim();
+    if text.is_empty() || serde_json::from_str::<&RawValue>(text).is_ok() {
+        return Ok(());
+    }
+    let why = ApiError::new(ErrorKind::Protocol, "it is not JSON");
+    Err(why.with_carried_out(CarriedOut::Maybe))
+}
+
+/// Whether an address is this machine's.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+fn checked_base(base: Url) -> Result<Url> {
+    let wrong = |why| Err(ApiError::new(ErrorKind::Settings, why));
+    match base.scheme() {
+        "https" => {}
+        "http" if is_loopback(&base) => {}
+        "http" => return wrong("the base URL must be https, because the API key goes there"),
+        _ => return wrong("the base URL must begin with https"),
+    }
+    if has_user(&base) || base.query().is_some() || base.fragment().is_some() {
+        return wrong("the base URL must hold no user, no query and no fragment");
+    }
+    Ok(base)
+}
+
+fn key_header(key: &SecretString) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(key.expose_secret()).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+async fn whole_body(mut response: Response) -> Result<Zeroizing<String>> {
+    let too_long = || ApiError::new(ErrorKind::Protocol, "it is longer than 8 MiB");
+    let announced =
+        response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > MOST_BYTES) {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e, Verb::Read))? {
+        if bytes.len() + chunk.len() > MOST_BYTES {
+            return Err(too_long());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| ApiError::new(ErrorKind::Protocol, "it is not UTF-8"))?;
+    Ok(Zeroizing::new(text))
+}
+
+fn refused(status: u16, headers: &HeaderMap, body: &str, verb: Verb) -> ApiError {
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let location = header(LOCATION).and_then(|text| Url::parse(text).ok());
+    let refusal = refusal::Refusal {
+        status,
+        retry_after: header(RETRY_AFTER),
+        location: location.as_ref().and_then(Url::host_str),
+        body,
+    };
+    refusal::read(&refusal, verb)
+}
+
+/// An error of the line. A connection that never stood carried nothing.
+fn lost(error: &reqwest::Error, verb: Verb) -> ApiError {
+    let kind = match error {
+        e if e.is_builder() => ErrorKind::Settings,
+        e if e.is_connect() => ErrorKind::Network,
+        e if e.is_timeout() => ErrorKind::Timeout,
+        _ => ErrorKind::Network,
+    };
+    let nothing_sent = error.is_builder() || error.is_connect();
+    let carried_out = match verb {
+        Verb::Write if !nothing_sent => CarriedOut::Maybe,
+        _ => CarriedOut::No,
+    };
+    ApiError::new(kind, root_cause(error)).with_carried_out(carried_out)
+}
+
+/// The innermost reason: the outer ones repeat the address.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| "the request could not be made".to_owned(), ToString::to_string)
+}
