@@ -28,3 +28,4 @@
 pub mod didit;
 pub mod domain;
 pub mod input;
+pub mod sim;
