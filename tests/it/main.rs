@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod didit;
+mod didit_sim;
 mod postgres;
+mod sim;
 mod store;
 mod store_laws;
 mod store_races;
