@@ -253,7 +253,7 @@ impl Shell {
         let Ok(mut signals) = Signals::new() else { return Exit::Gone };
         // A forced protocol is drawn at once; else characters are, until the terminal has answered.
         self.choose_drawing();
-        let _ = self.writer.ask(term::questions(false), 0);
+        let _ = self.writer.ask(term::questions(&self.environment, false), 0);
         loop {
             self.draw();
             self.follow_wants();
@@ -352,7 +352,7 @@ impl Shell {
         let at = self.clock.at(arrival.at);
         match arrival.heard {
             Heard::Key(key) => self.update(Event::Key { key, at, burst: arrival.burst }),
-            Heard::Paste { text } => self.update(Event::Paste { text, at }),
+            Heard::Paste { text, .. } => self.update(Event::Paste { text, at }),
             Heard::FocusGained => self.update(Event::Focus(true)),
             Heard::FocusLost => self.update(Event::Focus(false)),
             Heard::Answer(answer) => {
@@ -363,7 +363,7 @@ impl Shell {
                 self.probe.heard(&answer);
                 if self.probe.wants_outside() {
                     self.probe.asked_outside();
-                    let _ = self.writer.ask(term::questions(true), 0);
+                    let _ = self.writer.ask(term::questions(&self.environment, true), 0);
                 }
                 // Late answers count too: the decision is made again.
                 if self.probe.complete() && !known {
