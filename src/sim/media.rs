@@ -74,12 +74,12 @@ fn answer_of(faults: &[Fault]) -> Option<Reply> {
 
 /// The picture with its fault, if one was set for it.
 fn bent(picture: Picture, faults: &[Fault]) -> Picture {
-    let broken = faults.iter().find_map(|fault| match fault {
-        Fault::Picture(breakage) => Some(*breakage),
+    let wanted = faults.iter().find_map(|fault| match fault {
+        Fault::Picture(broken) => Some(*broken),
         _ => None,
     });
-    match broken {
-        Some(breakage) => picture.coded(Coding::Broken(breakage)),
+    match wanted {
+        Some(broken) => picture.coded(Coding::Broken(broken)),
         None => picture,
     }
 }

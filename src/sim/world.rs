@@ -7,6 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::faces::Broken;
+
 /// How a drawn picture is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coding {
@@ -21,22 +23,7 @@ pub enum Coding {
     /// JPEG stored turned, with the EXIF orientation (1 to 8) that sets it right.
     Turned(u8),
     /// Not a picture that can be shown.
-    Broken(Breakage),
-}
-
-/// What is wrong with a picture's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Breakage {
-    /// The file ends in the middle.
-    Truncated,
-    /// Bytes that are no image, under an image's content type.
-    Noise,
-    /// An HTML page under an image's content type.
-    Html,
-    /// A small file that claims enormous sides.
-    Bomb,
-    /// No bytes at all.
-    Empty,
+    Broken(Broken),
 }
 
 /// A face to draw: a person, or somebody who looks like them.
@@ -81,11 +68,14 @@ impl Picture {
         Self::Drawn { face, shot, beside: None, coding: Coding::Jpeg }
     }
 
-    /// The same picture stored in another way; bytes handed in stay as they are.
+    /// The same picture stored in another way; bytes handed in stay as they are, unless they are to
+    /// be broken.
     #[must_use]
     pub fn coded(mut self, new: Coding) -> Self {
-        if let Self::Drawn { coding, .. } = &mut self {
-            *coding = new;
+        match (&mut self, new) {
+            (Self::Drawn { coding, .. }, _) => *coding = new,
+            (Self::Bytes(..), Coding::Broken(_)) => return Self::of(Face::of(0), 0).coded(new),
+            (Self::Bytes(..), _) => {}
         }
         self
     }
