@@ -1,3 +1,5 @@
 //! The `secondlook` command: see the library's documentation.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    secondlook::cli::main()
+}

@@ -1,0 +1,76 @@
+//! `review` and `demo`: the console, on the real API or on the simulated one.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::super::args::Args;
+use super::super::error::{CliError, Exit};
+use super::super::output::say;
+use super::super::wire::Setup;
+use crate::core;
+use crate::didit::{self, Client};
+use crate::shell::{self, Console};
+use crate::sim::{Options, Sim, World};
+use crate::store::MemoryStore;
+
+/// Opens the console on the real API.
+pub async fn review(args: &Args) -> Result<Exit, CliError> {
+    needs_terminal()?;
+    let setup = Setup::load(args)?;
+    let client = setup.client().await?;
+    let store = setup.open_store().await?;
+    let place = Url::parse(&setup.config.didit.base_url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_default();
+    let parts = setup.parts(store, client, &place).await?;
+    let ended = shell::run(parts).await?;
+    Ok(farewell(ended))
+}
+
+/// Opens the console on the simulated API, with nothing on disk and nothing beyond loopback.
+pub async fn demo(args: &Args, cases: u32, seed: u64) -> Result<Exit, CliError> {
+    needs_terminal()?;
+    let setup = Setup::load(args)?;
+    let world = World::seeded(seed, usize::try_from(cases).unwrap_or(usize::MAX), jiff::Timestamp::now());
+    let options = Options { seed, ..Options::default() };
+    let sim = Sim::start(world, options).await.map_err(|error| {
+        CliError::failed(format!("the simulator cannot listen on loopback: {error}"))
+    })?;
+    let base = Url::parse(sim.base_url()).map_err(|error| CliError::failed(error.to_string()))?;
+    let client = Client::new(didit::Settings::new(base, sim.api_key().to_owned().into()))?;
+    let parts = setup.parts(Arc::new(MemoryStore::new()), client, "DEMO").await?;
+    let ended = shell::run(parts).await;
+    sim.shutdown().await;
+    farewell_demo(ended?);
+    Ok(Exit::Done)
+}
+
+fn needs_terminal() -> Result<(), CliError> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(CliError::new(
+        Exit::Usage,
+        "the console needs a terminal, and standard input or output is none",
+        "Run it in a terminal, over SSH with `ssh -t`; scripts use `secondlook queue` and `decide`",
+    ))
+}
+
+fn farewell(ended: Console) -> Exit {
+    if ended.exit == core::Exit::Quit && ended.unsent > 0 {
+        say(&format!(
+            "{} decision(s) are still held or on their way; `secondlook outbox flush` sends them.",
+            ended.unsent
+        ));
+    }
+    Exit::Done
+}
+
+fn farewell_demo(ended: Console) {
+    if ended.exit == core::Exit::Quit {
+        say("That was the demo: nothing was stored and nothing left this machine.");
+    }
+}

@@ -1,0 +1,234 @@
+//! `decide`: a decision without the screen, by the same rules: leased, read fresh, held, recorded.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::args::{Args, Verdict};
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line};
+use super::super::wire::{self, Setup};
+use super::Desk;
+use crate::core::{Interlock, TargetLine};
+use crate::domain::{
+    Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged, Judgement, Lease,
+    LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
+};
+use crate::shell::{is_dead, worker_id};
+
+/// What was asked.
+pub struct Wanted {
+    /// The case, by id or number.
+    pub case: String,
+    /// What is to happen.
+    pub verdict: Verdict,
+    /// Why, in a word.
+    pub reason: Option<String>,
+    /// Why, in a sentence.
+    pub comment: Option<String>,
+    /// The number of the blocklist target.
+    pub target: Option<u64>,
+}
+
+/// What came of it, as JSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    decision: Option<String>,
+    case: &'a str,
+    disposition: &'static str,
+    state: &'static str,
+    due: Option<i64>,
+}
+
+/// How long the lease lasts that the command takes, milliseconds.
+const LEASE_MS: i64 = 60_000;
+
+/// Decides.
+pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
+    let reason = wanted.reason.as_deref().map(reason).transpose()?;
+    if (wanted.verdict == Verdict::Blocklist) != wanted.target.is_some() {
+        return Err(CliError::new(
+            Exit::Usage,
+            "blocklist needs --target NUMBER, and nothing else takes it",
+            "Name the session whose face is to be listed by its number",
+        ));
+    }
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let row = desk.find(&wanted.case).await?;
+    let lease = lease(&desk, &setup, &row).await?;
+    let result = under_lease(args, &setup, &desk, &wanted, reason, &row, &lease).await;
+    // Given back when nothing was decided; a decision has ended it.
+    desk.store.release(&lease).await?;
+    desk.store.close().await;
+    result
+}
+
+async fn under_lease(
+    args: &Args,
+    setup: &Setup,
+    desk: &Desk,
+    wanted: &Wanted,
+    reason: Option<Reason>,
+    row: &QueueRow,
+    lease: &Lease,
+) -> Result<Exit, CliError> {
+    if wanted.verdict == Verdict::Skip {
+        desk.store.skip(lease, wire::now()).await?;
+        return Ok(said(args, None, row, "skip", "open", None));
+    }
+    let details = desk.client.decision(&row.case.key, row.case.kind).await?;
+    in_review(setup, &details)?;
+    let decision = form(setup, wanted, reason, row, &details)?;
+    let now = wire::now();
+    let held_until = now.plus(setup.undo_ms());
+    desk.store.decide(lease, &decision, held_until, now).await?;
+    let local = decision.disposition == Disposition::Escalate
+        || details.case.kind == SubjectKind::Unreachable;
+    let state = if local { DeliveryState::Local } else { DeliveryState::Held };
+    let due = (!local).then_some(held_until);
+    Ok(said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due))
+}
+
+fn said(
+    args: &Args,
+    decision: Option<DecisionId>,
+    row: &QueueRow,
+    disposition: &'static str,
+    state: &'static str,
+    due: Option<Millis>,
+) -> Exit {
+    if args.json {
+        let decision = decision.map(|id| id.to_string());
+        let case = row.case.key.as_str();
+        json(&Row { decision, case, disposition, state, due: due.map(|due| due.0) });
+    } else {
+        let id = decision.map(|id| format!(" decision {id}")).unwrap_or_default();
+        line(&format!("{} {disposition}: {state}{id}", row.case.name()));
+    }
+    Exit::Done
+}
+
+fn reason(word: &str) -> Result<Reason, CliError> {
+    Reason::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = Reason::ALL.iter().map(|(_, reason)| reason.word()).collect();
+        CliError::new(Exit::Usage, "there is no such reason", format!("Use {}", known.join(", ")))
+    })
+}
+
+async fn lease(desk: &Desk, setup: &Setup, row: &QueueRow) -> Result<Lease, CliError> {
+    let holder = Holder { reviewer: setup.reviewer.clone(), worker: worker_id() };
+    let ask = || desk.store.lease(&desk.origin, &row.case.key, &holder, wire::now(), LEASE_MS);
+    let mut answer = ask().await?;
+    if let LeaseAnswer::Taken(taken) = &answer
+        && is_dead(&taken.worker)
+    {
+        desk.store.bury(&taken.worker, wire::now()).await?;
+        answer = ask().await?;
+    }
+    let name = row.case.name();
+    match answer {
+        LeaseAnswer::Yours(lease) => Ok(lease),
+        LeaseAnswer::Taken(taken) => Err(CliError::new(
+            Exit::Conflict,
+            format!("{} has {name} on the screen", taken.reviewer.name),
+            "Wait until it is free, or decide it there",
+        )),
+        LeaseAnswer::Closed(state) => Err(CliError::new(
+            Exit::Conflict,
+            format!("{name} is {} already", state.word()),
+            "See `secondlook history`",
+        )),
+        LeaseAnswer::Unknown => Err(CliError::new(
+            Exit::Nothing,
+            format!("{name} is not in the queue any more"),
+            "See `secondlook queue list`",
+        )),
+    }
+}
+
+/// Refuses when somebody decided at Didit meanwhile.
+fn in_review(setup: &Setup, details: &Details) -> Result<(), CliError> {
+    let case = &details.case;
+    if case.kind != SubjectKind::Workflow || setup.statuses().contains(&case.status) {
+        return Ok(());
+    }
+    Err(CliError::new(
+        Exit::Conflict,
+        format!("{} is {} at Didit by now; nothing was decided", case.name(), case.status.word()),
+        "`secondlook sync` takes it out of the queue",
+    ))
+}
+
+fn form(
+    setup: &Setup,
+    wanted: &Wanted,
+    reason: Option<Reason>,
+    row: &QueueRow,
+    details: &Details,
+) -> Result<Decision, CliError> {
+    let case = &details.case;
+    let (disposition, judgement) = match wanted.verdict {
+        Verdict::Approve => (Disposition::Approve, Some(Judgement::Different)),
+        Verdict::Reject => (Disposition::Reject, None),
+        Verdict::Blocklist => (Disposition::Blocklist, None),
+        Verdict::Escalate => (Disposition::Escalate, None),
+        Verdict::Skip => (Disposition::Skip, None),
+    };
+    if disposition == Disposition::Approve && case.set_aside > 0 {
+        return Err(CliError::new(
+            Exit::Failed,
+            format!("{} candidate(s) of {} could not be read", case.set_aside, case.name()),
+            "Reject or escalate it, or look at it in the Didit console",
+        ));
+    }
+    let target = wanted.target.map(|number| target(details, number)).transpose()?;
+    Ok(Decision {
+        id: DecisionId(Uuid::now_v7()),
+        case: case.key.clone(),
+        session_number: case.session_number.or(row.case.session_number),
+        kind: case.kind,
+        disposition,
+        judgements: case
+            .must_judge(&setup.bands())
+            .map(|place| Judged {
+                place,
+                session_id: case.candidates[place].session_id.clone(),
+                judgement,
+            })
+            .collect(),
+        reason,
+        comment: wanted.comment.clone().filter(|c| !c.trim().is_empty()),
+        target,
+        reviewer: setup.reviewer.clone(),
+        seen_status: case.status.clone(),
+        at: wire::now(),
+        receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
+        replaces: None,
+    })
+}
+
+/// The interlock's own rules, the number given in place of typed.
+fn target(details: &Details, number: u64) -> Result<Target, CliError> {
+    let lock = Interlock::open(details);
+    let refuse = |why: &str| {
+        CliError::new(
+            Exit::Failed,
+            format!("session {number} cannot be put on the blocklist: {why}"),
+            "Nothing was decided; see `secondlook queue show`",
+        )
+    };
+    let line: &TargetLine = lock
+        .targets
+        .iter()
+        .find(|line| line.session_number == Some(number))
+        .ok_or_else(|| refuse("it is neither the subject nor a candidate of this case"))?;
+    match (&line.refused, &line.session_id) {
+        (Some(why), _) => Err(refuse(why)),
+        (None, None) => Err(refuse("it has no session")),
+        (None, Some(id)) => Ok(Target {
+            session_id: id.clone(),
+            session_number: Some(number),
+            is_subject: line.is_subject,
+        }),
+    }
+}

@@ -1,0 +1,168 @@
+//! `doctor`: looks at what the program stands on and says what to mend.
+
+use std::io::IsTerminal;
+
+use serde::Serialize;
+
+use super::super::args::Args;
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line};
+use super::super::paths::Paths;
+use super::super::wire::{Setup, VARIABLES, origin};
+use crate::didit::ErrorKind;
+use crate::domain::Status;
+use crate::term;
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One line of the report.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    verdict: Verdict,
+    text: String,
+}
+
+fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Check {
+    Check { check, verdict, text: text.into() }
+}
+
+/// Looks at everything; exit code 1 when something fails.
+pub async fn doctor(args: &Args) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let mut checks = vec![configuration(args), environment(), reviewer(&setup), terminal()];
+    checks.push(store(&setup).await);
+    checks.extend(api(&setup).await);
+    for check in &checks {
+        if args.json {
+            json(check);
+        } else {
+            let word = match check.verdict {
+                Verdict::Ok => "ok  ",
+                Verdict::Warn => "warn",
+                Verdict::Fail => "FAIL",
+            };
+            line(&format!("{word}  {:<14} {}", check.check, check.text));
+        }
+    }
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn configuration(args: &Args) -> Check {
+    let named = args.config.clone().or_else(|| Paths::find().ok().map(|paths| paths.config()));
+    let text = match named {
+        Some(path) if path.exists() => format!("{} is read", path.display()),
+        Some(path) => format!("defaults; {} would be read", path.display()),
+        None => "defaults; there is no home directory".to_owned(),
+    };
+    check("configuration", Verdict::Ok, text)
+}
+
+/// Names only: a value may be a secret.
+fn environment() -> Check {
+    let set: Vec<&str> =
+        VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
+    let text = if set.is_empty() { "nothing set".to_owned() } else { format!("set: {}", set.join(", ")) };
+    check("environment", Verdict::Ok, text)
+}
+
+fn reviewer(setup: &Setup) -> Check {
+    let who = &setup.reviewer;
+    let text = format!("{} ({})", who.name, who.id);
+    if who.id.0.starts_with("ssh:") {
+        return check("reviewer", Verdict::Ok, text);
+    }
+    check(
+        "reviewer",
+        Verdict::Ok,
+        format!("{text}; with `ExposeAuthInfo yes` in sshd_config it would be the SSH key"),
+    )
+}
+
+fn terminal() -> Check {
+    if !std::io::stdin().is_terminal() {
+        return check("terminal", Verdict::Warn, "standard input is no terminal: no console here");
+    }
+    match term::open().and_then(term::size) {
+        Ok(size) => {
+            let pixels = if size.width == 0 {
+                "no pixel size told".to_owned()
+            } else {
+                format!("{}x{} pixels", size.width, size.height)
+            };
+            let cells = (size.columns, size.rows);
+            let small = cells.0 < crate::tui::SMALLEST.0 || cells.1 < crate::tui::SMALLEST.1;
+            let verdict = if small { Verdict::Warn } else { Verdict::Ok };
+            check("terminal", verdict, format!("{}x{} cells, {pixels}", cells.0, cells.1))
+        }
+        Err(error) => check("terminal", Verdict::Warn, format!("its size cannot be asked: {error}")),
+    }
+}
+
+async fn store(setup: &Setup) -> Check {
+    match setup.open_store().await {
+        Ok(store) => {
+            let text = store.describe();
+            store.close().await;
+            check("store", Verdict::Ok, text)
+        }
+        Err(error) => check("store", Verdict::Fail, error.to_string()),
+    }
+}
+
+async fn api(setup: &Setup) -> Vec<Check> {
+    let client = match setup.client().await {
+        Ok(client) => client,
+        Err(error) => return vec![check("key", Verdict::Fail, error.to_string())],
+    };
+    let mut checks = Vec::new();
+    checks.push(match client.health().await {
+        Ok(()) => check("network", Verdict::Ok, format!("{} answers", setup.config.didit.base_url)),
+        Err(error) => check("network", Verdict::Fail, format!("{error} {}", error.hint())),
+    });
+    let query = crate::didit::SessionQuery::duplicates(vec![Status::InReview]);
+    checks.push(match client.sessions(&query).await {
+        Ok(page) => check("key", Verdict::Ok, key_text(page.count)),
+        Err(error) if error.kind == ErrorKind::Network => {
+            check("key", Verdict::Warn, "cannot be tried without the network")
+        }
+        Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
+    });
+    if let Ok(store) = setup.open_store().await {
+        checks.push(origin_check(store.as_ref(), &client).await);
+        store.close().await;
+    }
+    checks
+}
+
+fn key_text(count: u64) -> String {
+    format!("accepted; {count} session(s) in review for a duplicate face")
+}
+
+async fn origin_check(
+    store: &dyn crate::store::Store,
+    client: &crate::didit::Client,
+) -> Check {
+    match origin(store, client).await {
+        Ok(origin) => match store.tally(&origin).await {
+            Ok(tally) => check(
+                "queue",
+                Verdict::Ok,
+                format!(
+                    "open {}, escalated {}, strong only {}, decided {}",
+                    tally.open, tally.escalated, tally.left, tally.decided
+                ),
+            ),
+            Err(error) => check("queue", Verdict::Fail, error.to_string()),
+        },
+        Err(error) => check("queue", Verdict::Fail, error.to_string()),
+    }
+}

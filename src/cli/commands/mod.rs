@@ -1,0 +1,117 @@
+//! One file a command.
+
+mod console;
+mod decide;
+mod doctor;
+mod generate;
+mod outbox;
+mod queue;
+mod sim;
+mod sync;
+
+use std::sync::Arc;
+
+use super::args::{Args, Command};
+use super::error::{CliError, Exit};
+use super::wire::{self, Setup};
+use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
+use crate::store::Store;
+
+/// Does what the arguments ask.
+///
+/// # Errors
+/// A sentence and an exit code.
+pub async fn run(args: Args) -> Result<Exit, CliError> {
+    match &args.command {
+        Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
+        None | Some(Command::Review) => console::review(&args).await,
+        Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Queue(what)) => queue::queue(&args, what).await,
+        Some(Command::Decide { case, disposition, reason, comment, target }) => {
+            let wanted = decide::Wanted {
+                case: case.clone(),
+                verdict: *disposition,
+                reason: reason.clone(),
+                comment: comment.clone(),
+                target: *target,
+            };
+            decide::decide(&args, wanted).await
+        }
+        Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
+        Some(Command::History { limit }) => outbox::history(&args, *limit).await,
+        Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
+        Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
+            let options = sim::Wanted {
+                port: *port,
+                media_port: *media_port,
+                cases: *cases,
+                seed: *seed,
+                link_life: *link_life,
+            };
+            sim::sim(&args, &options).await
+        }
+        Some(Command::Doctor) => doctor::doctor(&args).await,
+        Some(Command::Keys) => generate::keys(&args),
+        Some(Command::Completions { shell }) => generate::completions(*shell),
+        Some(Command::Man) => generate::man(),
+    }
+}
+
+/// A store and whose rows in it: what the commands for scripts work on.
+struct Desk {
+    store: Arc<dyn Store>,
+    origin: Origin,
+    client: crate::didit::Client,
+}
+
+impl Desk {
+    async fn open(setup: &Setup) -> Result<Self, CliError> {
+        let client = setup.client().await?;
+        let store = setup.open_store().await?;
+        let origin = wire::origin(store.as_ref(), &client).await?;
+        Ok(Self { store, origin, client })
+    }
+
+    /// Finds a case by its session id or its number.
+    async fn find(&self, name: &str) -> Result<QueueRow, CliError> {
+        let name = name.trim_start_matches('#');
+        let unknown = || {
+            CliError::new(
+                Exit::Nothing,
+                format!("there is no case {}", crate::domain::printable(name, 64)),
+                "See `secondlook queue list`, or bring new ones in with `secondlook sync`",
+            )
+        };
+        let now = wire::now();
+        if let Ok(number) = name.parse::<u64>() {
+            let query = QueueQuery {
+                states: ALL_STATES.to_vec(),
+                filter: name.to_owned(),
+                offset: 0,
+                limit: 1_000,
+            };
+            let page = self.store.queue(&self.origin, &query, now).await?;
+            let mut found =
+                page.rows.into_iter().filter(|row| row.case.session_number == Some(number));
+            return match (found.next(), found.next()) {
+                (Some(row), None) => Ok(row),
+                (Some(_), Some(_)) => Err(CliError::new(
+                    Exit::Usage,
+                    format!("several cases have the number {number}"),
+                    "Name the case by its session id",
+                )),
+                (None, _) => Err(unknown()),
+            };
+        }
+        let key = SessionId::parse(name).map_err(|_| unknown())?;
+        self.store.case(&self.origin, &key, now).await?.ok_or_else(unknown)
+    }
+}
+
+const ALL_STATES: [CaseState; 5] = [
+    CaseState::Open,
+    CaseState::Escalated,
+    CaseState::Left,
+    CaseState::Departed,
+    CaseState::Decided,
+];

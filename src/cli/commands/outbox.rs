@@ -1,0 +1,229 @@
+//! `outbox list`, `outbox flush`, `history` and `undo`: what is on its way and what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::super::args::{Args, Outbox as What};
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line, say, table};
+use super::super::wire::{self, Setup};
+use super::Desk;
+use super::sync::stop_on_signals;
+use crate::core::{clock, date};
+use crate::domain::{
+    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone,
+};
+use crate::outbox::{Flushed, Outbox, Settings};
+use crate::shell::{SystemClock, is_dead, worker_id};
+
+/// A decision on its way, as JSON. The names are part of the contract with scripts.
+#[derive(Serialize)]
+struct OnItsWay<'a> {
+    decision: String,
+    case: &'a str,
+    disposition: &'static str,
+    state: &'static str,
+    attempts: u32,
+    due: String,
+    note: Option<&'a str>,
+}
+
+/// A decision and what became of it, as JSON. The names are part of the contract with scripts.
+#[derive(Serialize)]
+struct Past<'a> {
+    decision: String,
+    case: &'a str,
+    session_number: Option<u64>,
+    disposition: &'static str,
+    state: &'static str,
+    target: Option<&'a str>,
+    reviewer: &'a str,
+    at: String,
+    reason: Option<&'static str>,
+    note: Option<&'a str>,
+}
+
+/// Lists or sends.
+pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let result = match what {
+        What::List => list(args, &desk).await,
+        What::Flush { within } => flush(args, &setup, &desk, *within).await,
+    };
+    desk.store.close().await;
+    result
+}
+
+async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
+    let states = DeliveryState::ALL.into_iter().filter(|state| state.is_open()).collect();
+    let query = HistoryQuery { states, ..HistoryQuery::default() };
+    let mut rows = desk.store.history(&desk.origin, &query).await?;
+    // What is sent next comes first.
+    rows.sort_by_key(|row| (row.due, row.decision.id));
+    if args.json {
+        for row in &rows {
+            json(&OnItsWay {
+                decision: row.decision.id.to_string(),
+                case: row.decision.case.as_str(),
+                disposition: row.decision.disposition.word(),
+                state: row.state.word(),
+                attempts: row.attempts,
+                due: timestamp(row.due),
+                note: row.note.as_deref(),
+            });
+        }
+        return Ok(Exit::Done);
+    }
+    let cells = rows.iter().map(|row| {
+        vec![
+            name(row),
+            row.decision.disposition.word().to_owned(),
+            row.state.word().to_owned(),
+            row.attempts.to_string(),
+            timestamp(row.due),
+            row.decision.id.to_string(),
+            row.note.clone().unwrap_or_default(),
+        ]
+    });
+    let head = ["case", "disposition", "state", "attempts", "due", "decision", "note"];
+    table(&head, &cells.collect::<Vec<_>>());
+    Ok(Exit::Done)
+}
+
+async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<Exit, CliError> {
+    let worker = worker_id();
+    let settings = Settings::new(desk.origin.clone(), worker, setup.reviewer.id.clone());
+    let clock = Arc::new(SystemClock::new());
+    let outbox = Outbox::new(desk.store.clone(), desk.client.clone(), clock, settings);
+    outbox.bury(is_dead).await?;
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    let flushed = outbox.flush(Duration::from_secs(within), &stop).await?;
+    report(args, desk, &flushed).await
+}
+
+async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
+    for (decision, ..) in &flushed.settled {
+        let query = HistoryQuery { decision: Some(*decision), ..HistoryQuery::default() };
+        for row in desk.store.history(&desk.origin, &query).await? {
+            print(args, &row);
+        }
+    }
+    let settled = || flushed.settled.iter().map(|(.., settled)| settled);
+    let bad = |s: &Settled| matches!(s, Settled::Refused { .. } | Settled::Later { .. });
+    let done = settled().filter(|s| matches!(s, Settled::Sent { .. } | Settled::Local { .. })).count();
+    let failed = settled().any(bad) || !flushed.open.is_empty();
+    let conflicts = settled().any(|s| matches!(s, Settled::Conflict { .. }));
+    if !flushed.open.is_empty() {
+        say(&format!(
+            "{} decision(s) are still on their way; `secondlook outbox list` says why.",
+            flushed.open.len()
+        ));
+    }
+    Ok(match (failed, conflicts, done) {
+        (false, false, _) => Exit::Done,
+        (false, true, 0) => Exit::Conflict,
+        (true, false, 0) if flushed.open.is_empty() => Exit::Failed,
+        (true, false, 0) => Exit::Network,
+        _ => Exit::Partly,
+    })
+}
+
+/// Prints what was decided.
+pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let query = HistoryQuery { limit, ..HistoryQuery::default() };
+    let rows = desk.store.history(&desk.origin, &query).await?;
+    if args.json {
+        rows.iter().for_each(|row| print(args, row));
+    } else {
+        let cells = rows.iter().map(|row| {
+            vec![
+                timestamp(row.decision.at),
+                name(row),
+                row.decision.disposition.word().to_owned(),
+                row.state.word().to_owned(),
+                row.decision.reviewer.name.clone(),
+                row.decision.id.to_string(),
+                row.note.clone().unwrap_or_default(),
+            ]
+        });
+        let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
+        table(&head, &cells.collect::<Vec<_>>());
+    }
+    desk.store.close().await;
+    Ok(Exit::Done)
+}
+
+fn print(args: &Args, row: &HistoryRow) {
+    let d = &row.decision;
+    if !args.json {
+        let note = row.note.as_deref().unwrap_or_default();
+        line(&format!("{} {}: {} {note}", name(row), d.disposition.word(), row.state.word()));
+        return;
+    }
+    json(&Past {
+        decision: d.id.to_string(),
+        case: d.case.as_str(),
+        session_number: d.session_number,
+        disposition: d.disposition.word(),
+        state: row.state.word(),
+        target: d.target.as_ref().map(|target| target.session_id.as_str()),
+        reviewer: &d.reviewer.name,
+        at: timestamp(d.at),
+        reason: d.reason.map(crate::domain::Reason::word),
+        note: row.note.as_deref(),
+    });
+}
+
+/// Takes a decision back.
+pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
+    let id = DecisionId::parse(decision).map_err(|_| {
+        CliError::new(Exit::Usage, "that is no decision's id", "`secondlook history` prints them")
+    })?;
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
+    desk.store.close().await;
+    match undone {
+        Undone::TakenBack(case) => {
+            if args.json {
+                json(&serde_json::json!({"decision": id.to_string(), "case": case.as_str(), "state": "undone"}));
+            } else {
+                line(&format!("{} taken back; nothing has left", case));
+            }
+            Ok(Exit::Done)
+        }
+        Undone::NotHeld(state) => Err(CliError::new(
+            Exit::Conflict,
+            format!("the decision is {} already; nothing was touched", state.word()),
+            "Open its case again in the console's history",
+        )),
+        Undone::NotYours => Err(CliError::new(
+            Exit::Auth,
+            "the decision is another reviewer's; nothing was touched",
+            "Only who decided can take it back",
+        )),
+        Undone::Unknown => Err(CliError::new(
+            Exit::Nothing,
+            "there is no such decision",
+            "`secondlook history` prints them",
+        )),
+    }
+}
+
+fn name(row: &HistoryRow) -> String {
+    row.decision
+        .session_number
+        .map_or_else(|| row.decision.case.to_string(), |number| format!("#{number}"))
+}
+
+/// RFC 3339 in UTC, whole seconds.
+fn timestamp(at: Millis) -> String {
+    date(at).map_or_else(|| "-".to_owned(), |day| format!("{day}T{}Z", clock(at)))
+}

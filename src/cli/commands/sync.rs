@@ -1,0 +1,104 @@
+//! `sync`: flagged cases into the store, without the screen.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::super::args::Args;
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line, say};
+use super::super::wire::Setup;
+use super::Desk;
+use crate::intake::{Counts, Intake, IntakeError, Notice};
+use crate::shell::SystemClock;
+
+/// One line of the result. The names are part of the contract with scripts.
+#[derive(Serialize)]
+struct Row {
+    seen: u64,
+    queued: u64,
+    updated: u64,
+    left: u64,
+    set_aside: u64,
+    departed: u64,
+}
+
+/// Pulls once, or goes on until stopped.
+pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let clock = Arc::new(SystemClock::new());
+    let mut intake = Intake::new(
+        desk.store.clone(),
+        &desk.client,
+        clock,
+        desk.origin.clone(),
+        setup.intake(),
+    );
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    let as_json = args.json || !std::io::stdout().is_terminal();
+    let report = move |notice: Notice| match notice {
+        Notice::SetAside { session, why } => {
+            let session = session.map_or_else(|| "an item".to_owned(), |id| id.to_string());
+            say(&format!("set aside: {session}: {why}"));
+        }
+        Notice::Pulled(counts) => print(&counts, as_json),
+        Notice::Failed(error) => say(&format!("secondlook: {error}; trying again.")),
+        Notice::Departed { case, why } => say(&format!("left the queue: {case}: {why}")),
+        Notice::Progress(_) => {}
+    };
+    let result = if watch {
+        intake.watch(&report, &Notify::new(), &stop).await;
+        Ok(Exit::Done)
+    } else {
+        match intake.pull(&report, &stop).await {
+            Ok(counts) => {
+                print(&counts, as_json);
+                Ok(Exit::Done)
+            }
+            Err(IntakeError::Stopped) => Err(CliError::new(
+                Exit::Partly,
+                "stopped before the end",
+                "What was read is kept; run it again for the rest",
+            )),
+            Err(error) => Err(error.into()),
+        }
+    };
+    desk.store.close().await;
+    result
+}
+
+fn print(counts: &Counts, as_json: bool) {
+    let Counts { seen, queued, updated, left, set_aside, departed } = *counts;
+    if as_json {
+        json(&Row { seen, queued, updated, left, set_aside, departed });
+    } else {
+        line(&format!(
+            "seen {seen}, queued {queued}, updated {updated}, strong only {left}, set aside {set_aside}, \
+             left the queue {departed}"
+        ));
+    }
+}
+
+/// Ends the work in good order on Ctrl-C and SIGTERM.
+pub fn stop_on_signals(stop: &CancellationToken) -> Result<(), CliError> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| CliError::failed(format!("signals cannot be heard: {error}")))
+    };
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The one error of the boundary: a sentence, a next step and an exit code.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::core::KeymapError;
+use crate::didit::{ApiError, ErrorKind};
+use crate::intake::IntakeError;
+use crate::shell::ShellError;
+use crate::store::StoreError;
+
+/// How the program ends. The numbers are part of the contract with scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Wrongly called.
+    Usage = 2,
+    /// Nothing to do, or not found.
+    Nothing = 3,
+    /// The key is missing or wrong, or lacks a right.
+    Auth = 4,
+    /// Not enough credit.
+    Credit = 5,
+    /// Somebody decided otherwise.
+    Conflict = 6,
+    /// Didit or the network is in trouble.
+    Network = 7,
+    /// Some of it was done.
+    Partly = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error on its way out.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct CliError {
+    exit: Exit,
+    text: String,
+    hint: String,
+}
+
+impl CliError {
+    /// An error with its exit code, what is wrong, and what to do next.
+    pub fn new(exit: Exit, text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), hint: hint.into() }
+    }
+
+    /// A failure of no particular kind.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, text, "")
+    }
+
+    /// Says it on standard error and answers with the exit code.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        let text = self.text.trim_end_matches('.');
+        let hint = self.hint.trim_end_matches('.');
+        let sentence =
+            if hint.is_empty() { format!("{text}.") } else { format!("{text}. {hint}.") };
+        super::output::say(&format!("secondlook: {sentence}"));
+        self.exit.into()
+    }
+}
+
+impl From<ApiError> for CliError {
+    fn from(error: ApiError) -> Self {
+        let exit = match error.kind {
+            ErrorKind::Key | ErrorKind::Permission => Exit::Auth,
+            ErrorKind::Credit => Exit::Credit,
+            ErrorKind::NotFound => Exit::Nothing,
+            ErrorKind::Conflict => Exit::Conflict,
+            ErrorKind::Network
+            | ErrorKind::Timeout
+            | ErrorKind::Server
+            | ErrorKind::Limited { .. }
+            | ErrorKind::Redirect
+            | ErrorKind::Protocol => Exit::Network,
+            ErrorKind::Settings => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string(), error.hint())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let (exit, hint) = match &error {
+            StoreError::BadUrl => (Exit::Usage, "Mend store.url, SECONDLOOK_STORE or --store"),
+            StoreError::NotAStore { .. } => {
+                (Exit::Failed, "Point SECONDLOOK_STORE at another file; this one was not touched")
+            }
+            StoreError::Newer { .. } => (Exit::Failed, "Update secondlook; nothing was changed"),
+            StoreError::Permissions { .. } => (Exit::Auth, "Then start again"),
+            StoreError::LostLease | StoreError::Conflict => (Exit::Conflict, "Look at the case again"),
+            StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
+            StoreError::Busy(_) => (Exit::Failed, "Try again in a moment"),
+            StoreError::Corrupt(_) | StoreError::Other(_) => {
+                (Exit::Failed, "`secondlook doctor` says more about the store")
+            }
+        };
+        Self::new(exit, error.to_string(), hint)
+    }
+}
+
+impl From<IntakeError> for CliError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Api(error) => error.into(),
+            IntakeError::Store(error) => error.into(),
+            IntakeError::Endless | IntakeError::Stopped => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(
+            Exit::Usage,
+            format!("the configuration cannot be used: {error}"),
+            "Mend the file; README.md lists every setting",
+        )
+    }
+}
+
+impl From<KeymapError> for CliError {
+    fn from(error: KeymapError) -> Self {
+        Self::new(
+            Exit::Usage,
+            format!("the keys cannot be used: {error}"),
+            "Mend [keys] in the configuration",
+        )
+    }
+}
+
+impl From<ShellError> for CliError {
+    fn from(error: ShellError) -> Self {
+        Self::new(
+            Exit::Usage,
+            error.to_string(),
+            "Run it in a terminal, over SSH with `ssh -t`; scripts use `secondlook queue` and `decide`",
+        )
+    }
+}

@@ -1,0 +1,53 @@
+//! The command line: arguments, the putting together of the parts, exit codes. The only place that names
+//! concrete stores and clients.
+//!
+//! Data goes to standard output, talk to standard error. Every failure is one sentence with a next step.
+
+mod args;
+mod commands;
+mod error;
+mod identity;
+mod key;
+mod output;
+mod paths;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{Args, Command};
+pub use error::{CliError, Exit};
+
+/// Parses the arguments, does what they ask, and answers with the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are data, errors are talk; a closed pipe is nobody's concern.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    no_core_dumps();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return CliError::failed(format!("no thread can be started: {error}")).report(),
+    };
+    let result = runtime.block_on(commands::run(args));
+    // Whatever still runs (a decoder, say) holds nothing that has to be kept.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => error.report(),
+    }
+}
+
+/// Faces, links and keys are in this process's memory: a crash must leave none of them on a disk.
+fn no_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // A system without the limit has no core dumps to forbid.
+    let _ = setrlimit(Resource::Core, none);
+}

@@ -1,0 +1,268 @@
+//! Puts the parts together: configuration, key, store, client, console.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::args::{Args, Images};
+use super::error::{CliError, Exit};
+use super::paths::Paths;
+use super::{identity, key};
+use crate::config::Config;
+use crate::core::{Keymap, Settings};
+use crate::didit::{self, Client};
+use crate::domain::{Bands, Millis, Origin, Reviewer, Status};
+use crate::intake;
+use crate::picture::{Fetcher, Rules};
+use crate::shell::{Parts, SystemClock, worker_id};
+use crate::store::{self, Store};
+use crate::term::{Environment, Protocol};
+use crate::tui;
+
+/// An environment variable, if it is set to something.
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What every command needs: settings and where things are.
+pub struct Setup {
+    /// The settings, environment and flags put over them.
+    pub config: Config,
+    /// The store's address.
+    pub store_url: String,
+    /// Who decides.
+    pub reviewer: Reviewer,
+    /// How pictures are drawn.
+    pub images: Images,
+}
+
+impl Setup {
+    /// Reads the configuration and puts the environment and the flags over it.
+    ///
+    /// # Errors
+    /// Exit code 2 when the configuration cannot be read or used.
+    pub fn load(args: &Args) -> Result<Self, CliError> {
+        let mut config = Config::load(user_file(args.config.as_deref())?.as_deref())?;
+        if let Some(base) = var("DIDIT_BASE_URL") {
+            config.didit.base_url = base;
+        }
+        if let Some(name) = var("SECONDLOOK_REVIEWER") {
+            config.review.reviewer = name;
+        }
+        let store_url = match args.store.clone().or_else(|| Some(config.store.url.clone())) {
+            Some(url) if !url.is_empty() => url,
+            _ => format!("sqlite:{}", Paths::find()?.store().display()),
+        };
+        let reviewer =
+            identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
+        let images = args.images.unwrap_or(match config.images.protocol.as_str() {
+            "kitty" => Images::Kitty,
+            "iterm2" => Images::Iterm2,
+            "sixel" => Images::Sixel,
+            "blocks" => Images::Blocks,
+            _ => Images::Auto,
+        });
+        Ok(Self { config, store_url, reviewer, images })
+    }
+
+    /// Finds the API key.
+    ///
+    /// # Errors
+    /// Exit code 4 when there is none.
+    pub async fn key(&self) -> Result<SecretString, CliError> {
+        let login_file = Paths::find()?.key();
+        key::find(key::Sources {
+            env: var("DIDIT_API_KEY"),
+            env_file: var("DIDIT_API_KEY_FILE"),
+            command: &self.config.didit.api_key_command,
+            login_file: &login_file,
+        })
+        .await
+    }
+
+    /// The client of the API.
+    ///
+    /// # Errors
+    /// Exit code 4 without a key, 2 for a base URL that cannot be used.
+    pub async fn client(&self) -> Result<Client, CliError> {
+        let base = &self.config.didit.base_url;
+        let url = Url::parse(base).map_err(|_| {
+            CliError::new(
+                Exit::Usage,
+                "the API's base URL is no URL",
+                "Mend DIDIT_BASE_URL or didit.base_url; it looks like https://verification.didit.me",
+            )
+        })?;
+        Ok(Client::new(didit::Settings {
+            reads_per_minute: self.config.didit.reads_per_minute,
+            writes_per_minute: self.config.didit.writes_per_minute,
+            ..didit::Settings::new(url, self.key().await?)
+        })?)
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn open_store(&self) -> Result<Arc<dyn Store>, CliError> {
+        Ok(store::open(&self.store_url).await?)
+    }
+
+    /// What is taken in.
+    pub fn intake(&self) -> intake::Settings {
+        let intake = &self.config.intake;
+        intake::Settings {
+            statuses: self.statuses(),
+            lookback_ms: i64::from(intake.lookback_hours) * 3_600_000,
+            bands: self.config.bands(),
+            interval_ms: i64::from(intake.poll_seconds) * 1000,
+            ..intake::Settings::default()
+        }
+    }
+
+    /// Statuses of workflow sessions in review.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.config.intake.statuses.iter().map(|s| Status::from(s.as_str())).collect()
+    }
+
+    /// The band edges.
+    pub fn bands(&self) -> Bands {
+        self.config.bands()
+    }
+
+    /// The undo window in milliseconds.
+    pub fn undo_ms(&self) -> i64 {
+        i64::from(self.config.review.undo_seconds) * 1000
+    }
+
+    /// The console's own settings. `place` stands in its corner.
+    ///
+    /// # Errors
+    /// Exit code 2 for keys that cannot be used.
+    pub fn console(&self, place: &str) -> Result<Settings, CliError> {
+        Ok(Settings {
+            bands: self.bands(),
+            undo_ms: self.undo_ms(),
+            dwell_ms: i64::from(self.config.review.dwell_ms),
+            window_pairs: self.config.review.window_pairs,
+            statuses: self.statuses(),
+            reviewer: self.reviewer.clone(),
+            place: place.to_owned(),
+            keymap: Keymap::new(&self.config.keys)?,
+            smallest: tui::SMALLEST,
+        })
+    }
+
+    /// A console on a store and a client.
+    ///
+    /// # Errors
+    /// As [`Setup::console`], and when images cannot be fetched at all.
+    pub async fn parts(
+        &self,
+        store: Arc<dyn Store>,
+        client: Client,
+        place: &str,
+    ) -> Result<Parts, CliError> {
+        let rules = Rules {
+            allow_loopback_http: client.base_is_loopback(),
+            allow_private: self.config.images.allow_private_hosts,
+            ..Rules::default()
+        };
+        let fetcher = Fetcher::new(rules).map_err(|error| CliError::failed(error.to_string()))?;
+        let origin = origin(store.as_ref(), &client).await?;
+        Ok(Parts {
+            settings: self.console(place)?,
+            store,
+            client,
+            fetcher,
+            intake: self.intake(),
+            origin,
+            worker: worker_id(),
+            clock: SystemClock::new(),
+            protocol: match self.images {
+                Images::Auto => None,
+                Images::Kitty => Some(Protocol::Kitty),
+                Images::Iterm2 => Some(Protocol::Iterm2),
+                Images::Sixel => Some(Protocol::Sixel),
+                Images::Blocks => Some(Protocol::Blocks),
+            },
+            environment: environment(),
+        })
+    }
+}
+
+/// Where the client's rows come from.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn origin(store: &dyn Store, client: &Client) -> Result<Origin, CliError> {
+    Ok(client.origin(&store.salt().await?))
+}
+
+/// The present moment.
+pub fn now() -> Millis {
+    use crate::domain::Clock;
+    SystemClock::new().now()
+}
+
+fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
+    let unreadable = |path: &Path, error: std::io::Error| {
+        CliError::new(
+            Exit::Usage,
+            format!("the configuration {} cannot be read: {error}", path.display()),
+            "Mend its path or its permissions",
+        )
+    };
+    if let Some(path) = named {
+        return std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(path, error));
+    }
+    let Ok(paths) = Paths::find() else { return Ok(None) };
+    let path = paths.config();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path, error)),
+    }
+}
+
+/// What the environment says of the terminal.
+fn environment() -> Environment {
+    let text = |name: &str| var(name).unwrap_or_default();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    Environment {
+        term: text("TERM"),
+        term_program: text("TERM_PROGRAM"),
+        lc_terminal: text("LC_TERMINAL"),
+        colorterm: text("COLORTERM"),
+        no_color: var("NO_COLOR").is_some(),
+        utf8: locale.is_empty() || locale.contains("utf-8") || locale.contains("utf8"),
+        pane_left: tmux_pane_left(),
+    }
+}
+
+/// The column of our pane's left edge, when tmux can be asked.
+fn tmux_pane_left() -> Option<u16> {
+    let pane = var("TMUX_PANE").filter(|_| var("TMUX").is_some())?;
+    let output = std::process::Command::new("tmux")
+        .args(["display-message", "-p", "-t", &pane, "#{pane_left}"])
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// A name for each environment variable that settings can come from, for `doctor`.
+pub const VARIABLES: [&str; 8] = [
+    "DIDIT_API_KEY",
+    "DIDIT_API_KEY_FILE",
+    "DIDIT_BASE_URL",
+    "DIDIT_AUTH_URL",
+    "SECONDLOOK_STORE",
+    "SECONDLOOK_CONFIG",
+    "SECONDLOOK_REVIEWER",
+    "NO_COLOR",
+];
