@@ -888,6 +888,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_went_missing_is_asked_for_again() {
+        let mut sim = Sim::new(1_000_000, MS);
+        sim.lost = vec![true].into();
+        sim.pacer.mark(1);
+        sim.run();
+        assert_eq!(sim.fences(), 2);
+        assert!(matches!(sim.events[0], Event::Unanswered { what: What::Mark(1), .. }));
+        assert!(painted(&sim.events, What::Mark(1)).is_some());
+        assert_eq!(sim.pacer.marks_waiting(), 0);
+    }
+
+    #[test]
     fn silence_being_told_does_not_make_old_answers_count_for_new_fences() {
         let (mut pacer, now) = (Pacer::new(), Instant::now());
         pacer.mark(1);

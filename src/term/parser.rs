@@ -807,6 +807,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_escape_inside_an_unended_string_does_not_settle_it() {
+        let (mut parser, mut out) = (Parser::new(), Vec::new());
+        parser.feed(b"\x1b_G\x1b[1\x1b", &mut out);
+        parser.settle(SHORT, &mut out);
+        parser.feed(b"aa", &mut out);
+        assert_eq!(out, []);
+    }
+
     #[derive(Debug, Clone)]
     enum Step {
         Reply(usize),
