@@ -25,6 +25,7 @@
 //! cli: domain input config core didit store picture term intake outbox tui shell sim
 //! ```
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod didit;
