@@ -397,9 +397,9 @@ fn a_bomb_is_refused_by_its_header() {
     let at = webp.windows(4).position(|four| four == b"VP8X").unwrap();
     webp[at + 12..at + 18].copy_from_slice(&[0xff, 0x7f, 0, 0xff, 0x7f, 0]);
     assert_eq!(decoded(webp), Err(DecodeError::TooLarge));
-    // TIFF: width is tag 256, height 257.
+    // TIFF: width is tag 256, height 257, rows in a strip 278.
     let mut tiff = file(&drawn(16, 16), 1, Format::Tiff);
-    for tag in [[0x00, 0x01], [0x01, 0x01]] {
+    for tag in [[0x00, 0x01], [0x01, 0x01], [0x16, 0x01]] {
         let entry = tiff.windows(4).rposition(|four| four[..2] == tag && four[2..] == [4, 0]);
         let entry = entry.unwrap();
         tiff[entry + 8..entry + 12].copy_from_slice(&60_000u32.to_le_bytes());
@@ -948,9 +948,10 @@ fn half_blocks_have_two_colours() {
     assert_eq!(inks[2], (Ink::Rgb(R), Ink::Rgb(R)));
     assert_eq!(inks[4], (Ink::Rgb(R), Ink::Rgb(K)));
     assert_eq!(inks[7], (Ink::Rgb(W), Ink::Rgb(W)));
-    let (_, inks) = cells(&image, CellMode::Half, Colours::Ansi256);
-    assert_eq!(inks[0], (Ink::Index(231), Ink::Index(16)));
-    assert_eq!(inks[2].0, Ink::Index(160));
+    let exact = image_of(&[[W, K, [215, 0, 0]], [[8; 3], [95, 135, 175], [215, 0, 0]]]);
+    let (_, inks) = cells(&exact, CellMode::Half, Colours::Ansi256);
+    let index = |fg, bg| (Ink::Index(fg), Ink::Index(bg));
+    assert_eq!(inks, [index(231, 232), index(16, 67), index(160, 160)]);
 }
 
 #[test]
@@ -965,6 +966,16 @@ fn quadrants_and_sextants_are_searched_for() {
     // Left column; dots 1, 4 and 5; nothing; dots 1 and 6.
     assert_eq!(text, ["▌🬗 🬟"]);
     assert_eq!(inks[1], (Ink::Rgb(W), Ink::Rgb(K)));
+}
+
+#[test]
+fn a_tone_between_the_fixed_colours_is_dithered() {
+    let skin = [205, 155, 125];
+    let image = RgbImage::from_pixel(60, 60, Rgb(skin));
+    let (_, inks) = cells(&image, CellMode::Half, Colours::Ansi256);
+    let used: std::collections::HashSet<_> = inks.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    assert!(used.len() > 1, "dithered");
+    assert!(used.iter().all(|ink| matches!(ink, Ink::Index(16..))), "{used:?}");
 }
 
 #[test]
