@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Cursor;
 
 use image::error::UnsupportedErrorKind;
+use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 use zeroize::Zeroizing;
 
@@ -33,7 +34,7 @@ impl Default for Limits {
     }
 }
 
-/// Why a file is no portrait. Carries nothing that the file says of itself but its size.
+/// Why a file is no portrait. Carries nothing that the file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Cut off, or broken inside.
@@ -43,10 +44,8 @@ pub enum DecodeError {
     #[error("The picture is of a kind that cannot be shown here; look at it in the Didit console.")]
     Unsupported,
     /// Claims more pixels than [`Limits`] allow.
-    #[error(
-        "The picture claims {0}x{1} pixels, which is too large; look at it in the Didit console."
-    )]
-    TooLarge(u32, u32),
+    #[error("The picture has more pixels than allowed; look at it in the Didit console.")]
+    TooLarge,
 }
 
 /// A rectangle in pixels of a [`Portrait`], whose top left corner is (0, 0).
@@ -150,14 +149,21 @@ pub fn decode(picture: &PictureBytes, turn: u16, limits: &Limits) -> Result<Port
     let mut decoder = reader.into_decoder().map_err(|error| sorted(&error))?;
     let sent = decoder.dimensions();
     check_claim(picture.format(), &decoder, limits)?;
-    let orientation = decoder.orientation().map_err(|error| sorted(&error))?;
+    // A picture whose metadata are broken is still a picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let pose = Pose::of_exif(orientation).then(Pose::of_turn(turn));
     let color = decoder.color_type();
     let total = usize::try_from(decoder.total_bytes()).map_err(|_| DecodeError::Damaged)?;
     let mut raw = Zeroizing::new(vec![0; total]);
     decoder.read_image(&mut raw).map_err(|error| sorted(&error))?;
     let rgb = to_rgb8(color, raw).ok_or(DecodeError::Unsupported)?;
-    let (size, rgb) = shrink(rgb, sent, limits.keep_side)?;
+    let size = kept_size(sent, limits.keep_side);
+    let rgb = if size == sent {
+        rgb
+    } else {
+        let whole = Area::whole(sent.0, sent.1);
+        scale(&rgb, sent, &whole, size).ok_or(DecodeError::Damaged)?
+    };
     let pixels = pose.pixels((size.0 as usize, size.1 as usize), rgb);
     let (width, height) = pose.size(size);
     Ok(Portrait { width, height, pixels, sent, pose, sha256: picture.sha256().to_owned() })
@@ -187,7 +193,7 @@ fn check_claim(
         Format::Png | Format::Webp | Format::Tiff => decoder.total_bytes(),
     };
     if width > limits.max_side || height > limits.max_side || cost > limits.max_alloc {
-        return Err(DecodeError::TooLarge(width, height));
+        return Err(DecodeError::TooLarge);
     }
     Ok(())
 }
@@ -195,7 +201,7 @@ fn check_claim(
 /// Sorts a decoder's error; its text may quote the file and therefore goes no further.
 fn sorted(error: &ImageError) -> DecodeError {
     match error {
-        ImageError::Limits(_) => DecodeError::TooLarge(0, 0),
+        ImageError::Limits(_) => DecodeError::TooLarge,
         ImageError::Unsupported(what) => match what.kind() {
             UnsupportedErrorKind::Format(_) => DecodeError::Damaged,
             _ => DecodeError::Unsupported,
@@ -241,22 +247,15 @@ fn over_grey(value: u8, alpha: u8) -> u8 {
     ((u32::from(value) * alpha + BEHIND * (255 - alpha) + 127) / 255) as u8
 }
 
-/// Scales a picture down to at most `keep` pixels on its long side.
-fn shrink(
-    rgb: Zeroizing<Vec<u8>>,
-    size: (u32, u32),
-    keep: u32,
-) -> Result<((u32, u32), Zeroizing<Vec<u8>>), DecodeError> {
+/// The size of a picture whose long side is cut to `keep` pixels.
+fn kept_size(size: (u32, u32), keep: u32) -> (u32, u32) {
     let long = size.0.max(size.1);
     if long <= keep {
-        return Ok((size, rgb));
+        return size;
     }
     let smaller = |side: u32| {
         let scaled = (u64::from(side) * u64::from(keep) + u64::from(long) / 2) / u64::from(long);
         u32::try_from(scaled).unwrap_or(keep).max(1)
     };
-    let wanted = (smaller(size.0), smaller(size.1));
-    let crop = Area::whole(size.0, size.1);
-    let small = scale(&rgb, size, &crop, wanted).ok_or(DecodeError::Damaged)?;
-    Ok((wanted, small))
+    (smaller(size.0), smaller(size.1))
 }

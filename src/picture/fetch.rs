@@ -95,7 +95,6 @@ impl Fetcher {
             // A picture is compressed already; unpacking here would only let a small body grow.
             .no_gzip()
             .connect_timeout(rules.connect)
-            .timeout(rules.total)
             .pool_max_idle_per_host(rules.parallel)
             .dns_resolver(Resolver { rules: rules.clone() });
         if !rules.allow_private {

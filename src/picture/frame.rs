@@ -234,9 +234,13 @@ fn cells(crop: &Area, pane: &Pane) -> (u16, u16) {
     let by_width = f64::from(pane.columns) * cell.0 / crop.width;
     let by_height = f64::from(pane.rows) * cell.1 / crop.height;
     let scale = by_width.min(by_height);
-    let columns = (crop.width * scale / cell.0).round() as u16;
-    let rows = (crop.height * scale / cell.1).round() as u16;
-    (columns.clamp(1, pane.columns), rows.clamp(1, pane.rows))
+    // Cut down to whole cells, with an allowance for rounding errors: so the side that sets the scale
+    // keeps it, and the other loses less than a cell.
+    let whole = |cells: f64, most: u16| ((cells + 1e-6).floor() as u16).clamp(1, most);
+    (
+        whole(crop.width * scale / cell.0, pane.columns),
+        whole(crop.height * scale / cell.1, pane.rows),
+    )
 }
 
 /// Trims a cut to a shape, around its middle.

@@ -3,6 +3,7 @@
 
 mod didit;
 mod didit_sim;
+mod picture;
 mod postgres;
 mod sim;
 mod store;

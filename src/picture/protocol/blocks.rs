@@ -2,7 +2,7 @@
 //! pixels. For each cell every division into two colours that the characters can draw is tried, and
 //! the one nearest to the picture taken. Without colours, dithering gives tones.
 
-use zeroize::{DefaultIsZeroes, Zeroize};
+use zeroize::{DefaultIsZeroes, Zeroize, Zeroizing};
 
 use super::{EncodeError, EncodeOptions, Encoded};
 use crate::picture::Fitted;
@@ -135,7 +135,10 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     let width = fitted.width as usize;
     let cells = match options.colours {
         Colours::True => coloured(rgb, width, mode, Ink::Rgb),
-        Colours::Ansi256 => coloured(rgb, width, mode, |rgb| Ink::Index(nearest_256(rgb))),
+        Colours::Ansi256 => {
+            let fixed = dithered_256(rgb, width);
+            coloured(&fixed, width, mode, |rgb| Ink::Index(nearest_256(rgb)))
+        }
         Colours::Ansi16 => {
             let greys = dithered_greys(rgb, width);
             coloured(&greys, width, mode, |rgb| Ink::Index(nearest_grey(rgb)))
@@ -229,25 +232,49 @@ fn sum(dots: &[[u8; 3]], mask: u8) -> Sum {
     sum
 }
 
-/// The nearest of the fixed 240 colours: the cube of 6x6x6 (16 to 231) and the greys (232 to 255).
-fn nearest_256([red, green, blue]: [u8; 3]) -> u8 {
-    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+/// The steps of a channel in the cube of 6x6x6 colours.
+const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// The nearest of the fixed 240 colours: the cube (16 to 231) and the greys (232 to 255).
+fn nearest_256(rgb: [u8; 3]) -> u8 {
     let step = |value: u8| {
         let nearest = (0u8..6).min_by_key(|n| STEPS[usize::from(*n)].abs_diff(value));
         nearest.unwrap_or_default()
     };
-    let (r, g, b) = (step(red), step(green), step(blue));
-    let mean = (u32::from(red) + u32::from(green) + u32::from(blue)) / 3;
-    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
-    let distance = |colour: [u8; 3]| -> u32 {
-        let squares = colour.iter().zip([red, green, blue]).map(|(a, b)| {
-            let apart = u32::from(a.abs_diff(b));
-            apart * apart
-        });
-        squares.sum()
+    let [r, g, b] = rgb.map(step);
+    let cube = 16 + 36 * r + 6 * g + b;
+    let mean = rgb.iter().map(|value| u32::from(*value)).sum::<u32>() / 3;
+    let grey = 232 + (mean.saturating_sub(3) / 10).min(23) as u8;
+    let distance = |index: u8| -> u32 {
+        let apart = colour_256(index).into_iter().zip(rgb).map(|(a, b)| u32::from(a.abs_diff(b)));
+        apart.map(|apart| apart * apart).sum()
     };
-    let cube = distance([r, g, b].map(|n| STEPS[usize::from(n)]));
-    if distance([8 + 10 * grey; 3]) < cube { 232 + grey } else { 16 + 36 * r + 6 * g + b }
+    if distance(grey) < distance(cube) { grey } else { cube }
+}
+
+/// Red, green, blue of one of the fixed 240 colours.
+fn colour_256(index: u8) -> [u8; 3] {
+    match index {
+        232.. => [8 + 10 * (index - 232); 3],
+        _ => {
+            let place = index.saturating_sub(16);
+            [place / 36, place / 6 % 6, place % 6].map(|step| STEPS[usize::from(step)])
+        }
+    }
+}
+
+/// The picture in the fixed 240 colours, as RGB. Dithered by half: without it a cheek falls into
+/// patches whose edges are not in the face, with all of it noise hides the features.
+fn dithered_256(rgb: &[u8], width: usize) -> Zeroizing<Vec<u8>> {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    let values = Zeroizing::new(pixels.iter().map(|pixel| pixel.map(f32::from)).collect());
+    // A float cast saturates, so no error handed on can run over.
+    let choose = |value: [f32; 3]| {
+        let index = nearest_256(value.map(|channel| channel.round() as u8));
+        (usize::from(index), colour_256(index).map(f32::from))
+    };
+    let chosen = diffuse(values, width, 0.5, choose);
+    Zeroizing::new(chosen.iter().flat_map(|index| colour_256(*index as u8)).collect())
 }
 
 /// The greys of the 16 colours as most terminals show them: value, number.
@@ -259,10 +286,10 @@ fn nearest_grey([grey, ..]: [u8; 3]) -> u8 {
 }
 
 /// The picture in the four greys, dithered, as RGB.
-fn dithered_greys(rgb: &[u8], width: usize) -> Vec<u8> {
+fn dithered_greys(rgb: &[u8], width: usize) -> Zeroizing<Vec<u8>> {
     let levels = GREYS.map(|(value, _)| light_of(value));
     let dithered = dither(tones(rgb), width, &levels);
-    dithered.into_iter().flat_map(|level| [GREYS[level].0; 3]).collect()
+    Zeroizing::new(dithered.iter().flat_map(|level| [GREYS[*level].0; 3]).collect())
 }
 
 /// A picture without colours. With half-blocks a cell is one of five shades; with more dots a cell,
@@ -278,8 +305,8 @@ fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<P
         CellMode::Half => {
             let means = cells(&tones, width, mode).map(|dots| dots.iter().sum::<f32>() / 2.0);
             let levels = [0.0, 0.25, 0.5, 0.75, 1.0];
-            let shades = dither(means.collect(), width, &levels);
-            shades.into_iter().map(|level| plain(SHADES[level])).collect()
+            let shades = dither(Zeroizing::new(means.collect()), width, &levels);
+            shades.iter().map(|level| plain(SHADES[*level])).collect()
         }
         CellMode::Quadrant | CellMode::Sextant => {
             let drawn = dither(tones, width, &[0.0, 1.0]);
@@ -291,13 +318,13 @@ fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<P
 
 /// The light of each pixel, 0.0 to 1.0, stretched so that the darkest and lightest 2 % are black and
 /// white: with so few tones none may lie idle.
-fn tones(rgb: &[u8]) -> Vec<f32> {
+fn tones(rgb: &[u8]) -> Zeroizing<Vec<f32>> {
     let (pixels, _) = rgb.as_chunks::<3>();
     let luma = |[r, g, b]: &[u8; 3]| {
         let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
         (sum / 1000) as u8
     };
-    let lumas: Vec<u8> = pixels.iter().map(luma).collect();
+    let lumas: Zeroizing<Vec<u8>> = Zeroizing::new(pixels.iter().map(luma).collect());
     let mut sorted = lumas.clone();
     sorted.sort_unstable();
     let edge = sorted.len() / 50;
@@ -311,7 +338,7 @@ fn tones(rgb: &[u8]) -> Vec<f32> {
         }
         ((u16::from(value.saturating_sub(dark)) * 255 / span).min(255)) as u8
     };
-    lumas.into_iter().map(|value| light_of(stretch(value))).collect()
+    Zeroizing::new(lumas.iter().map(|value| light_of(stretch(*value))).collect())
 }
 
 /// How much light an sRGB value stands for: a half-covered cell is a half of the light, which is far
@@ -321,20 +348,36 @@ fn light_of(value: u8) -> f32 {
     if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
-/// Floyd and Steinberg's dithering to levels (ascending): for each pixel the place of its level.
-fn dither(mut tones: Vec<f32>, width: usize, levels: &[f32]) -> Vec<usize> {
-    let mut chosen = Vec::with_capacity(tones.len());
-    for at in 0..tones.len() {
-        let tone = tones[at];
+/// Dithers tones to levels (ascending): for each pixel the place of its level.
+fn dither(tones: Zeroizing<Vec<f32>>, width: usize, levels: &[f32]) -> Zeroizing<Vec<usize>> {
+    let values = Zeroizing::new(tones.iter().map(|tone| [*tone]).collect());
+    diffuse(values, width, 1.0, |[tone]| {
         let apart = |level: &f32| (level - tone).abs();
         let nearest = levels.iter().enumerate().min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)));
-        let (place, level) = nearest.map_or((0, 0.0), |(place, level)| (place, *level));
+        nearest.map_or((0, [0.0]), |(place, level)| (place, [*level]))
+    })
+}
+
+/// Floyd and Steinberg's error diffusion: `choose` gives a value's place and what is shown for it;
+/// `strength` is the share of the difference that the neighbours make up for.
+fn diffuse<const N: usize>(
+    mut values: Zeroizing<Vec<[f32; N]>>,
+    width: usize,
+    strength: f32,
+    choose: impl Fn([f32; N]) -> (usize, [f32; N]),
+) -> Zeroizing<Vec<usize>> {
+    let mut chosen = Zeroizing::new(Vec::with_capacity(values.len()));
+    for at in 0..values.len() {
+        let value = values[at];
+        let (place, shown) = choose(value);
         chosen.push(place);
-        let error = tone - level;
         let x = at % width;
         let mut spread = |inside: bool, to: usize, share: f32| {
-            if let Some(tone) = tones.get_mut(to).filter(|_| inside) {
-                *tone += error * share / 16.0;
+            if let Some(neighbour) = values.get_mut(to).filter(|_| inside) {
+                for channel in 0..N {
+                    neighbour[channel] +=
+                        (value[channel] - shown[channel]) * strength * share / 16.0;
+                }
             }
         };
         spread(x + 1 < width, at + 1, 7.0);

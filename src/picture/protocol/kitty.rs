@@ -278,20 +278,28 @@ mod tests {
             (0, 0x305),
             (1, 0x30d),
             (4, 0x312),
-            (18, 0x363),
-            (30, 0x36f),
-            (31, 0x483),
-            (100, 0x748),
-            (200, 0x1ddc),
-            (255, 0xa6f0),
+            (17, 0x363),
+            (18, 0x364),
+            (30, 0x483),
+            (60, 0x616),
+            (100, 0x7eb),
+            (150, 0x1b6b),
+            (200, 0x20d4),
+            (250, 0xa8e0),
+            (255, 0xa8e5),
+            (280, 0xfe24),
             (296, 0x1d244),
         ];
         for (number, code) in table {
             assert_eq!(diacritic(number).map(u32::from), Some(code), "{number}");
         }
         assert_eq!(diacritic(297), None);
-        let all: std::collections::BTreeSet<_> = (0..297).filter_map(diacritic).collect();
+        // The whole list, by its length and the sum of each mark times its place.
+        let all: Vec<u64> =
+            (0..).map_while(diacritic).map(|mark| u64::from(u32::from(mark))).collect();
         assert_eq!(all.len(), 297);
+        let weighted: u64 = (1..).zip(&all).map(|(place, mark)| place * mark).sum();
+        assert_eq!(weighted, 1_141_574_107);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::Fitted;
+use super::{Aim, Fitted};
 
 pub use blocks::{CellMode, CellPicture, Colours, Ground, Ink, PictureCell};
 pub use kitty::{Tier, kitty_delete, kitty_delete_range, kitty_placeholder};
@@ -71,6 +71,15 @@ impl Protocol {
         match self {
             Self::Kitty | Self::Iterm2 | Self::Sixel => cell,
             Self::Blocks => mode.dots(),
+        }
+    }
+
+    /// What the whole of a picture means where it is drawn this way.
+    #[must_use]
+    pub fn aim(self) -> Aim {
+        match self {
+            Self::Kitty | Self::Iterm2 | Self::Sixel => Aim::Picture,
+            Self::Blocks => Aim::Face,
         }
     }
 
