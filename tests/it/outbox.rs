@@ -623,6 +623,29 @@ async fn a_flush_sends_all_that_is_held_and_ends() {
 }
 
 #[tokio::test]
+async fn two_consoles_of_one_reviewer_send_each_decision_once() {
+    for backend in [Backend::Memory, Backend::Sqlite] {
+        let stage = Stage::new(backend, world()).await;
+        let mut sessions = Vec::new();
+        for number in 1..=20 {
+            let session = stage.sim.knobs().add(Session::in_review(number));
+            stage.decide(session, APPROVE, "ana").await;
+            sessions.push(session);
+        }
+        let never = CancellationToken::new();
+        let other = Settings { worker: worker("other"), ..settings(&stage, "ana") };
+        let (left, right) = (outbox(&stage, "ana"), made(&stage, other));
+        let (left, right) =
+            tokio::join!(left.flush(PATIENCE, &never), right.flush(PATIENCE, &never));
+        assert_eq!(left.unwrap().settled.len() + right.unwrap().settled.len(), 20);
+        assert_eq!(stage.count(Route::UpdateStatus), 20, "{backend:?}");
+        for session in sessions {
+            assert_eq!(stage.changed(session), ["Approved"]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_flush_takes_over_the_claim_of_a_dead_worker() {
     let (stage, session) = one(Backend::Sqlite, Options::default()).await;
     let decision = stage.decide(session, APPROVE, "ana").await;
