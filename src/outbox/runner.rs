@@ -2,14 +2,11 @@
 //! for a command. Knows when to wake; what a delivery does is the worker's business.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{Attempt, Limits, deliver_one};
@@ -84,8 +81,9 @@ pub struct Outbox {
     nudge: Arc<Notify>,
 }
 
-/// An attempt on its way.
-type OnTheWay<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
+/// Attempts on their way. Each is a task of its own, so that none waits for the store with a
+/// connection that another one needs; all end when this is dropped.
+type OnTheWay = JoinSet<Done>;
 
 /// An attempt that ended.
 struct Done {
@@ -130,10 +128,12 @@ impl Outbox {
     /// Delivers what is due until it is stopped; what is on the wire then is finished first.
     /// A receiver that does not listen any more stops nothing.
     pub async fn run(&self, events: mpsc::Sender<Event>, stop: CancellationToken) {
-        let mut on_the_way = FuturesUnordered::new();
+        let mut on_the_way = OnTheWay::new();
         loop {
             let mut failed = false;
-            if !stop.is_cancelled() {
+            // Asked once a turn: a stop between two looks at it must end the wait below.
+            let stopping = stop.is_cancelled();
+            if !stopping {
                 if let Err(error) = self.take_due(&mut on_the_way).await {
                     failed = true;
                     tell(&events, &stop, Event::Failed(error)).await;
@@ -144,8 +144,12 @@ impl Outbox {
             let sleep = self.sleep(failed || self.is_full(&on_the_way)).await;
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
-                Some(done) = on_the_way.next() => self.report(&events, &stop, done).await,
+                () = stop.cancelled(), if !stopping => {}
+                Some(done) = on_the_way.join_next() => {
+                    if let Some(event) = event(done) {
+                        tell(&events, &stop, event).await;
+                    }
+                }
                 () = self.nudge.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
@@ -170,20 +174,22 @@ impl Outbox {
         let stop = stop.child_token();
         let ends = tokio::time::sleep(within);
         tokio::pin!(ends);
-        let mut on_the_way = FuturesUnordered::new();
+        let mut on_the_way = OnTheWay::new();
         loop {
-            if !stop.is_cancelled() {
+            let stopping = stop.is_cancelled();
+            if !stopping {
                 self.take_due(&mut on_the_way).await?;
             }
-            if on_the_way.is_empty() && (stop.is_cancelled() || self.at_rest(&results).await?) {
+            if on_the_way.is_empty() && (stopping || self.at_rest(&results).await?) {
                 break;
             }
             let sleep = self.sleep(self.is_full(&on_the_way)).await;
             tokio::select! {
                 biased;
-                () = &mut ends, if !stop.is_cancelled() => stop.cancel(),
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
-                Some(done) = on_the_way.next() => {
+                () = &mut ends, if !stopping => stop.cancel(),
+                () = stop.cancelled(), if !stopping => {}
+                Some(done) = on_the_way.join_next() => {
+                    let done = done.map_err(broken)?;
                     if let Attempt::Settled { settled, barred } = done.outcome? {
                         results.insert(done.decision, (done.case, settled, barred));
                     }
@@ -221,21 +227,19 @@ impl Outbox {
     }
 
     /// Claims what is due, up to the number that may be on the way at once.
-    async fn take_due<'a>(
-        &'a self,
-        on_the_way: &mut FuturesUnordered<OnTheWay<'a>>,
-    ) -> Result<(), StoreError> {
+    async fn take_due(&self, on_the_way: &mut OnTheWay) -> Result<(), StoreError> {
         let Settings { origin, worker, reviewer, limits, .. } = &self.settings;
         while !self.is_full(on_the_way) {
             let now = self.clock.now();
             let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
             let Some(delivery) = taken else { return Ok(()) };
-            on_the_way.push(Box::pin(self.deliver(delivery)));
+            let outbox = self.clone();
+            on_the_way.spawn(async move { outbox.deliver(delivery).await });
         }
         Ok(())
     }
 
-    fn is_full(&self, on_the_way: &FuturesUnordered<OnTheWay<'_>>) -> bool {
+    fn is_full(&self, on_the_way: &OnTheWay) -> bool {
         on_the_way.len() >= self.settings.parallel.clamp(1, 4)
     }
 
@@ -245,17 +249,6 @@ impl Outbox {
         let outcome = deliver_one(store, &self.client, clock, limits, &delivery).await;
         let Decision { id, case, .. } = delivery.decision;
         Done { decision: id, case, outcome }
-    }
-
-    async fn report(&self, events: &mpsc::Sender<Event>, stop: &CancellationToken, done: Done) {
-        let event = match done.outcome {
-            Ok(Attempt::Settled { settled, .. }) => {
-                Event::Delivered { decision: done.decision, case: done.case, settled }
-            }
-            Ok(Attempt::ClaimLost) => return,
-            Err(error) => Event::Failed(error),
-        };
-        tell(events, stop, event).await;
     }
 
     /// How long to sleep unless something happens: until the next row is due, where one could be
@@ -270,6 +263,25 @@ impl Outbox {
         };
         Duration::from_millis(wait.clamp(SLEEP.0, SLEEP.1).unsigned_abs())
     }
+}
+
+/// What there is to tell of an attempt. One that lost its claim is another worker's to tell of.
+fn event(done: Result<Done, JoinError>) -> Option<Event> {
+    let Done { decision, case, outcome } = match done {
+        Ok(done) => done,
+        Err(error) => return Some(Event::Failed(broken(error))),
+    };
+    match outcome {
+        Ok(Attempt::Settled { settled, .. }) => Some(Event::Delivered { decision, case, settled }),
+        Ok(Attempt::ClaimLost) => None,
+        Err(error) => Some(Event::Failed(error)),
+    }
+}
+
+/// An attempt that did not come to its end. Its claim runs out, and the next one reads first.
+fn broken(error: JoinError) -> StoreError {
+    let how = if error.is_panic() { "broke off" } else { "was stopped" };
+    StoreError::Other(format!("an attempt to deliver {how}"))
 }
 
 /// Tells the console. Once stopped, only what there is room for: nobody may be listening.

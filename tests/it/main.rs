@@ -3,9 +3,12 @@
 
 mod didit;
 mod didit_sim;
+mod intake;
+mod outbox;
 mod picture;
 mod postgres;
 mod sim;
+mod stage;
 mod store;
 mod store_laws;
 mod store_races;
