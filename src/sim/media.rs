@@ -127,6 +127,8 @@ impl State {
 impl Shared {
     /// A picture as an answer, from the cache or drawn now, off the async threads.
     async fn drawn(self: &Arc<Self>, picture: Picture) -> Reply {
+        // Closed never, so an error cannot come; it would only mean drawing at once.
+        let _turn = self.drawing.acquire().await;
         let shared = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || shared.pictures.bytes(&picture)).await;
         match made {

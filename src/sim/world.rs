@@ -1,7 +1,7 @@
 //! What exists behind the simulated API: sessions, the faces they showed, and what a face search
 //! found for them. Plain data that a test can build by hand; knows nothing of HTTP.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -388,6 +388,8 @@ pub struct World {
     sessions: BTreeMap<u64, Session>,
     by_id: HashMap<Uuid, u64>,
     by_vendor: HashMap<String, BTreeSet<u64>>,
+    /// Sessions that were here and are no longer.
+    gone: HashSet<Uuid>,
     /// Faces of imported users, by `vendor_data`.
     pub(super) imported: HashMap<String, Picture>,
     /// Counts changes, so that a stored list page knows when it is old.
@@ -445,6 +447,7 @@ impl World {
 
     fn put(&mut self, session: Session) {
         self.version += 1;
+        self.gone.remove(&session.id);
         if let Some(old) = self.by_id.get(&session.id).copied() {
             self.take(old);
         }
@@ -470,7 +473,13 @@ impl World {
     /// Takes a session away; its links die and it answers 404 from now on.
     pub(super) fn remove(&mut self, id: Uuid) -> Option<Session> {
         let number = self.by_id.get(&id).copied()?;
+        self.gone.insert(id);
         self.take(number)
+    }
+
+    /// Whether a session was here once.
+    pub(super) fn is_gone(&self, id: Uuid) -> bool {
+        self.gone.contains(&id)
     }
 
     /// The session of an id.
@@ -508,7 +517,7 @@ impl World {
     }
 
     /// The sessions from a number on, oldest first.
-    pub(super) fn from_number(&self, number: u64) -> impl Iterator<Item = &Session> {
+    pub(super) fn numbered_from(&self, number: u64) -> impl Iterator<Item = &Session> {
         self.sessions.range(number..).map(|(_, session)| session)
     }
 

@@ -590,13 +590,14 @@ async fn notes_decide_nothing() {
     assert_eq!(bench.get(&decision(id)).await.json()["status"], "In Review");
     let wrong = bench.call("POST", &reviews(id), json!({ "new_status": "approved" })).await;
     assert_eq!(wrong.json(), json!({ "new_status": ["\"approved\" is not a valid choice."] }));
-    for comment in ["second", "third"] {
+    for comment in ["second", "third, see ana@example.com."] {
         bench.call("POST", &reviews(id), json!({ "comment": comment })).await;
     }
     let page = bench.get(&format!("{}?limit=2", reviews(id))).await.json();
     let comments: Vec<&Value> =
         page["results"].as_array().unwrap().iter().map(|row| &row["comment"]).collect();
-    assert_eq!(comments, ["third", "second"]);
+    assert_eq!(comments, ["third, see ana@example.com.", "second"]);
+    assert_eq!(page["results"][0]["mentioned_emails"], json!(["ana@example.com"]));
     let next = bench.get(page["next"].as_str().unwrap()).await.json();
     assert_eq!(next["results"][0]["comment"], "looks fine");
     assert_eq!(
@@ -606,7 +607,10 @@ async fn notes_decide_nothing() {
 
     bench.sim.knobs().options(|options| options.old_reviews = true);
     let old = bench.get(&reviews(id)).await.json();
-    assert_eq!((&old[0]["note"], &old[0]["action"]), (&json!("third"), &json!("STATUS_UPDATED")));
+    assert_eq!(
+        (&old[0]["note"], &old[0]["action"]),
+        (&json!("third, see ana@example.com."), &json!("STATUS_UPDATED"))
+    );
 }
 
 #[tokio::test]
@@ -1130,6 +1134,7 @@ async fn somebody_else_can_decide_between_read_and_write() {
     bench.sim.knobs().once(On::route(Route::UpdateStatus).of(id), elsewhere);
     assert_eq!(bench.get(&decision(id)).await.json()["status"], "In Review");
     assert_eq!(bench.decide(id, "Declined").await.status, 400, "the same as theirs by now");
+    assert!(bench.sim.record().iter().all(|row| !row.took_effect));
     let feed = bench.get(&reviews(id)).await.json();
     assert_eq!(feed["results"][0]["actor_email"], "eve@example.com");
     assert_eq!(feed["results"][0]["actor_type"], "CONSOLE_USER");
@@ -1142,10 +1147,12 @@ async fn a_session_can_vanish_between_list_and_detail() {
     bench.sim.knobs().once(On::route(Route::Reviews).of(id), Fault::Vanish);
     assert_eq!(bench.get("/v3/sessions/?search=4821").await.json()["count"], 1);
     assert_eq!(bench.get(&reviews(id)).await.status, 404);
-    assert_eq!(bench.get(&decision(id)).await.json()["detail"], "Not found.");
+    assert_eq!(bench.get(&decision(id)).await.json()["detail"], "Session not found.");
     bench.sim.knobs().once(On::route(Route::Decision), Fault::Vanish);
     let other = bench.get(&decision(session_id(4823))).await;
-    assert_eq!(other.json()["detail"], "Not found.");
+    assert_eq!(other.json()["detail"], "Session not found.");
+    let never = bench.get(&decision(Uuid::from_u128(7))).await;
+    assert_eq!(never.json()["detail"], "Not found.");
     assert!(!bench.sim.knobs().vanish(id));
 }
 

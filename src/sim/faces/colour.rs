@@ -14,11 +14,6 @@ pub(super) fn mix(a: Rgb, b: Rgb, t: f32) -> Rgb {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)
 }
 
-/// Channel by channel product, as of light on a surface.
-pub(super) fn times(a: Rgb, b: Rgb) -> Rgb {
-    [0, 1, 2].map(|i| a[i] * b[i])
-}
-
 /// Brighter above 1, darker below.
 pub(super) fn scale(a: Rgb, k: f32) -> Rgb {
     a.map(|c| c * k)

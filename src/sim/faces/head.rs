@@ -62,7 +62,6 @@ pub(super) struct MouthShape {
     pub lift: f32,
     /// Gap between the lips.
     pub open: f32,
-    pub teeth: bool,
 }
 
 /// Measures of the brows.
@@ -105,7 +104,7 @@ impl Head {
             _ => 0.0,
         };
         let jaw_drop = if shot.expression == Expression::MouthOpen { 0.07 } else { 0.012 * smile };
-        let chin = 1.02 + 0.07 * who.outline.chin_length + jaw_drop;
+        let chin = 1.02 + 0.09 * who.outline.chin_length + jaw_drop;
         let old = smooth(45.0, 85.0, age);
         let mut head = Self {
             width: widths(who, chin, old),
@@ -175,7 +174,7 @@ impl Head {
         let n = &self.nose;
         let tip = n.base - 0.07 - 0.025 * n.turn;
         let along = smooth(-0.16, tip, y);
-        let fall = 1.0 - smooth(tip, n.base + 0.02, y);
+        let fall = 1.0 - smooth(tip, n.base + 0.035, y);
         let wide = n.bridge + (n.tip - n.bridge) * along * along;
         n.out
             * (0.16 + 0.84 * along.powf(1.3))
@@ -195,8 +194,8 @@ impl Head {
         hollow((e.x - 0.09, e.y - 0.035), (0.07, 0.055), 0.34);
         hollow((e.x, e.y - 0.07), (0.12, 0.035), 0.20);
         hollow((e.x, e.y + 0.06), (0.10, 0.04), 0.14);
-        hollow((0.0, n.base + 0.03), (n.half * 0.75, 0.03), 0.40);
-        hollow((n.half + 0.03, n.base - 0.04), (0.03, 0.06), 0.22);
+        hollow((0.0, n.base + 0.03), (n.half * 0.7, 0.03), 0.26);
+        hollow((n.half + 0.03, n.base - 0.04), (0.035, 0.06), 0.15);
         hollow((0.0, m.y + m.lower + 0.05 + m.open), (0.13, 0.03), 0.26);
         hollow((m.half + 0.035, m.y - m.lift), (0.03, 0.04), 0.20);
         hollow((self.half_width(0.5) * 0.86, 0.58), (0.10, 0.20), 0.10);
@@ -206,12 +205,12 @@ impl Head {
 
 fn widths(who: &Identity, chin: f32, old: f32) -> Vec<(f32, f32)> {
     let o = &who.outline;
-    let all = 1.0 + 0.075 * o.width;
-    let brow = 0.615 * (1.0 + 0.06 * o.forehead);
-    let cheek = 0.64 + 0.025 * o.cheekbones;
+    let all = 1.0 + 0.10 * o.width;
+    let brow = 0.615 * (1.0 + 0.08 * o.forehead);
+    let cheek = 0.64 + 0.032 * o.cheekbones;
     let full = 0.03 * o.fullness + 0.015 * old;
-    let jaw = 0.535 * (1.0 + 0.10 * o.jaw) + full;
-    let chin_half = 0.255 * (1.0 + 0.22 * o.chin_width) + 0.02 * old;
+    let jaw = 0.535 * (1.0 + 0.14 * o.jaw) + full;
+    let chin_half = 0.255 * (1.0 + 0.30 * o.chin_width) + 0.02 * old;
     let low = chin - 1.0;
     [
         (-1.02, 0.0),
@@ -275,14 +274,14 @@ fn eyes(who: &Identity, shot: &Shot, smile: f32, old: f32) -> EyeShape {
     let e = &who.eyes;
     let raised = if shot.expression == Expression::BrowsUp { 0.014 } else { 0.0 };
     EyeShape {
-        x: 0.285 * (1.0 + 0.085 * e.spacing),
+        x: 0.288 * (1.0 + 0.10 * e.spacing),
         y: 0.025 * e.height,
-        half: 0.142 * (1.0 + 0.11 * e.size),
-        up: (0.056 + 0.014 * e.openness + raised) * (1.0 - 0.18 * smile - 0.15 * old),
-        down: (0.036 + 0.006 * e.openness) * (1.0 - 0.25 * smile),
-        tilt: 0.014 + 0.026 * e.tilt - 0.016 * old,
-        iris: 0.059,
-        crease: (0.034 + 0.017 * e.lid) * (1.0 - 0.75 * who.lid_fold) * (1.0 - 0.45 * old),
+        half: 0.150 * (1.0 + 0.13 * e.size),
+        up: (0.060 + 0.018 * e.openness + raised) * (1.0 - 0.18 * smile - 0.15 * old),
+        down: (0.038 + 0.008 * e.openness) * (1.0 - 0.25 * smile),
+        tilt: 0.014 + 0.032 * e.tilt - 0.016 * old,
+        iris: 0.062,
+        crease: (0.036 + 0.022 * e.lid) * (1.0 - 0.75 * who.lid_fold) * (1.0 - 0.45 * old),
         fold: who.lid_fold,
     }
 }
@@ -290,10 +289,10 @@ fn eyes(who: &Identity, shot: &Shot, smile: f32, old: f32) -> EyeShape {
 fn nose(who: &Identity, age: f32) -> NoseShape {
     let n = &who.nose;
     NoseShape {
-        base: 0.435 + 0.045 * n.length + 0.012 * smooth(50.0, 85.0, age),
-        half: 0.168 * (1.0 + 0.17 * n.width),
-        bridge: 0.058 * (1.0 + 0.22 * n.bridge),
-        tip: 0.088 * (1.0 + 0.22 * n.tip),
+        base: 0.430 + 0.058 * n.length + 0.012 * smooth(50.0, 85.0, age),
+        half: 0.168 * (1.0 + 0.22 * n.width),
+        bridge: 0.058 * (1.0 + 0.32 * n.bridge),
+        tip: 0.088 * (1.0 + 0.28 * n.tip),
         out: 0.25 * (1.0 + 0.2 * n.height),
         turn: n.turn,
     }
@@ -308,17 +307,16 @@ fn mouth(who: &Identity, shot: &Shot, smile: f32, old: f32) -> MouthShape {
         _ => 0.0,
     };
     MouthShape {
-        y: 0.655 + 0.03 * m.height + 0.025 * who.nose.length - 0.015 * smile,
+        y: 0.655 + 0.035 * m.height + 0.034 * who.nose.length - 0.015 * smile,
         half: 0.232
-            * (1.0 + 0.11 * m.width)
+            * (1.0 + 0.16 * m.width)
             * (1.0 + 0.17 * smile)
             * (1.0 - 1.2 * open * (1.0 - smile)),
         upper: 0.052 * (1.0 + 0.42 * m.upper) * thin,
         lower: 0.074 * (1.0 + 0.36 * m.lower) * thin,
         bow: 0.014 * (1.0 + 0.7 * m.bow),
-        lift: 0.012 * m.corners + 0.05 * smile - 0.012 * old,
+        lift: 0.010 + 0.014 * m.corners + 0.05 * smile - 0.012 * old,
         open,
-        teeth: open > 0.0,
     }
 }
 
@@ -326,10 +324,10 @@ fn brows(who: &Identity, shot: &Shot) -> BrowShape {
     let b = &who.brows;
     let raised = if shot.expression == Expression::BrowsUp { 0.06 } else { 0.0 };
     BrowShape {
-        y: -0.185 - 0.035 * b.height - raised,
-        inner: 0.105 * (1.0 + 0.35 * b.spacing),
+        y: -0.19 - 0.042 * b.height - raised,
+        inner: 0.108 * (1.0 + 0.42 * b.spacing),
         outer: 0.475 + 0.035 * b.length,
-        thick: 0.042 * (1.0 + 0.45 * b.thickness),
+        thick: 0.050 * (1.0 + 0.55 * b.thickness),
         arch: 0.04 * (1.0 + 0.85 * b.arch),
         slope: 0.025 * b.slope,
     }

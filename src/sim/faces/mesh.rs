@@ -3,7 +3,7 @@
 
 use std::f32::consts::PI;
 
-use tiny_skia::{FilterQuality, Path, PathBuilder, Pixmap, PixmapPaint, Transform};
+use tiny_skia::{BlendMode, FilterQuality, Path, PathBuilder, Pixmap, PixmapPaint, Transform};
 
 use super::camera::{Camera, Vec3, cross, sub, unit};
 
@@ -46,6 +46,43 @@ impl Layer {
         let count = pixels.pixels().len();
         let spans = vec![(f32::MAX, f32::MIN); pixels.height() as usize];
         Some(Self { pixels, depth: vec![f32::MIN; count], spans, step })
+    }
+
+    /// An empty layer in which what was added here hides what lies behind it.
+    pub fn in_front(&self) -> Option<Self> {
+        let pixels = Pixmap::new(self.pixels.width(), self.pixels.height())?;
+        let spans = vec![(f32::MAX, f32::MIN); self.spans.len()];
+        Some(Self { pixels, depth: self.depth.clone(), spans, step: self.step })
+    }
+
+    /// Whether nothing that was added lies clearly before this place (pixels and depth).
+    pub fn sees(&self, [x, y, depth]: Vec3) -> bool {
+        let (column, row) = ((x * self.step) as usize, (y * self.step) as usize);
+        let wide = self.pixels.width() as usize;
+        let inside = x >= 0.0 && y >= 0.0 && column < wide;
+        let hidden = |nearest: &f32| *nearest > depth + 0.03;
+        !(inside && self.depth.get(row * wide + column).is_some_and(hidden))
+    }
+
+    /// Softens the borders of what was added, as hair has no sharp ones.
+    pub fn soften(&mut self) {
+        let Some(mut soft) = Pixmap::new(self.pixels.width(), self.pixels.height()) else { return };
+        for (dx, dy) in [(-0.5, -0.5), (0.5, 0.5)] {
+            let paint = PixmapPaint {
+                quality: FilterQuality::Bilinear,
+                blend_mode: BlendMode::Source,
+                ..PixmapPaint::default()
+            };
+            soft.draw_pixmap(
+                0,
+                0,
+                self.pixels.as_ref(),
+                &paint,
+                Transform::from_translate(dx, dy),
+                None,
+            );
+            std::mem::swap(&mut soft, &mut self.pixels);
+        }
     }
 
     /// Adds the surface `shape` (by direction and height) between the heights `top` and `bottom`,

@@ -5,6 +5,7 @@ use tiny_skia::{PathBuilder, Pixmap};
 
 use super::super::colour::{bell, mix, rgb, scale, smooth};
 use super::super::features::FacialHair;
+use super::super::mesh::Layer;
 use super::{Sitter, brush};
 
 /// How densely a beard grows at a place of the skin, 0 to 1.
@@ -40,7 +41,7 @@ fn kept(kind: FacialHair, sitter: &Sitter, side: f32, y: f32) -> f32 {
 fn length(kind: FacialHair) -> (f32, usize, f32) {
     match kind {
         FacialHair::None => (0.0, 0, 0.0),
-        FacialHair::Stubble => (0.014, 900, 0.0),
+        FacialHair::Stubble => (0.012, 1500, 0.0),
         FacialHair::Moustache => (0.070, 500, 0.01),
         FacialHair::Goatee => (0.075, 800, 0.02),
         FacialHair::Short => (0.060, 1300, 0.01),
@@ -49,7 +50,7 @@ fn length(kind: FacialHair) -> (f32, usize, f32) {
 }
 
 /// Paints the hair of the face.
-pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap) {
+pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap, layer: &Layer) {
     let kind = sitter.who.facial_hair;
     let (long, count, out) = length(kind);
     if count == 0 {
@@ -60,7 +61,7 @@ pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap) {
     if kind != FacialHair::Stubble {
         ground(sitter, picture, kind, colour, &mut rng);
     }
-    let alpha = if kind == FacialHair::Stubble { 0.4 } else { 0.75 };
+    let alpha = if kind == FacialHair::Stubble { 0.22 } else { 0.7 };
     for pass in 0..6 {
         let mut path = PathBuilder::new();
         let tone = [0.55, 0.75, 0.95, 0.8, 1.1, 1.35][pass];
@@ -69,7 +70,10 @@ pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap) {
         for _ in 0..count / 6 {
             let (x, y) = (half * 0.66 * rng.f32(), 0.28 + (sitter.head.chin - 0.26) * rng.f32());
             let dense = growth(sitter, x.abs(), y) * kept(kind, sitter, x.abs(), y);
-            if dense < 0.25 + 0.5 * rng.f32() || sitter.seen(x, y) < 0.3 {
+            if dense < 0.25 + 0.5 * rng.f32() || x.abs() > sitter.head.half_width(y) * 0.96 {
+                continue;
+            }
+            if !layer.sees(sitter.camera.place(sitter.head.at(x, y))) {
                 continue;
             }
             hair(sitter, &mut path, (x, y), long * (0.7 + 0.6 * rng.f32()), out, &mut rng);

@@ -42,10 +42,13 @@ fn cloth(clothes: Clothes) -> Rgb {
     }
 }
 
+/// How much higher the shoulders stand than the heights below say.
+const RAISED: f32 = 0.08;
+
 /// Pixels of a place of the body.
 fn px(sitter: &Sitter, x: f32, y: f32) -> Px {
     let frame = sitter.camera.frame;
-    (frame.x + x * sitter.unit, frame.y + y * sitter.unit)
+    (frame.x + x * sitter.unit, frame.y + (y - RAISED) * sitter.unit)
 }
 
 /// Colours from left to right of something round.
@@ -60,7 +63,7 @@ fn round(sitter: &Sitter, colour: Rgb, open: f32, soft: f32) -> Vec<Rgb> {
 }
 
 fn neck_half(sitter: &Sitter) -> f32 {
-    0.335 + 0.075 * sitter.who.masculine + 0.015 * sitter.who.outline.fullness
+    0.365 + 0.085 * sitter.who.masculine + 0.015 * sitter.who.outline.fullness
 }
 
 fn neck(sitter: &Sitter, picture: &mut Pixmap) {
@@ -99,7 +102,7 @@ fn neck(sitter: &Sitter, picture: &mut Pixmap) {
     for side in [-1.0, 1.0] {
         let cord =
             [base(side * half * 0.72, 1.12), base(side * half * 0.5, 1.32), base(side * 0.1, 1.52)];
-        brush.crease(&cord, 0.03 * u, shade, 0.18);
+        brush.crease(&cord, 0.05 * u, shade, 0.10);
     }
 }
 

@@ -79,18 +79,16 @@ fn hairline(sitter: &Sitter, turn: f32) -> f32 {
     let h = &sitter.who.hair;
     let a = turn.abs();
     if h.style == HairStyle::Scarf {
-        return curve(
-            &[
-                (0.0, -0.60),
-                (0.5, -0.54),
-                (0.85, -0.33),
-                (1.04, 0.0),
-                (1.08, 0.4),
-                (1.02, 0.8),
-                (1.3, 3.0),
-            ],
-            a,
-        );
+        let knots = [
+            (0.0, -0.60),
+            (0.45, -0.55),
+            (0.8, -0.38),
+            (0.98, -0.1),
+            (1.08, 0.25),
+            (1.16, 0.7),
+            (1.22, 3.0),
+        ];
+        return curve(&knots, a);
     }
     if h.style == HairStyle::Horseshoe {
         return curve(
@@ -108,15 +106,15 @@ fn hairline(sitter: &Sitter, turn: f32) -> f32 {
         );
     }
     let top = -0.645 - 0.055 * h.hairline - 0.10 * h.recession;
-    let temple = top + 0.06 - 0.22 * h.recession;
+    let temple = top + 0.075 - 0.22 * h.recession;
     // Sideburns are longer on men; women's hairline is rounder.
     let burn = -0.06 + 0.18 * smooth(0.4, 0.8, sitter.who.masculine);
     let knots = [
         (0.0, top),
-        (0.45, top - 0.02 * h.recession),
-        (0.80, temple),
-        (1.05, -0.42 - 0.06 * h.recession),
-        (1.20, -0.24),
+        (0.40, top + 0.012 - 0.04 * h.recession),
+        (0.72, temple),
+        (0.98, -0.46 - 0.06 * h.recession),
+        (1.16, -0.27),
         (1.33, burn),
         (1.46, burn),
         (1.62, -0.14),
@@ -152,12 +150,14 @@ fn part_valley(sitter: &Sitter, turn: f32, y: f32) -> f32 {
     (-off * off).exp() * smooth(-0.4, -0.7, y)
 }
 
-/// Paints what hangs behind neck and shoulders, before anything else of the person.
+/// Paints the hair at the back of the head and what hangs behind neck and shoulders, before
+/// anything else of the person.
 pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     if sitter.who.hair.style == HairStyle::Bun {
         bun(sitter, picture);
     }
     let Some(cut) = cut(sitter) else { return };
+    backing(sitter, picture, &cut);
     let Some(bottom) = cut.falls_to else { return };
     let mut rng = sitter.own_rng(4);
     let out = cut.side;
@@ -207,6 +207,31 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     }
 }
 
+/// The far side of full hair: what shows beside the face, around the hair in front.
+fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
+    let Some(mut layer) = Layer::new(picture.width(), picture.height()) else { return };
+    if cut.side < 0.05 || cut.lie == Lie::Cloth {
+        return;
+    }
+    let nape = if cut.lie == Lie::Curls { 0.25 + cut.side } else { 0.30 };
+    layer.surface(
+        &sitter.camera,
+        (sitter.head.crown, nape),
+        &|turn, y| {
+            let round = (1.0 - smooth(nape - 0.5, nape, y)).sqrt();
+            sitter.head.raised(turn, y, (cut.side - 0.005) * round)
+        },
+        &|spot| {
+            let matter =
+                Matter { colour: scale(sitter.hair, 0.62), open: 0.5, gloss: 0.0, soft: 0.5 };
+            let [r, g, b] = sitter.light.on(&matter, spot.normal);
+            [r, g, b, 1.0]
+        },
+    );
+    layer.soften();
+    layer.lay_over(picture, None);
+}
+
 fn bun(sitter: &Sitter, picture: &mut Pixmap) {
     let r = (0.24 + 0.03 * sitter.who.hair.volume) * sitter.unit;
     let (x, y) = sitter.camera.point([0.0, -1.12, -0.45]);
@@ -228,9 +253,9 @@ fn bun(sitter: &Sitter, picture: &mut Pixmap) {
 }
 
 /// Paints the hair on the head, after the face.
-pub(super) fn before(sitter: &Sitter, picture: &mut Pixmap) {
+pub(super) fn before(sitter: &Sitter, picture: &mut Pixmap, skin: &Layer) {
     let Some(cut) = cut(sitter) else { return };
-    let Some(mut layer) = Layer::new(picture.width(), picture.height()) else { return };
+    let Some(mut layer) = skin.in_front() else { return };
     let head = &sitter.head;
     contact(sitter, picture, &cut);
     layer.surface(
@@ -239,13 +264,15 @@ pub(super) fn before(sitter: &Sitter, picture: &mut Pixmap) {
         &|turn, y| head.raised(turn, y, volume(sitter, &cut, turn, y)),
         &|spot| body(sitter, &cut, spot),
     );
+    layer.soften();
     layer.lay_over(picture, None);
     let mut rng = sitter.own_rng(5);
+    let style = Styling { sitter, cut: &cut, layer: &layer };
     match cut.lie {
-        Lie::Stubble => stubble(sitter, picture, &cut, &mut rng),
-        Lie::Curls => curls(sitter, picture, &cut, &mut rng),
-        Lie::Cloth => folds(sitter, picture, &cut),
-        _ => comb(sitter, picture, &cut, &mut rng),
+        Lie::Stubble => style.stubble(picture, &mut rng),
+        Lie::Curls => style.curls(picture, &mut rng),
+        Lie::Cloth => style.folds(picture),
+        _ => style.comb(picture, &mut rng),
     }
 }
 
@@ -262,7 +289,15 @@ fn contact(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
         })
         .collect();
     let shade = scale(sitter.skin, 0.25);
-    brush(picture).crease(&line, (0.035 + 0.2 * cut.top.min(0.2)) * u, shade, 0.42);
+    for (x, y) in line {
+        brush(picture).dab(
+            (x, y),
+            (0.10 * u, (0.05 + 0.25 * cut.top.min(0.2)) * u),
+            0.0,
+            shade,
+            0.16,
+        );
+    }
 }
 
 /// Colour and cover of the body of hair.
@@ -279,7 +314,7 @@ fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
     let streak = 1.0 + 0.10 * (spot.turn * 71.0).sin() * (spot.turn * 43.0 + 1.0).cos();
     let open = 0.5 + 0.5 * smooth(0.0, 0.25, inside);
     let matter =
-        Matter { colour: scale(sitter.hair, 0.82 * streak), open, gloss: 0.22, soft: 0.15 };
+        Matter { colour: scale(sitter.hair, 0.82 * streak), open, gloss: 0.18, soft: 0.45 };
     let [r, g, b] = sitter.light.on(&matter, spot.normal);
     let most = if cut.lie == Lie::Stubble { 0.82 } else { 1.0 };
     [r, g, b, most * smooth(-0.015, 0.075, inside)]
@@ -288,12 +323,19 @@ fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
 /// The colour of a strand of this tone (1 is average) that lies on a surface facing `normal`.
 fn strand_colour(sitter: &Sitter, tone: f32, normal: Vec3) -> Rgb {
     let colour = scale(sitter.hair, tone);
-    sitter.light.on(&Matter { colour, open: 0.95, gloss: 0.30 * tone, soft: 0.15 }, normal)
+    sitter.light.on(&Matter { colour, open: 0.95, gloss: 0.24 * tone, soft: 0.55 }, normal)
+}
+
+/// What the strands of one person need: the cut, and the surfaces that may hide them.
+struct Styling<'a, 'b> {
+    sitter: &'a Sitter<'b>,
+    cut: &'a Cut,
+    layer: &'a Layer,
 }
 
 /// Strands gathered by tone, so that each tone is drawn in one go.
 struct Strands<'a, 'b> {
-    sitter: &'a Sitter<'b>,
+    style: &'a Styling<'a, 'b>,
     tones: Vec<(PathBuilder, Rgb, f32)>,
 }
 
@@ -301,97 +343,264 @@ struct Strands<'a, 'b> {
 const TONES: usize = 9;
 
 impl<'a, 'b> Strands<'a, 'b> {
-    fn new(sitter: &'a Sitter<'b>) -> Self {
-        let tones = (0..TONES).map(|_| (PathBuilder::new(), [0.0; 3], 0.0)).collect();
-        Self { sitter, tones }
-    }
-
-    /// Adds a strand through points in head units; parts that face away are left out.
+    /// Adds a strand through points in head units, as far as nothing hides it.
     fn add(&mut self, points: &[Vec3], tone: f32) {
-        let facing = |p: &Vec3| {
-            let away = unit([p[0] * 1.2, (p[1] + 0.15).min(0.0), p[2] - AXIS]);
-            self.sitter.camera.turn(away)
-        };
-        let first = points.iter().position(|p| facing(p)[2] > -0.12);
-        let Some(first) = first else { return };
-        let run = points[first..].iter().take_while(|p| facing(p)[2] > -0.12).count();
-        let shown = &points[first..first + run];
+        let sitter = self.style.sitter;
+        let places: Vec<Vec3> = points.iter().map(|&p| sitter.camera.place(p)).collect();
+        let sees = |place: &Vec3| self.style.layer.sees(*place);
+        let Some(first) = places.iter().position(sees) else { return };
+        let run = places[first..].iter().take_while(|p| sees(p)).count();
         if run < 2 {
             return;
         }
-        let colour = strand_colour(self.sitter, tone, facing(&shown[run / 2]));
-        let light = (0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]) / self.brightest();
+        let p = points[first + run / 2];
+        let away = unit([p[0] * 1.2, (p[1] + 0.15).min(0.0), p[2] - AXIS]);
+        let colour = strand_colour(sitter, tone, sitter.camera.turn(away));
+        let light = luminance(colour) / (1.5 * luminance(sitter.hair)).max(0.12);
         let place = ((light * TONES as f32) as usize).min(TONES - 1);
-        let line: Vec<Px> = shown.iter().map(|&p| self.sitter.camera.point(p)).collect();
-        let (path, sum, count) = &mut self.tones[place];
+        let line: Vec<Px> = places[first..first + run].iter().map(|p| (p[0], p[1])).collect();
+        let (path, mean, count) = &mut self.tones[place];
         trace(path, &line, false);
         *count += 1.0;
-        *sum = [0, 1, 2].map(|i| sum[i] + (colour[i] - sum[i]) / *count);
+        *mean = [0, 1, 2].map(|i| mean[i] + (colour[i] - mean[i]) / *count);
     }
 
-    fn brightest(&self) -> f32 {
-        let [r, g, b] = self.sitter.hair;
-        (1.5 * (0.3 * r + 0.59 * g + 0.11 * b)).max(0.12)
-    }
-
-    /// Draws all, dark under light.
+    /// Draws all, dark under light; `width` in head units.
     fn draw(self, picture: &mut Pixmap, width: f32, alpha: f32) {
+        let width = width * self.style.sitter.unit;
         for (path, colour, _) in self.tones {
-            brush(picture).lines(path.finish().as_ref(), width * self.sitter.unit, colour, alpha);
+            brush(picture).lines(path.finish().as_ref(), width, colour, alpha);
         }
     }
 }
 
-/// Lays strands as the cut has them.
-fn comb(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut, rng: &mut Rng) {
-    if sitter.who.hair.style == HairStyle::Braids {
-        braids(sitter, picture, cut);
-        return;
+fn luminance([r, g, b]: Rgb) -> f32 {
+    0.3 * r + 0.59 * g + 0.11 * b
+}
+
+impl Styling<'_, '_> {
+    fn strands(&self) -> Strands<'_, '_> {
+        Strands {
+            style: self,
+            tones: (0..TONES).map(|_| (PathBuilder::new(), [0.0; 3], 0.0)).collect(),
+        }
     }
-    for (width, alpha, count) in [(0.026, 0.55, 150), (0.010, 0.6, 170)] {
-        let mut strands = Strands::new(sitter);
+
+    /// Lays strands as the cut has them.
+    fn comb(&self, picture: &mut Pixmap, rng: &mut Rng) {
+        if self.sitter.who.hair.style == HairStyle::Braids {
+            self.braids(picture);
+            return;
+        }
+        for (width, alpha, count) in [(0.026, 0.55, 150), (0.010, 0.6, 170)] {
+            let mut strands = self.strands();
+            for _ in 0..count {
+                let points = match self.cut.lie {
+                    Lie::Back => self.swept(rng),
+                    Lie::Forward => self.forward(rng),
+                    _ => self.parted(rng),
+                };
+                strands.add(&points, 0.62 + 0.7 * rng.f32());
+            }
+            strands.draw(picture, width, alpha);
+        }
+    }
+
+    /// A point just over the body of hair.
+    fn over(&self, turn: f32, y: f32, more: f32) -> Vec3 {
+        self.sitter.head.raised(turn, y, volume(self.sitter, self.cut, turn, y) + more)
+    }
+
+    /// From the part down one side, and on below the hairline if the hair is long.
+    fn parted(&self, rng: &mut Rng) -> Vec<Vec3> {
+        let from = part_turn(self.sitter);
+        let side = if rng.f32() < 0.5 + 0.35 * from { -1.0 } else { 1.0 };
+        let root = hairline(self.sitter, from)
+            + (0.0 + rng.f32().powf(0.8)) * (-1.0 - hairline(self.sitter, from));
+        let back = smooth(-0.6, -1.0, root);
+        let long = self.cut.falls_to.is_some();
+        let end_turn = side * (1.12 + 0.75 * back + 0.25 * rng.f32());
+        let end = if long { -0.05 } else { (hairline(self.sitter, end_turn) - 0.02).min(0.06) };
+        let more = 0.012 * rng.f32();
+        let mut points: Vec<Vec3> = (0..8)
+            .map(|i| {
+                let t = i as f32 / 7.0;
+                let turn = from + (end_turn - from) * (1.0 - (1.0 - t).powf(1.6));
+                let y = root + (end - root) * t.powf(1.75);
+                // Short hair bends forward over the forehead before it goes aside.
+                let dip =
+                    if long { 0.0 } else { self.cut.fringe * (1.0 - back) * (t * (1.0 - t) * 2.4) };
+                self.over(turn, y + dip, more)
+            })
+            .collect();
+        if let (Some(bottom), Some(&last)) = (self.cut.falls_to, points.last()) {
+            fall(&mut points, last, bottom, self.cut.wave, rng);
+        }
+        points
+    }
+
+    /// From the hairline up and back over the crown.
+    fn swept(&self, rng: &mut Rng) -> Vec<Vec3> {
+        let turn = 1.75 * (2.0 * rng.f32() - 1.0);
+        let low = hairline(self.sitter, turn) + 0.015;
+        let start = low + rng.f32().powi(2) * (-0.95 - low);
+        let lean = 0.25 * (rng.f32() - 0.5) + 0.3 * turn;
+        let more = 0.012 * rng.f32();
+        let steep = smooth(1.2, 0.5, turn.abs());
+        (0..8)
+            .map(|i| {
+                let t = i as f32 / 7.0;
+                let up = start + (-0.98 - start) * t.powf(0.9);
+                let aside = start - 0.10 * t;
+                let turned = turn + lean * t + turn.signum() * (1.0 - steep) * 0.8 * t;
+                self.over(turned, aside + (up - aside) * steep, more)
+            })
+            .collect()
+    }
+
+    /// From the crown forward over the forehead, or down the sides.
+    fn forward(&self, rng: &mut Rng) -> Vec<Vec3> {
+        let turn = 1.85 * (2.0 * rng.f32() - 1.0);
+        let fringe = self.cut.fringe * smooth(1.25, 0.8, turn.abs());
+        let ragged = 0.05 * self.cut.rough * (rng.f32() - 0.3);
+        let to_side = turn.abs() > 0.98 && self.cut.falls_to.is_some();
+        let end = if to_side { -0.05 } else { hairline(self.sitter, turn) + fringe + ragged };
+        let start = -1.0 + 0.55 * rng.f32().powi(2) * (end + 1.0);
+        let lean = 0.22 * self.sitter.who.hair.part + 0.25 * (rng.f32() - 0.5);
+        let more = 0.014 * rng.f32();
+        let mut points: Vec<Vec3> = (0..8)
+            .map(|i| {
+                let t = i as f32 / 7.0;
+                let sway = if to_side { 0.0 } else { lean * t * self.cut.rough * 1.6 };
+                self.over(turn * (0.9 + 0.1 * t) + sway, start + (end - start) * t.powf(1.3), more)
+            })
+            .collect();
+        if let (true, Some(bottom), Some(&last)) = (to_side, self.cut.falls_to, points.last()) {
+            fall(&mut points, last, bottom, self.cut.wave, rng);
+        }
+        points
+    }
+
+    /// Very short hairs and their stipple at the hairline.
+    fn stubble(&self, picture: &mut Pixmap, rng: &mut Rng) {
+        let mut strands = self.strands();
+        for _ in 0..1100 {
+            let turn = 1.9 * (2.0 * rng.f32() - 1.0);
+            let y = -1.0 + 1.1 * rng.f32();
+            let gap = hairline(self.sitter, turn) - y + 0.02 * (rng.f32() - 0.5);
+            if gap < 0.0 {
+                continue;
+            }
+            let root = self.over(turn, y, 0.0);
+            let tip = self.sitter.head.raised(
+                turn * 1.01,
+                y + 0.014,
+                volume(self.sitter, self.cut, turn, y) + 0.008,
+            );
+            strands.add(&[root, tip], 0.5 + 0.6 * rng.f32());
+        }
+        strands.draw(picture, 0.008, 0.6);
+    }
+
+    /// Rings all over the body of hair, also across its edge.
+    fn curls(&self, picture: &mut Pixmap, rng: &mut Rng) {
+        let tight = self.sitter.who.hair.style == HairStyle::Afro;
+        let (count, size) = if tight { (620, 0.036) } else { (420, 0.062) };
+        let mut strands = self.strands();
         for _ in 0..count {
-            let points = match cut.lie {
-                Lie::Back => swept(sitter, cut, rng),
-                Lie::Forward => forward(sitter, cut, rng),
-                _ => parted(sitter, cut, rng),
-            };
-            strands.add(&points, 0.62 + 0.7 * rng.f32());
+            let turn = 1.9 * (2.0 * rng.f32() - 1.0);
+            let y = -1.01 + 1.35 * rng.f32();
+            let fringe = self.cut.fringe * smooth(1.25, 0.8, turn.abs());
+            if hairline(self.sitter, turn) + fringe - y < 0.01 {
+                continue;
+            }
+            let middle = self.over(turn, y, 0.02 * rng.f32());
+            let r = size * (0.6 + 0.7 * rng.f32());
+            let (phase, flat) = (TAU * rng.f32(), 0.5 + 0.5 * rng.f32());
+            let ring: Vec<Vec3> = (0..6)
+                .map(|i| {
+                    let (sin, cos) = (phase + i as f32 * 0.82).sin_cos();
+                    [middle[0] + r * cos, middle[1] + r * flat * sin, middle[2] + 0.3 * r * sin]
+                })
+                .collect();
+            strands.add(&ring, 0.5 + 0.85 * rng.f32());
         }
-        strands.draw(picture, width, alpha);
+        strands.draw(picture, if tight { 0.012 } else { 0.018 }, 0.7);
     }
-}
 
-/// A point just over the body of hair.
-fn over(sitter: &Sitter, cut: &Cut, turn: f32, y: f32, more: f32) -> Vec3 {
-    sitter.head.raised(turn, y, volume(sitter, cut, turn, y) + more)
-}
-
-/// From the part down one side, and on below the hairline if the hair is long.
-fn parted(sitter: &Sitter, cut: &Cut, rng: &mut Rng) -> Vec<Vec3> {
-    let from = part_turn(sitter);
-    let side = if rng.f32() < 0.5 + 0.35 * from { -1.0 } else { 1.0 };
-    let root =
-        hairline(sitter, from) + (0.0 + rng.f32().powf(0.8)) * (-1.0 - hairline(sitter, from));
-    let back = smooth(-0.6, -1.0, root);
-    let long = cut.falls_to.is_some();
-    let end_turn = side * (1.12 + 0.75 * back + 0.25 * rng.f32());
-    let end = if long { -0.05 } else { (hairline(sitter, end_turn) - 0.02).min(0.06) };
-    let more = 0.012 * rng.f32();
-    let mut points: Vec<Vec3> = (0..8)
-        .map(|i| {
-            let t = i as f32 / 7.0;
-            let turn = from + (end_turn - from) * (1.0 - (1.0 - t).powf(1.6));
-            let y = root + (end - root) * t.powf(1.75);
-            // Short hair bends forward over the forehead before it goes aside.
-            let dip = if long { 0.0 } else { cut.fringe * (1.0 - back) * (t * (1.0 - t) * 2.4) };
-            over(sitter, cut, turn, y + dip, more)
-        })
-        .collect();
-    if let (Some(bottom), Some(&last)) = (cut.falls_to, points.last()) {
-        fall(&mut points, last, bottom, cut.wave, rng);
+    /// Rows of thin braids from the hairline back, and down in front of the shoulders.
+    fn braids(&self, picture: &mut Pixmap) {
+        let u = self.sitter.unit;
+        for i in -9_i32..=9 {
+            let turn = 0.19 * i as f32;
+            let low = hairline(self.sitter, turn) + 0.01;
+            let row: Vec<Vec3> = (0..10)
+                .map(|j| {
+                    self.over(
+                        turn * (1.0 + 0.05 * j as f32 / 9.0),
+                        low + (-1.0 - low) * j as f32 / 9.0,
+                        0.0,
+                    )
+                })
+                .collect();
+            self.braid(picture, &row, 0.075 * u);
+        }
+        let bottom = self.cut.falls_to.unwrap_or(1.5);
+        for side in [-1.0_f32, 1.0] {
+            for k in 0..4 {
+                let at = 1.62 - 0.10 * k as f32;
+                let from = self.over(side * at, -0.35, 0.03);
+                let hang: Vec<Vec3> = (0..14)
+                    .map(|j| {
+                        let t = j as f32 / 13.0;
+                        let sway = 0.02 * (t * 5.0 + k as f32).sin();
+                        [
+                            from[0] * (1.0 + 0.05 * t) + side * (0.045 * k as f32 * t + sway),
+                            -0.35 + (bottom + 0.35) * t,
+                            from[2] + 0.02,
+                        ]
+                    })
+                    .collect();
+                self.braid(picture, &hang, 0.062 * u);
+            }
+        }
     }
-    points
+
+    /// One braid: a rope with crossing notches.
+    fn braid(&self, picture: &mut Pixmap, points: &[Vec3], width: f32) {
+        let mut strands = self.strands();
+        strands.add(points, 0.8);
+        strands.draw(picture, width / self.sitter.unit, 1.0);
+        let mut notches = self.strands();
+        for pair in points.windows(2) {
+            for part in [0.0, 0.33, 0.66] {
+                let at = |k: f32| [0, 1, 2].map(|i| pair[0][i] + (pair[1][i] - pair[0][i]) * k);
+                let half = 0.38 * width / self.sitter.unit;
+                let (a, b) = (at(part), at(part + 0.28));
+                notches.add(&[[a[0] - half, a[1], a[2]], [b[0], b[1], b[2] + 0.005]], 1.7);
+                notches.add(&[[a[0] + half, a[1], a[2]], [b[0], b[1], b[2] + 0.005]], 0.35);
+            }
+        }
+        notches.draw(picture, 0.011, 0.75);
+    }
+
+    /// Folds of a scarf around the face.
+    fn folds(&self, picture: &mut Pixmap) {
+        let colour = self.sitter.who.hair.scarf;
+        let u = self.sitter.unit;
+        for (i, apart) in [0.03_f32, 0.10, 0.19, 0.30].into_iter().enumerate() {
+            let line: Vec<Px> = (-7_i32..=7)
+                .map(|k| {
+                    let turn = k as f32 * 0.15;
+                    let y = hairline(self.sitter, turn)
+                        - apart * (1.0 + 0.3 * (turn * 2.0 + i as f32).sin());
+                    self.sitter.camera.point(self.over(turn, y, 0.0))
+                })
+                .collect();
+            let dark = if i % 2 == 0 { scale(colour, 0.5) } else { mix(colour, [1.0; 3], 0.25) };
+            brush(picture).crease(&line, 0.030 * u, dark, 0.35);
+        }
+    }
 }
 
 /// Lets a strand hang down from its last point.
@@ -404,172 +613,5 @@ fn fall(points: &mut Vec<Vec3>, from: Vec3, bottom: f32, wave: f32, rng: &mut Rn
         let y = from[1] + (end - from[1]) * t;
         let swing = wave * (y * 7.0 + phase + from[2] * 3.0).sin();
         points.push([from[0] + side * (0.03 * t + swing), y, from[2] + (0.10 * t).min(0.05)]);
-    }
-}
-
-/// From the hairline up and back over the crown.
-fn swept(sitter: &Sitter, cut: &Cut, rng: &mut Rng) -> Vec<Vec3> {
-    let turn = 1.75 * (2.0 * rng.f32() - 1.0);
-    let low = hairline(sitter, turn) + 0.015;
-    let start = low + rng.f32().powi(2) * (-0.95 - low);
-    let lean = 0.25 * (rng.f32() - 0.5) + 0.3 * turn;
-    let more = 0.012 * rng.f32();
-    let steep = smooth(1.2, 0.5, turn.abs());
-    (0..8)
-        .map(|i| {
-            let t = i as f32 / 7.0;
-            let up = start + (-0.98 - start) * t.powf(0.9);
-            let aside = start - 0.10 * t;
-            let turned = turn + lean * t + turn.signum() * (1.0 - steep) * 0.8 * t;
-            over(sitter, cut, turned, aside + (up - aside) * steep, more)
-        })
-        .collect()
-}
-
-/// From the crown forward over the forehead, or down the sides.
-fn forward(sitter: &Sitter, cut: &Cut, rng: &mut Rng) -> Vec<Vec3> {
-    let turn = 1.85 * (2.0 * rng.f32() - 1.0);
-    let fringe = cut.fringe * smooth(1.25, 0.8, turn.abs());
-    let ragged = 0.05 * cut.rough * (rng.f32() - 0.3);
-    let to_side = turn.abs() > 0.98 && cut.falls_to.is_some();
-    let end = if to_side { -0.05 } else { hairline(sitter, turn) + fringe + ragged };
-    let start = -1.0 + 0.55 * rng.f32().powi(2) * (end + 1.0);
-    let lean = 0.22 * sitter.who.hair.part + 0.25 * (rng.f32() - 0.5);
-    let more = 0.014 * rng.f32();
-    let mut points: Vec<Vec3> = (0..8)
-        .map(|i| {
-            let t = i as f32 / 7.0;
-            let sway = if to_side { 0.0 } else { lean * t * cut.rough * 1.6 };
-            over(
-                sitter,
-                cut,
-                turn * (0.9 + 0.1 * t) + sway,
-                start + (end - start) * t.powf(1.3),
-                more,
-            )
-        })
-        .collect();
-    if let (true, Some(bottom), Some(&last)) = (to_side, cut.falls_to, points.last()) {
-        fall(&mut points, last, bottom, cut.wave, rng);
-    }
-    points
-}
-
-/// Very short hairs and their stipple at the hairline.
-fn stubble(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut, rng: &mut Rng) {
-    let mut strands = Strands::new(sitter);
-    for _ in 0..1100 {
-        let turn = 1.9 * (2.0 * rng.f32() - 1.0);
-        let y = -1.0 + 1.1 * rng.f32();
-        let gap = hairline(sitter, turn) - y + 0.02 * (rng.f32() - 0.5);
-        if gap < 0.0 {
-            continue;
-        }
-        let root = over(sitter, cut, turn, y, 0.0);
-        let tip = sitter.head.raised(turn * 1.01, y + 0.014, volume(sitter, cut, turn, y) + 0.008);
-        strands.add(&[root, tip], 0.5 + 0.6 * rng.f32());
-    }
-    strands.draw(picture, 0.008, 0.6);
-}
-
-/// Rings all over the body of hair, also across its edge.
-fn curls(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut, rng: &mut Rng) {
-    let tight = sitter.who.hair.style == HairStyle::Afro;
-    let (count, size) = if tight { (620, 0.036) } else { (420, 0.062) };
-    let mut strands = Strands::new(sitter);
-    for _ in 0..count {
-        let turn = 1.9 * (2.0 * rng.f32() - 1.0);
-        let y = -1.01 + 1.35 * rng.f32();
-        let fringe = cut.fringe * smooth(1.25, 0.8, turn.abs());
-        if hairline(sitter, turn) + fringe - y < 0.01 {
-            continue;
-        }
-        let middle = over(sitter, cut, turn, y, 0.02 * rng.f32());
-        let r = size * (0.6 + 0.7 * rng.f32());
-        let (phase, flat) = (TAU * rng.f32(), 0.5 + 0.5 * rng.f32());
-        let ring: Vec<Vec3> = (0..6)
-            .map(|i| {
-                let (sin, cos) = (phase + i as f32 * 0.82).sin_cos();
-                [middle[0] + r * cos, middle[1] + r * flat * sin, middle[2] + 0.3 * r * sin]
-            })
-            .collect();
-        strands.add(&ring, 0.5 + 0.85 * rng.f32());
-    }
-    strands.draw(picture, if tight { 0.012 } else { 0.018 }, 0.7);
-}
-
-/// Rows of thin braids from the hairline back, and down in front of the shoulders.
-fn braids(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
-    let u = sitter.unit;
-    for i in -9_i32..=9 {
-        let turn = 0.19 * i as f32;
-        let low = hairline(sitter, turn) + 0.01;
-        let row: Vec<Vec3> = (0..10)
-            .map(|j| {
-                over(
-                    sitter,
-                    cut,
-                    turn * (1.0 + 0.05 * j as f32 / 9.0),
-                    low + (-1.0 - low) * j as f32 / 9.0,
-                    0.0,
-                )
-            })
-            .collect();
-        braid(sitter, picture, &row, 0.075 * u);
-    }
-    let bottom = cut.falls_to.unwrap_or(1.5);
-    for side in [-1.0_f32, 1.0] {
-        for k in 0..4 {
-            let at = 1.62 - 0.10 * k as f32;
-            let from = over(sitter, cut, side * at, -0.35, 0.03);
-            let hang: Vec<Vec3> = (0..14)
-                .map(|j| {
-                    let t = j as f32 / 13.0;
-                    let sway = 0.02 * (t * 5.0 + k as f32).sin();
-                    [
-                        from[0] * (1.0 + 0.05 * t) + side * (0.045 * k as f32 * t + sway),
-                        -0.35 + (bottom + 0.35) * t,
-                        from[2] + 0.02,
-                    ]
-                })
-                .collect();
-            braid(sitter, picture, &hang, 0.062 * u);
-        }
-    }
-}
-
-/// One braid: a rope with crossing notches.
-fn braid(sitter: &Sitter, picture: &mut Pixmap, points: &[Vec3], width: f32) {
-    let mut strands = Strands::new(sitter);
-    strands.add(points, 0.8);
-    strands.draw(picture, width / sitter.unit, 1.0);
-    let mut notches = Strands::new(sitter);
-    for pair in points.windows(2) {
-        for part in [0.0, 0.33, 0.66] {
-            let at = |k: f32| [0, 1, 2].map(|i| pair[0][i] + (pair[1][i] - pair[0][i]) * k);
-            let half = 0.38 * width / sitter.unit;
-            let (a, b) = (at(part), at(part + 0.28));
-            notches.add(&[[a[0] - half, a[1], a[2]], [b[0], b[1], b[2] + 0.005]], 1.7);
-            notches.add(&[[a[0] + half, a[1], a[2]], [b[0], b[1], b[2] + 0.005]], 0.35);
-        }
-    }
-    notches.draw(picture, 0.011, 0.75);
-}
-
-/// Folds of a scarf around the face.
-fn folds(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
-    let colour = sitter.who.hair.scarf;
-    let u = sitter.unit;
-    for (i, apart) in [0.03_f32, 0.10, 0.19, 0.30].into_iter().enumerate() {
-        let line: Vec<Px> = (-7_i32..=7)
-            .map(|k| {
-                let turn = k as f32 * 0.15;
-                let y =
-                    hairline(sitter, turn) - apart * (1.0 + 0.3 * (turn * 2.0 + i as f32).sin());
-                sitter.camera.point(over(sitter, cut, turn, y, 0.0))
-            })
-            .collect();
-        let dark = if i % 2 == 0 { scale(colour, 0.5) } else { mix(colour, [1.0; 3], 0.25) };
-        brush(picture).crease(&line, 0.030 * u, dark, 0.35);
     }
 }

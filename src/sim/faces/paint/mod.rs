@@ -71,9 +71,9 @@ impl<'a> Sitter<'a> {
         skin::wrinkles(self, picture);
         mouth::paint(self, picture);
         eyes::paint(self, picture);
-        beard::paint(self, picture);
+        beard::paint(self, picture, &layer);
         eyes::brows(self, picture);
-        hair::before(self, picture);
+        hair::before(self, picture, &layer);
         glasses::paint(self, picture);
     }
 

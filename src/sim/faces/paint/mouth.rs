@@ -43,7 +43,7 @@ pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap) {
         brush.crease(&upper, 0.012 * u, dark, 0.6);
     }
     for corner in [upper.first(), upper.last()].into_iter().flatten() {
-        brush.dab(*corner, (0.032 * u, 0.024 * u), 0.0, dark, 0.55);
+        brush.dab(*corner, (0.030 * u, 0.022 * u), 0.0, dark, 0.38);
     }
     let shade = scale(sitter.lit(sitter.skin, 0.0, m.y + m.open + m.lower + 0.04), 0.62);
     let under: Vec<Px> = bottom.iter().skip(4).take(7).map(|p| (p.0, p.1 + 0.012 * u)).collect();

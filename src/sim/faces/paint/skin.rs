@@ -42,7 +42,7 @@ fn nose_shadow(sitter: &Sitter, x: f32, y: f32) -> f32 {
     let beside = bell((x + right * 0.24) / (n.half * 0.75), (y - n.base + 0.12) / 0.15);
     let below = bell((x + right * 0.12) / (n.half * 0.9), (y - n.base - 0.055) / 0.045);
     let under_lip = -down.min(0.0);
-    1.0 - hard * (0.42 * right.abs() * beside + 0.55 * under_lip * below)
+    1.0 - hard * (0.42 * right.abs() * beside + 0.38 * under_lip * below)
 }
 
 /// Skin is not of one colour: redder where blood is near, bluish where a beard grows.
@@ -97,7 +97,8 @@ pub(super) enum Ear {
 
 /// Paints the ears of one kind.
 pub(super) fn ears(sitter: &Sitter, picture: &mut Pixmap, which: Ear) {
-    if sitter.who.hair.style == HairStyle::Scarf {
+    // Covered by cloth, or by hair that hangs before them.
+    if matches!(sitter.who.hair.style, HairStyle::Scarf | HairStyle::Bob | HairStyle::FringeBob) {
         return;
     }
     for side in [-1.0_f32, 1.0] {
@@ -220,8 +221,8 @@ pub(super) fn nose(sitter: &Sitter, picture: &mut Pixmap) {
         let wide = n.half * 0.34 * u * sitter.seen(side * 0.45, 0.4).max(0.25);
         let angle = sitter.camera.roll - side * 0.32;
         let at = sitter.px(x, hole_y);
-        brush.dab(at, (wide * 1.5, high * 1.9), angle, deep, 0.55);
-        brush.dab(at, (wide, high), angle, deep, 0.95);
+        brush.dab(at, (wide * 1.5, high * 1.8), angle, deep, 0.36);
+        brush.dab(at, (wide, high), angle, deep, 0.9);
         let seen = sitter.seen(side * 0.42, 0.35);
         let fold = sitter.line(&[
             (side * n.half * 0.84, n.base - 0.135),
@@ -230,13 +231,13 @@ pub(super) fn nose(sitter: &Sitter, picture: &mut Pixmap) {
             (side * n.half * 0.92, n.base + 0.004),
         ]);
         let shade = scale(sitter.lit(sitter.skin, side * n.half * 1.1, n.base - 0.05), 0.55);
-        brush.crease(&fold, 0.022 * u, shade, 0.62 * seen);
+        brush.crease(&fold, 0.022 * u, shade, 0.46 * seen);
         let under = sitter.line(&[
             (side * n.half * 0.92, n.base - 0.004),
             (side * n.half * 0.5, n.base + 0.020),
             (0.0, n.base + 0.012),
         ]);
-        brush.crease(&under, 0.018 * u, shade, 0.4);
+        brush.crease(&under, 0.018 * u, shade, 0.26);
     }
 }
 
