@@ -446,6 +446,7 @@ impl Identity {
         apart.extend(self.nose.apart(&other.nose));
         apart.extend(self.mouth.apart(&other.mouth));
         apart.extend(self.brows.apart(&other.brows));
+        apart.extend(self.ears.apart(&other.ears));
         apart.push(2.0 * (self.skin.melanin - other.skin.melanin));
         apart.push(2.0 * (self.masculine - other.masculine));
         apart.push(self.lid_fold - other.lid_fold);

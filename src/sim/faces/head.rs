@@ -78,9 +78,9 @@ pub(super) struct BrowShape {
 
 /// One head in one state.
 pub(super) struct Head {
-    width: Vec<(f32, f32)>,
-    front: Vec<(f32, f32)>,
-    back: Vec<(f32, f32)>,
+    width: Profile,
+    front: Profile,
+    back: Profile,
     bumps: Vec<Bump>,
     skew: f32,
     pub eye: EyeShape,
@@ -107,9 +107,9 @@ impl Head {
         let chin = 1.02 + 0.09 * who.outline.chin_length + jaw_drop;
         let old = smooth(45.0, 85.0, age);
         let mut head = Self {
-            width: widths(who, chin, old),
-            front: fronts(who, chin),
-            back: backs(chin),
+            width: Profile::new(&widths(who, chin, old)),
+            front: Profile::new(&fronts(who, chin)),
+            back: Profile::new(&backs(chin)),
             bumps: Vec::new(),
             skew: 0.022 * who.asymmetry,
             eye: eyes(who, shot, smile, old),
@@ -127,7 +127,7 @@ impl Head {
 
     /// Half the width of the head at this height.
     pub fn half_width(&self, y: f32) -> f32 {
-        curve(&self.width, y)
+        self.width.at(y)
     }
 
     /// A point of the skin by direction (0 is straight ahead, a quarter turn the right ear) and
@@ -138,17 +138,17 @@ impl Head {
         let p = 2.0 / ROUND;
         let x = w * sin.signum() * sin.abs().powf(p);
         if cos < 0.0 {
-            return [x, y, AXIS + curve(&self.back, y) * cos];
+            return [x, y, AXIS + self.back.at(y) * cos];
         }
         let depth = cos.powf(p);
-        [x, y, AXIS + curve(&self.front, y) * depth + self.relief(x, y) * smooth(0.0, 0.3, cos)]
+        [x, y, AXIS + self.front.at(y) * depth + self.relief(x, y) * smooth(0.0, 0.3, cos)]
     }
 
     /// The point of the skin in front at `x`, `y`.
     pub fn at(&self, x: f32, y: f32) -> Vec3 {
         let w = self.half_width(y).max(1e-3);
         let inside = (1.0 - (x / w).abs().powf(ROUND)).max(0.0).powf(1.0 / ROUND);
-        [x, y, AXIS + curve(&self.front, y) * inside + self.relief(x, y) * smooth(0.0, 0.3, inside)]
+        [x, y, AXIS + self.front.at(y) * inside + self.relief(x, y) * smooth(0.0, 0.3, inside)]
     }
 
     /// A point of the skin raised by `out`, away from the middle of the skull.
@@ -160,11 +160,18 @@ impl Head {
 
     /// What the features add to the plain egg of the head.
     fn relief(&self, x: f32, y: f32) -> f32 {
+        // Above the brows the skull is plain.
+        if y < -0.75 {
+            return 0.0;
+        }
         let x = x - self.skew * smooth(-0.1, 0.7, y);
         let side = x.abs();
         let mut out = self.ridge(side, y);
         for b in &self.bumps {
-            out += b.out * bell((side - b.x) / b.wide, (y - b.y) / b.high);
+            let above = (y - b.y) / b.high;
+            if above.abs() < 3.0 {
+                out += b.out * bell((side - b.x) / b.wide, above);
+            }
         }
         out
     }
@@ -366,8 +373,33 @@ fn bumps(head: &Head, who: &Identity, old: f32) -> Vec<Bump> {
     ]
 }
 
-/// The height of a smooth curve through knots in rising order, level outside of them.
-pub(super) fn curve(knots: &[(f32, f32)], at: f32) -> f32 {
+/// A smooth curve, measured once at many places because it is asked for often.
+pub(super) struct Profile {
+    from: f32,
+    step: f32,
+    heights: Vec<f32>,
+}
+
+impl Profile {
+    /// Through knots in rising order, level outside of them.
+    pub fn new(knots: &[(f32, f32)]) -> Self {
+        const PLACES: usize = 256;
+        let from = knots.first().map_or(0.0, |k| k.0);
+        let step = (knots.last().map_or(1.0, |k| k.0) - from) / (PLACES - 1) as f32;
+        let heights = (0..PLACES).map(|i| curve(knots, from + step * i as f32)).collect();
+        Self { from, step, heights }
+    }
+
+    pub fn at(&self, x: f32) -> f32 {
+        let place = ((x - self.from) / self.step).clamp(0.0, (self.heights.len() - 1) as f32);
+        let low = (place as usize).min(self.heights.len() - 2);
+        let (a, b) = (self.heights[low], self.heights[low + 1]);
+        a + (b - a) * (place - low as f32)
+    }
+}
+
+/// The height of a smooth curve through knots.
+fn curve(knots: &[(f32, f32)], at: f32) -> f32 {
     let next = knots.partition_point(|k| k.0 < at);
     let knot = |i: usize| knots.get(i.min(knots.len() - 1)).copied().unwrap_or_default();
     if next == 0 || next == knots.len() {

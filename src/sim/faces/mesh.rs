@@ -3,7 +3,10 @@
 
 use std::f32::consts::PI;
 
-use tiny_skia::{BlendMode, FilterQuality, Path, PathBuilder, Pixmap, PixmapPaint, Transform};
+use tiny_skia::{
+    BlendMode, FillRule, FilterQuality, Paint, Path, PathBuilder, Pattern, Pixmap, PixmapPaint,
+    Rect, SpreadMode, Transform,
+};
 
 use super::camera::{Camera, Vec3, cross, sub, unit};
 
@@ -24,8 +27,8 @@ struct Corner {
 }
 
 /// How finely a surface is cut: rows from crown to chin, columns around.
-const ROWS: usize = 88;
-const COLUMNS: usize = 84;
+const ROWS: usize = 72;
+const COLUMNS: usize = 68;
 
 /// Pixels of surfaces, at a coarser step than the picture: shading is soft.
 pub(super) struct Layer {
@@ -64,25 +67,22 @@ impl Layer {
         !(inside && self.depth.get(row * wide + column).is_some_and(hidden))
     }
 
-    /// Softens the borders of what was added, as hair has no sharp ones.
+    /// Softens the borders of what was added, as hair has no sharp ones. Moves it by half an own
+    /// pixel, which nobody sees.
     pub fn soften(&mut self) {
         let Some(mut soft) = Pixmap::new(self.pixels.width(), self.pixels.height()) else { return };
-        for (dx, dy) in [(-0.5, -0.5), (0.5, 0.5)] {
-            let paint = PixmapPaint {
-                quality: FilterQuality::Bilinear,
-                blend_mode: BlendMode::Source,
-                ..PixmapPaint::default()
-            };
-            soft.draw_pixmap(
-                0,
-                0,
-                self.pixels.as_ref(),
-                &paint,
-                Transform::from_translate(dx, dy),
-                None,
-            );
-            std::mem::swap(&mut soft, &mut self.pixels);
-        }
+        let quality = FilterQuality::Bilinear;
+        let paint =
+            PixmapPaint { quality, blend_mode: BlendMode::Source, ..PixmapPaint::default() };
+        soft.draw_pixmap(
+            0,
+            0,
+            self.pixels.as_ref(),
+            &paint,
+            Transform::from_translate(0.5, 0.5),
+            None,
+        );
+        self.pixels = soft;
     }
 
     /// Adds the surface `shape` (by direction and height) between the heights `top` and `bottom`,
@@ -101,7 +101,7 @@ impl Layer {
                 let [x, y, depth] = camera.place(points[i].1);
                 let normal = camera.turn(normal(&points, i));
                 let (turn, at) = points[i];
-                let seen = normal[2] > -0.4;
+                let seen = normal[2] > -0.2;
                 let rgba = if seen { film(&Spot { turn, at, normal }) } else { [0.0; 4] };
                 Corner { at: [x * step, y * step, depth], rgba }
             })
@@ -227,11 +227,24 @@ impl Layer {
         path.finish()
     }
 
-    /// Lays the surfaces over a picture.
-    pub fn lay_over(&self, picture: &mut Pixmap, mask: Option<&tiny_skia::Mask>) {
-        let paint = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
+    /// Lays what was added over a picture, cut out along `path`.
+    pub fn lay_over(&self, picture: &mut Pixmap, path: &Path) {
         let back = Transform::from_scale(1.0 / self.step, 1.0 / self.step);
-        picture.draw_pixmap(0, 0, self.pixels.as_ref(), &paint, back, mask);
+        let shader =
+            Pattern::new(self.pixels.as_ref(), SpreadMode::Pad, FilterQuality::Bilinear, 1.0, back);
+        let paint = Paint { shader, ..Paint::default() };
+        picture.fill_path(path, &paint, FillRule::Winding, Transform::identity(), None);
+    }
+
+    /// A rectangle around all that was added and its soft border, in pixels of the picture.
+    pub fn bounds(&self) -> Option<Path> {
+        let covered = || self.spans.iter().enumerate().filter(|(_, span)| span.0 < span.1);
+        let (top, bottom) = (covered().next()?.0 as f32, covered().next_back()?.0 as f32 + 1.0);
+        let left = covered().map(|(_, span)| span.0).fold(f32::MAX, f32::min);
+        let right = covered().map(|(_, span)| span.1).fold(f32::MIN, f32::max);
+        let rect = Rect::from_ltrb(left - 2.0, top - 2.0, right + 2.0, bottom + 2.0)?;
+        PathBuilder::from_rect(rect)
+            .transform(Transform::from_scale(1.0 / self.step, 1.0 / self.step))
     }
 }
 

@@ -9,15 +9,14 @@ use tiny_skia::{
 use super::super::shot::Shot;
 
 /// Side of the grain that is repeated over the picture.
-const TILE: u32 = 96;
+const TILE: u32 = 128;
 
 /// Finishes the picture.
 pub(in super::super) fn develop(mut picture: Pixmap, shot: &Shot) -> RgbImage {
     let blur = shot.blur * picture.height() as f32 / 1000.0;
     soften(&mut picture, blur);
     // Skin has pores and every sensor a little noise: nothing in a photograph is quite smooth.
-    grain(&mut picture, shot.grain ^ 1, 0.05 + 0.34 * shot.noise, 1.0);
-    grain(&mut picture, shot.grain ^ 2, 0.04 + 0.16 * shot.noise, 2.3);
+    grain(&mut picture, shot.grain, 0.07 + 0.42 * shot.noise);
     let (width, height) = (picture.width(), picture.height());
     // The picture is opaque, so its colours are not changed by having been multiplied by cover.
     let Some(image) = RgbaImage::from_raw(width, height, picture.take()) else {
@@ -52,23 +51,25 @@ fn soften(picture: &mut Pixmap, radius: f32) {
     );
 }
 
-/// Lays grain of this strength over the picture; `size` is that of a grain in pixels.
-fn grain(picture: &mut Pixmap, seed: u64, strength: f32, size: f32) {
+/// Lays grain of this strength over the picture: fine noise on a coarser one.
+fn grain(picture: &mut Pixmap, seed: u64, strength: f32) {
     let Some(mut tile) = Pixmap::new(TILE, TILE) else { return };
     let mut rng = Rng::with_seed(seed);
-    for pixel in tile.data_mut().chunks_exact_mut(4) {
+    let coarse: Vec<u8> = (0..TILE * TILE / 4).map(|_| rng.u8(..)).collect();
+    let side = TILE as usize;
+    for (i, pixel) in tile.data_mut().chunks_exact_mut(4).enumerate() {
         let bits = rng.u32(..).to_le_bytes();
-        let level = (i32::from(bits[0]) + i32::from(bits[1])) / 2;
+        let block = coarse[(i / side / 2) * (side / 2) + i % side / 2];
+        let level = u16::from(bits[0]) + u16::from(bits[0]) + u16::from(block);
+        // Mostly light and dark, a little colour.
         for (channel, bit) in pixel.iter_mut().zip(&bits[1..]) {
-            // Mostly light and dark, a little colour.
-            *channel = ((3 * level + i32::from(*bit)) / 4) as u8;
+            *channel = ((level + u16::from(*bit)) / 4) as u8;
         }
         pixel[3] = 255;
     }
-    let shift = (rng.f32() * TILE as f32).floor();
-    let place = Transform::from_scale(size, size).post_translate(-shift, shift);
-    let quality = if size > 1.0 { FilterQuality::Bilinear } else { FilterQuality::Nearest };
-    let shader = Pattern::new(tile.as_ref(), SpreadMode::Repeat, quality, strength, place);
+    let place = Transform::from_translate(-rng.f32() * TILE as f32, rng.f32() * TILE as f32);
+    let shader =
+        Pattern::new(tile.as_ref(), SpreadMode::Repeat, FilterQuality::Nearest, strength, place);
     let paint = Paint { shader, blend_mode: BlendMode::Overlay, ..Paint::default() };
     if let Some(all) = Rect::from_xywh(0.0, 0.0, picture.width() as f32, picture.height() as f32) {
         picture.fill_rect(all, &paint, Transform::identity(), None);

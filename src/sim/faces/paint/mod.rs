@@ -11,6 +11,7 @@ mod glasses;
 mod hair;
 mod mouth;
 mod skin;
+mod strands;
 
 use fastrand::Rng;
 use tiny_skia::Pixmap;

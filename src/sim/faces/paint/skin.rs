@@ -19,8 +19,9 @@ pub(super) fn head(sitter: &Sitter, picture: &mut Pixmap, layer: &mut Layer) {
         &|spot| film(sitter, spot),
     );
     layer.bleed();
-    let mask = inside(picture, layer.outline().as_ref());
-    layer.lay_over(picture, mask.as_ref());
+    if let Some(outline) = layer.outline() {
+        layer.lay_over(picture, &outline);
+    }
 }
 
 fn film(sitter: &Sitter, spot: &Spot) -> [f32; 4] {
