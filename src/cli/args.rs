@@ -5,15 +5,23 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// A terminal console for people who decide whether two faces are the same person.
 #[derive(Debug, Parser)]
 #[command(name = "secondlook", version, about, propagate_version = true)]
-#[command(after_help = "Without a command the console opens. `secondlook demo` shows it without a key.\n\
+#[command(
+    after_help = "Without a command the console opens. `secondlook demo` shows it without a key.\n\
 Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do or not found, 4 key or permission, 5 credit,\n\
-6 conflict, 7 network, 8 partly done.")]
+6 conflict, 7 network, 8 partly done."
+)]
 pub struct Args {
     /// The configuration file.
     #[arg(long, global = true, env = "SECONDLOOK_CONFIG", value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
     /// Where decisions are kept: sqlite:PATH, postgres://… or memory:.
-    #[arg(long, global = true, env = "SECONDLOOK_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "SECONDLOOK_STORE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub store: Option<String>,
     /// Print data as JSON lines.
     #[arg(long, global = true)]

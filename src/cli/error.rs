@@ -99,7 +99,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Newer { .. } => (Exit::Failed, "Update secondlook; nothing was changed"),
             StoreError::Permissions { .. } => (Exit::Auth, "Then start again"),
-            StoreError::LostLease | StoreError::Conflict => (Exit::Conflict, "Look at the case again"),
+            StoreError::LostLease | StoreError::Conflict => {
+                (Exit::Conflict, "Look at the case again")
+            }
             StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
             StoreError::Busy(_) => (Exit::Failed, "Try again in a moment"),
             StoreError::Corrupt(_) | StoreError::Other(_) => {

@@ -33,7 +33,9 @@ pub fn main() -> ExitCode {
     no_core_dumps();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return CliError::failed(format!("no thread can be started: {error}")).report(),
+        Err(error) => {
+            return CliError::failed(format!("no thread can be started: {error}")).report();
+        }
     };
     let result = runtime.block_on(commands::run(args));
     // Whatever still runs (a decoder, say) holds nothing that has to be kept.

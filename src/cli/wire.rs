@@ -55,8 +55,7 @@ impl Setup {
             Some(url) if !url.is_empty() => url,
             _ => format!("sqlite:{}", Paths::find()?.store().display()),
         };
-        let reviewer =
-            identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
+        let reviewer = identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
         let images = args.images.unwrap_or(match config.images.protocol.as_str() {
             "kitty" => Images::Kitty,
             "iterm2" => Images::Iterm2,

@@ -248,8 +248,8 @@ fn prepare(
         Some(portrait) => portrait,
         None => {
             let file = vault.with(|vault| vault.file(&key)).ok_or(Missing::File)?;
-            let portrait = picture::decode(&file, job.turn, &Limits::default())
-                .map_err(|_| Missing::Unfit)?;
+            let portrait =
+                picture::decode(&file, job.turn, &Limits::default()).map_err(|_| Missing::Unfit)?;
             vault.with(|vault| vault.put_portrait(key, portrait))
         }
     };
@@ -277,7 +277,8 @@ fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, O
 
 /// The drawing to begin with, before the terminal has answered anything: characters work everywhere.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
-    let options = EncodeOptions { tier: Tier::Review, cells: CellMode::Half, ..EncodeOptions::default() };
+    let options =
+        EncodeOptions { tier: Tier::Review, cells: CellMode::Half, ..EncodeOptions::default() };
     Drawing { protocol: Protocol::Blocks, options, cell }
 }
 

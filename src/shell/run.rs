@@ -16,9 +16,7 @@ use super::leases::{InHand, Leases};
 use super::process::SystemClock;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
-use crate::core::{
-    Effect, Event, Exit, Model, Settings, Signal, update, wants,
-};
+use crate::core::{Effect, Event, Exit, Model, Settings, Signal, update, wants};
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
@@ -381,7 +379,9 @@ impl Shell {
                 self.silent_mark = Some((mark, at + SILENT_DWELL));
             }
             term::Event::Closed => self.update(Event::InputClosed),
-            term::Event::Painted { .. } | term::Event::Unanswered { .. } | term::Event::Dropped { .. } => {}
+            term::Event::Painted { .. }
+            | term::Event::Unanswered { .. }
+            | term::Event::Dropped { .. } => {}
         }
     }
 
@@ -430,7 +430,8 @@ impl Shell {
         self.guard.set_silent(answered && known.silent);
         self.board.synchronized = known.synchronized_output;
         let choice = term::choose(&known, &self.environment, self.forced);
-        let wrap = if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
+        let wrap =
+            if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
         self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
         self.board.wrap = wrap;
         let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
@@ -596,12 +597,7 @@ fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> (u16, u16) {
     told.or_else(by_window).unwrap_or((10, 20))
 }
 
-fn drawing(
-    choice: &term::Choice,
-    known: &Capabilities,
-    wrap: Wrap,
-    before: &Drawing,
-) -> Drawing {
+fn drawing(choice: &term::Choice, known: &Capabilities, wrap: Wrap, before: &Drawing) -> Drawing {
     let protocol = match choice.protocol {
         term::Protocol::Kitty => Protocol::Kitty,
         term::Protocol::Iterm2 => Protocol::Iterm2,

@@ -280,7 +280,9 @@ impl Worker {
         match self.window.fetcher.fetch(&link).await {
             Ok(file) => self.keep(details, side, file).await,
             Err(FetchError::Refused(_)) => Got::Refused,
-            Err(error @ (FetchError::Forbidden(_) | FetchError::TooLarge | FetchError::NotAnImage)) => {
+            Err(
+                error @ (FetchError::Forbidden(_) | FetchError::TooLarge | FetchError::NotAnImage),
+            ) => {
                 self.tell(side, gone(&lower(&error.to_string()))).await;
                 Got::Gone
             }
@@ -298,7 +300,8 @@ impl Worker {
             return Some(link);
         }
         let session = details.case.candidates.get(place)?.session_id.clone()?;
-        let other = self.client.background().decision(&session, SubjectKind::Workflow).await.ok()?;
+        let other =
+            self.client.background().decision(&session, SubjectKind::Workflow).await.ok()?;
         other.subject.link
     }
 

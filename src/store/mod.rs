@@ -18,13 +18,13 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use error::StoreError;
-pub use memory::MemoryStore;
-pub use sql::SqlStore;
 pub use crate::domain::{
     Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
     QueueQuery, QueueRow, Settled, Taken, Undone,
 };
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use sql::SqlStore;
 
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,

@@ -100,9 +100,7 @@ mod tests {
 
     #[test]
     fn faces_get_the_room_they_need() {
-        for (size, least) in
-            [((80, 24), (39, 15)), ((120, 40), (46, 25)), ((200, 60), (80, 45))]
-        {
+        for (size, least) in [((80, 24), (39, 15)), ((120, 40), (46, 25)), ((200, 60), (80, 45))] {
             let (columns, rows) = ReviewLayout::new(size).picture_cells();
             assert!(columns >= least.0 && rows >= least.1, "{size:?}: {columns}x{rows}");
         }

@@ -34,7 +34,8 @@ pub async fn review(args: &Args) -> Result<Exit, CliError> {
 pub async fn demo(args: &Args, cases: u32, seed: u64) -> Result<Exit, CliError> {
     needs_terminal()?;
     let setup = Setup::load(args)?;
-    let world = World::seeded(seed, usize::try_from(cases).unwrap_or(usize::MAX), jiff::Timestamp::now());
+    let world =
+        World::seeded(seed, usize::try_from(cases).unwrap_or(usize::MAX), jiff::Timestamp::now());
     let options = Options { seed, ..Options::default() };
     let sim = Sim::start(world, options).await.map_err(|error| {
         CliError::failed(format!("the simulator cannot listen on loopback: {error}"))

@@ -70,7 +70,8 @@ fn configuration(args: &Args) -> Check {
 fn environment() -> Check {
     let set: Vec<&str> =
         VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
-    let text = if set.is_empty() { "nothing set".to_owned() } else { format!("set: {}", set.join(", ")) };
+    let text =
+        if set.is_empty() { "nothing set".to_owned() } else { format!("set: {}", set.join(", ")) };
     check("environment", Verdict::Ok, text)
 }
 
@@ -103,7 +104,9 @@ fn terminal() -> Check {
             let verdict = if small { Verdict::Warn } else { Verdict::Ok };
             check("terminal", verdict, format!("{}x{} cells, {pixels}", cells.0, cells.1))
         }
-        Err(error) => check("terminal", Verdict::Warn, format!("its size cannot be asked: {error}")),
+        Err(error) => {
+            check("terminal", Verdict::Warn, format!("its size cannot be asked: {error}"))
+        }
     }
 }
 
@@ -143,14 +146,14 @@ async fn api(setup: &Setup) -> Vec<Check> {
     checks
 }
 
-fn key_text(count: u64) -> String {
-    format!("accepted; {count} session(s) in review for a duplicate face")
+fn key_text(count: Option<u64>) -> String {
+    count.map_or_else(
+        || "accepted".to_owned(),
+        |count| format!("accepted; {count} session(s) in review for a duplicate face"),
+    )
 }
 
-async fn origin_check(
-    store: &dyn crate::store::Store,
-    client: &crate::didit::Client,
-) -> Check {
+async fn origin_check(store: &dyn crate::store::Store, client: &crate::didit::Client) -> Check {
     match origin(store, client).await {
         Ok(origin) => match store.tally(&origin).await {
             Ok(tally) => check(

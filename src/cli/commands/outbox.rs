@@ -13,9 +13,7 @@ use super::super::wire::{self, Setup};
 use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
-use crate::domain::{
-    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone,
-};
+use crate::domain::{DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone};
 use crate::outbox::{Flushed, Outbox, Settings};
 use crate::shell::{SystemClock, is_dead, worker_id};
 
@@ -115,7 +113,8 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
     }
     let settled = || flushed.settled.iter().map(|(.., settled)| settled);
     let bad = |s: &Settled| matches!(s, Settled::Refused { .. } | Settled::Later { .. });
-    let done = settled().filter(|s| matches!(s, Settled::Sent { .. } | Settled::Local { .. })).count();
+    let done =
+        settled().filter(|s| matches!(s, Settled::Sent { .. } | Settled::Local { .. })).count();
     let failed = settled().any(bad) || !flushed.open.is_empty();
     let conflicts = settled().any(|s| matches!(s, Settled::Conflict { .. }));
     if !flushed.open.is_empty() {
@@ -193,7 +192,9 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     match undone {
         Undone::TakenBack(case) => {
             if args.json {
-                json(&serde_json::json!({"decision": id.to_string(), "case": case.as_str(), "state": "undone"}));
+                json(
+                    &serde_json::json!({"decision": id.to_string(), "case": case.as_str(), "state": "undone"}),
+                );
             } else {
                 line(&format!("{} taken back; nothing has left", case));
             }

@@ -165,10 +165,9 @@ fn as_text(row: &QueueRow, bands: &Bands) -> Vec<String> {
         .iter()
         .filter(|c| !c.self_match)
         .map(|c| {
-            let score = c.similarity.map_or_else(
-                || "no score".to_owned(),
-                |s| format!("{s} {}", bands.of(s).word()),
-            );
+            let score = c
+                .similarity
+                .map_or_else(|| "no score".to_owned(), |s| format!("{s} {}", bands.of(s).word()));
             if c.blocklisted { format!("{score} BLOCKLISTED") } else { score }
         })
         .collect();

@@ -32,13 +32,8 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let clock = Arc::new(SystemClock::new());
-    let mut intake = Intake::new(
-        desk.store.clone(),
-        &desk.client,
-        clock,
-        desk.origin.clone(),
-        setup.intake(),
-    );
+    let mut intake =
+        Intake::new(desk.store.clone(), &desk.client, clock, desk.origin.clone(), setup.intake());
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let as_json = args.json || !std::io::stdout().is_terminal();
