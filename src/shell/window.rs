@@ -22,6 +22,8 @@ use crate::picture::{self, FetchError, Fetcher, Key, Vault, link_deadline, refre
 const HELD_MS: i64 = 60 * 60 * 1000;
 /// Cases prepared at once.
 const PARALLEL: usize = 8;
+/// Cases prepared at once while the one on the desk is not ready: it has the line to itself, almost.
+const PARALLEL_BEHIND: usize = 2;
 /// How often the window looks for what has to be refreshed or tried again.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -132,8 +134,9 @@ impl Window {
         list: &Wanted,
     ) {
         let now = self.clock.now();
+        let mut most = PARALLEL;
         for (place, (key, kind)) in list.iter().enumerate() {
-            if workers.len() >= PARALLEL {
+            if workers.len() >= most {
                 return;
             }
             let slot = slots.entry(key.clone()).or_insert(Slot {
@@ -153,6 +156,9 @@ impl Window {
                 let worker = Worker { window: self.clone(), client, key: key.clone(), kind: *kind };
                 slot.stage = Stage::Busy;
                 slot.worker = Some(workers.spawn(worker.prepare()));
+            }
+            if place == 0 && slot.stage == Stage::Busy {
+                most = PARALLEL_BEHIND;
             }
         }
     }

@@ -118,7 +118,7 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
     } else if states.iter().all(|s| matches!(s, PictureState::Ready { .. })) {
         "ready"
     } else if model.details.contains_key(key) {
-        "loading"
+        "load"
     } else {
         "-"
     }
