@@ -73,13 +73,19 @@ fn contact_sheets() {
         .collect();
     sheet(&small).save(place.join("small.png")).unwrap();
     let (who, shot) = (Identity::from_seed(from), Shot::default());
-    let begun = std::time::Instant::now();
-    for seed in 0..20 {
-        let _ = draw(&Identity::from_seed(seed), &Shot::from_seed(seed), 480, 600);
-    }
-    println!("{:?} a picture", begun.elapsed() / 20);
     draw(&who, &shot, 480, 600).save(place.join("one.png")).unwrap();
     let pair = [(who, shot), (Identity::from_seed(from + 1), Shot::from_seed(5))];
     group(&pair, 600, 480).0.save(place.join("group.png")).unwrap();
     println!("{}", place.display());
+}
+
+/// For people: how long a picture takes, in the profile this was built with.
+#[test]
+#[ignore = "for looking at, not for checking"]
+fn pace() {
+    let begun = std::time::Instant::now();
+    for seed in 0..40 {
+        let _ = draw(&Identity::from_seed(seed), &Shot::from_seed(seed), WIDTH, HEIGHT);
+    }
+    println!("{:?} a picture", begun.elapsed() / 40);
 }
