@@ -242,7 +242,7 @@ pub(super) fn brows(sitter: &Sitter, picture: &mut Pixmap) {
                 path.move_to(from.0, from.1);
                 path.line_to(to.0, to.1);
             }
-            brush.lines(path.finish().as_ref(), 0.0085 * u, scale(lit, tone), 0.6);
+            brush.strands(path.finish().as_ref(), 0.0085 * u, scale(lit, tone), 0.6);
         }
     }
 }

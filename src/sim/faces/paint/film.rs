@@ -28,7 +28,7 @@ pub(in super::super) fn develop(mut picture: Pixmap, shot: &Shot) -> RgbImage {
 
 /// Blurs by drawing the picture small and large again.
 fn soften(picture: &mut Pixmap, radius: f32) {
-    if radius < 0.3 {
+    if radius < 0.5 {
         return;
     }
     let k = 1.0 / (1.0 + radius);

@@ -9,8 +9,8 @@ use super::super::colour::{Rgb, scale, smooth};
 use super::super::features::HairStyle;
 use super::super::head::Profile;
 use super::super::light::Matter;
-use super::super::mesh::{Layer, Spot};
-use super::brush::{Px, shape, trace};
+use super::super::mesh::{Grain, Layer, Spot};
+use super::brush::{Px, shape, strand, trace};
 use super::strands::Styling;
 use super::{Sitter, brush};
 
@@ -208,16 +208,18 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
                     )
                 })
                 .collect();
-            trace(&mut lines, &line, false);
+            strand(&mut lines, &line);
         }
         let colour = scale(strand_colour(sitter, tone, [0.0, -0.1, 1.0]), 0.8);
-        brush(picture).lines(lines.finish().as_ref(), 0.016 * sitter.unit, colour, 0.6);
+        brush(picture).strands(lines.finish().as_ref(), 0.016 * sitter.unit, colour, 0.6);
     }
 }
 
 /// The far side of full hair: what shows beside the face, around the hair in front.
 fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
-    let Some(mut layer) = Layer::new(picture.width(), picture.height()) else { return };
+    let Some(mut layer) = Layer::new(picture.width(), picture.height(), Grain::COARSE) else {
+        return;
+    };
     if cut.side < 0.05 || cut.lie == Lie::Cloth {
         return;
     }
@@ -270,7 +272,7 @@ pub(super) fn before(sitter: &Sitter, picture: &mut Pixmap, skin: &Layer) {
     contact(sitter, picture, &cut);
     layer.surface(
         &sitter.camera,
-        (head.crown, head.chin + 0.012),
+        (head.crown, if cut.lie == Lie::Cloth { head.chin + 0.012 } else { 0.52 }),
         &|turn, y| head.raised(turn, y, volume(sitter, &cut, turn, y)),
         &|spot| body(sitter, &cut, spot),
     );
@@ -316,6 +318,9 @@ fn contact(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
 fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
     let ragged = 0.03 * cut.rough * ((spot.turn * 37.0).sin() + (spot.turn * 61.0).sin());
     let inside = cut.edge(spot.turn) + ragged - spot.at[1];
+    if inside < -0.06 {
+        return [0.0; 4];
+    }
     if cut.lie == Lie::Cloth {
         let matter = Matter { colour: sitter.who.hair.scarf, open: 0.92, gloss: 0.05, soft: 0.25 };
         let [r, g, b] = sitter.light.on(&matter, spot.normal);
