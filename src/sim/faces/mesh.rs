@@ -38,7 +38,9 @@ pub(super) struct Grain {
 impl Grain {
     /// For a face.
     pub const FINE: Self = Self { cut: (68, 64), pixels: 320.0 };
-    /// For what has no features of its own.
+    /// For hair, which has no features of its own.
+    pub const HAIR: Self = Self { cut: (44, 52), pixels: 320.0 };
+    /// For what is hardly seen.
     pub const COARSE: Self = Self { cut: (36, 40), pixels: 200.0 };
 }
 
@@ -65,12 +67,12 @@ impl Layer {
         Some(Self { pixels, depth: vec![f32::MIN; count], spans, step, cut: grain.cut })
     }
 
-    /// An empty layer, for surfaces without features, in which what was added here hides what lies
-    /// behind it.
-    pub fn in_front(&self) -> Option<Self> {
+    /// An empty layer in which what was added here hides what lies behind it; of `grain` only the
+    /// cut counts.
+    pub fn in_front(&self, grain: Grain) -> Option<Self> {
         let pixels = Pixmap::new(self.pixels.width(), self.pixels.height())?;
         let spans = vec![(f32::MAX, f32::MIN); self.spans.len()];
-        Some(Self { pixels, depth: self.depth.clone(), spans, step: self.step, cut: (44, 52) })
+        Some(Self { pixels, depth: self.depth.clone(), spans, step: self.step, cut: grain.cut })
     }
 
     /// Whether nothing that was added lies clearly before this place (pixels and depth).

@@ -98,7 +98,7 @@ fn hair(
     rng: &mut Rng,
 ) {
     let m = &sitter.head.mouth;
-    let on_lip = y < m.y;
+    let on_lip = y < m.y && x.abs() < m.half + 0.08;
     let away = if on_lip { 0.9 * x.signum() } else { -0.35 * x } + 0.5 * (rng.f32() - 0.5);
     let mut from = sitter.head.at(x, y);
     from[2] += out;

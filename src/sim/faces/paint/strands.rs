@@ -239,7 +239,7 @@ impl Styling<'_, '_> {
             let turn = 1.9 * (2.0 * rng.f32() - 1.0);
             let y = -1.0 + 1.1 * rng.f32();
             let gap = self.cut.hairline(turn) - y + 0.02 * (rng.f32() - 0.5);
-            if gap < 0.0 {
+            if gap < 0.0 || y < self.cut.bare + 0.12 {
                 continue;
             }
             let root = self.over(turn, y, 0.0);
