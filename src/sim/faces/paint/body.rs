@@ -220,7 +220,7 @@ fn drape(sitter: &Sitter, picture: &mut Pixmap) {
     let p = |x: f32, y: f32| px(sitter, x, y);
     let chin = sitter.camera.point(sitter.head.at(0.0, sitter.head.chin - 0.12));
     let points = [
-        (chin.0 - 0.62 * u, chin.1 - 0.5 * u),
+        (chin.0 - 0.48 * u, chin.1 - 0.28 * u),
         p(-0.72, 1.2),
         p(-1.05, 1.62),
         p(-1.15, 2.1),
@@ -229,7 +229,7 @@ fn drape(sitter: &Sitter, picture: &mut Pixmap) {
         p(1.15, 2.1),
         p(1.05, 1.62),
         p(0.72, 1.2),
-        (chin.0 + 0.62 * u, chin.1 - 0.5 * u),
+        (chin.0 + 0.48 * u, chin.1 - 0.28 * u),
         (chin.0, chin.1),
     ];
     let path = shape(&points);

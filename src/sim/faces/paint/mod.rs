@@ -75,7 +75,7 @@ impl<'a> Sitter<'a> {
         mouth::paint(self, picture);
         eyes::paint(self, picture);
         beard::paint(self, picture, &layer);
-        eyes::brows(self, picture);
+        eyes::brows(self, picture, &layer);
         hair::before(self, picture, &layer);
         glasses::paint(self, picture);
     }
