@@ -79,15 +79,16 @@ fn contact_sheets() {
     println!("{}", place.display());
 }
 
-/// For people: how long a picture takes, in the profile this was built with.
+/// For people: how long a picture takes, in the profile this was built with; of `FACES_COUNT`.
 #[test]
 #[ignore = "for looking at, not for checking"]
 fn pace() {
+    let count = number("FACES_COUNT", 40) as u32;
     let begun = std::time::Instant::now();
-    for seed in 0..40 {
+    for seed in 0..u64::from(count) {
         let _ = draw(&Identity::from_seed(seed), &Shot::from_seed(seed), WIDTH, HEIGHT);
     }
-    println!("{:?} a picture", begun.elapsed() / 40);
+    println!("{:?} a picture", begun.elapsed() / count);
 }
 
 const SMALL: (u32, u32) = (120, 150);

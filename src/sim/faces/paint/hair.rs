@@ -187,6 +187,11 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     let swell = 1.0 + 1.2 * cut.wave;
     let mut points: Vec<Px> = Vec::new();
     for side in [-1.0_f32, 1.0] {
+        // The back of a turned head shows beyond its side.
+        let outer = |x: f32, y: f32| {
+            let (near, far) = (p(x, y, -0.18), p(0.88 * x, y, -0.6));
+            if (near.0 - far.0) * side > 0.0 { near } else { far }
+        };
         let edge = [
             (-0.75, 0.8),
             (-0.45, 0.98),
@@ -195,7 +200,7 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
             (0.5 * (0.5 + bottom), 1.04 * swell),
             (bottom, 0.86),
         ];
-        let mut line: Vec<Px> = edge.iter().map(|&(y, k)| p(side * w(y) * k, y, -0.18)).collect();
+        let mut line: Vec<Px> = edge.iter().map(|&(y, k)| outer(side * w(y) * k, y)).collect();
         if side > 0.0 {
             line.reverse();
         }
@@ -233,7 +238,7 @@ fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
     let Some(mut layer) = Layer::new(picture.width(), picture.height(), Grain::COARSE) else {
         return;
     };
-    if cut.side < 0.05 {
+    if cut.side < 0.05 || cut.lie == Lie::Stubble {
         return;
     }
     let (nape, colour) = match cut.lie {
@@ -351,7 +356,9 @@ fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
     let [r, g, b] = sitter.light.on(&matter, spot.normal);
     let most = if cut.lie == Lie::Stubble { 0.82 } else { 1.0 };
     let grown = smooth(cut.bare, cut.bare + 0.18, spot.at[1]);
-    [r, g, b, most * grown * smooth(-0.015, 0.075, inside)]
+    // Hair that goes on downward has no lower edge of its own.
+    let on = if cut.falls_to.is_some() { smooth(0.50, 0.25, spot.at[1]) } else { 1.0 };
+    [r, g, b, most * grown * on * smooth(-0.015, 0.075, inside)]
 }
 
 /// The colour of a strand of this tone (1 is average) that lies on a surface facing `normal`.
