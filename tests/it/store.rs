@@ -1382,7 +1382,7 @@ async fn columns_hold_no_more(path: &Path) {
                    pragma_table_info(m.name) t WHERE m.type = 'table' AND t.type = 'TEXT'";
     let columns: String = sqlx::query_scalar(columns).fetch_one(&mut connection).await.unwrap();
     let allowed = "origins.name cases.key cases.session_number cases.kind cases.record cases.state \
-         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace \
+         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
