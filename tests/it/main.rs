@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod didit;
+mod didit_sim;
 mod intake;
 mod outbox;
+mod sim;
 mod stage;
