@@ -275,7 +275,7 @@ impl State {
             let from = rng.u64(..self.world.next_number());
             let enrolled =
                 |s: &&Session| s.picture.is_some() && s.kind != Kind::Api("FACE_SEARCH".to_owned());
-            let Some(session) = self.world.from_number(from).find(enrolled) else { continue };
+            let Some(session) = self.world.numbered_from(from).find(enrolled) else { continue };
             if found.iter().all(|c| c.session_id != Some(session.id)) {
                 found.push(Candidate::of(session, similarity));
             }

@@ -273,13 +273,23 @@ fn row(review: &Review) -> Value {
         "new_status": review.new_status,
         "previous_status": review.previous_status,
         "comment": review.comment,
-        "mentioned_emails": [],
+        "mentioned_emails": mentioned(review.comment.as_deref()),
         "previous_value": value(&review.previous_status),
         "new_value": value(&review.new_status),
         "changed_fields": if changed { vec!["status"] } else { Vec::new() },
         "metadata": review.metadata,
         "created_at": stamp(review.created_at),
     })
+}
+
+/// The e-mail addresses of a comment: Didit writes to them.
+fn mentioned(comment: Option<&str>) -> Vec<&str> {
+    let word = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    let words = comment.unwrap_or_default().split(move |c| !word(c));
+    words
+        .map(|text| text.trim_matches(['@', '.']))
+        .filter(|text| text.split_once('@').is_some_and(|(_, host)| host.contains('.')))
+        .collect()
 }
 
 /// The unpaged row of older documents.

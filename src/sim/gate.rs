@@ -73,7 +73,10 @@ impl State {
     /// before it looks at the key.
     pub(super) fn admit(&mut self, call: &Call) -> Result<Key, Reply> {
         if call.place.route() == Some(Route::Decision) {
-            self.world.session(call.place.id()).ok_or_else(Reply::not_found)?;
+            let id = call.place.id();
+            if self.world.session(id).is_none() && !self.world.is_gone(id) {
+                return Err(Reply::not_found());
+            }
         }
         let key = self.key_of(call)?;
         self.count(&key.secret, call.method != "GET")?;

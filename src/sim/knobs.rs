@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::faces::Broken;
 use super::reply::Reply;
 use super::route::Route;
-use super::world::Breakage;
 
 /// Which requests a fault meets. Everything left open matches all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,7 +80,7 @@ pub enum Fault {
     /// Older shapes: `user_details.name`, ages as text, no `source`.
     OldShapes,
     /// The picture's bytes are no good.
-    Picture(Breakage),
+    Picture(Broken),
 }
 
 #[derive(Debug)]

@@ -74,12 +74,12 @@ fn answer_of(faults: &[Fault]) -> Option<Reply> {
 
 /// The picture with its fault, if one was set for it.
 fn bent(picture: Picture, faults: &[Fault]) -> Picture {
-    let broken = faults.iter().find_map(|fault| match fault {
-        Fault::Picture(breakage) => Some(*breakage),
+    let wanted = faults.iter().find_map(|fault| match fault {
+        Fault::Picture(broken) => Some(*broken),
         _ => None,
     });
-    match broken {
-        Some(breakage) => picture.coded(Coding::Broken(breakage)),
+    match wanted {
+        Some(broken) => picture.coded(Coding::Broken(broken)),
         None => picture,
     }
 }
@@ -127,6 +127,8 @@ impl State {
 impl Shared {
     /// A picture as an answer, from the cache or drawn now, off the async threads.
     async fn drawn(self: &Arc<Self>, picture: Picture) -> Reply {
+        // Closed never, so an error cannot come; it would only mean drawing at once.
+        let _turn = self.drawing.acquire().await;
         let shared = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || shared.pictures.bytes(&picture)).await;
         match made {

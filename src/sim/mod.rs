@@ -9,6 +9,7 @@ mod bend;
 mod checks;
 mod decide;
 mod decision;
+pub mod faces;
 mod gate;
 mod knobs;
 mod links;
@@ -38,13 +39,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use faces::Broken;
 pub use gate::{AuthStyle, Key, Limits};
 pub use knobs::{Fault, On};
 pub use record::{Effect, MediaRecorded, Recorded};
 pub use reply::{Body, Reply};
 pub use route::Route;
 pub use world::{
-    Blocked, Breakage, Candidate, Coding, Face, Kind, Picture, Review, Session, World, session_id,
+    Blocked, Candidate, Coding, Face, Kind, Picture, Review, Session, World, session_id,
 };
 
 use serve::Shared;

@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::imageops::replace;
+use image::{ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::world::{Breakage, Coding, Face, Picture};
+use super::faces::{Format, HEIGHT, Identity, Shot, WIDTH, broken, draw, encode};
+use super::world::{Coding, Face, Picture};
 
 /// Drawn pictures kept, in bytes.
 const CACHE: usize = 16 * 1024 * 1024;
@@ -126,41 +128,34 @@ fn content_type(coding: Coding) -> &'static str {
     }
 }
 
-/// Draws a face as a file. A plain stand-in until the drawn faces are here.
+/// Draws a face as a file.
 fn drawn(face: Face, shot: u64, beside: Option<Face>, coding: Coding) -> Vec<u8> {
-    use image::{Rgb, RgbImage};
-    let mut rng = fastrand::Rng::with_seed(face.identity ^ shot.rotate_left(32));
-    let mut colour = || Rgb([rng.u8(40..), rng.u8(40..), rng.u8(40..)]);
-    let (ground, skin) = (colour(), colour());
-    let heads = if beside.is_some() { 2 } else { 1 };
-    let (w, h) = (400 * heads, 500);
-    let picture = RgbImage::from_fn(w, h, |x, y| {
-        let (dx, dy) = ((f64::from(x % 400) - 200.0) / 130.0, (f64::from(y) - 250.0) / 180.0);
-        let eye = |at: f64| (dx - at).hypot(dy + 0.2) < 0.12;
-        match () {
-            () if eye(-0.4) || eye(0.4) => Rgb([10, 10, 10]),
-            () if dx.hypot(dy) < 1.0 => skin,
-            () => ground,
-        }
-    });
+    if let Coding::Broken(kind) = coding {
+        return broken(kind, shot);
+    }
+    let shot = Shot::from_seed(shot);
+    let portrait = |face: Face| draw(&identity(face), &shot, WIDTH, HEIGHT);
+    let mut picture = portrait(face);
+    if let Some(other) = beside {
+        let mut both = RgbImage::new(2 * WIDTH, HEIGHT);
+        replace(&mut both, &picture, 0, 0);
+        replace(&mut both, &portrait(other), i64::from(WIDTH), 0);
+        picture = both;
+    }
     let format = match coding {
-        Coding::Png => ImageFormat::Png,
-        Coding::WebP => ImageFormat::WebP,
-        Coding::Tiff => ImageFormat::Tiff,
-        Coding::Jpeg | Coding::Turned(_) | Coding::Broken(_) => ImageFormat::Jpeg,
+        Coding::Png => Format::Png,
+        Coding::WebP => Format::WebP,
+        Coding::Tiff => Format::Tiff,
+        Coding::Turned(orientation) => Format::JpegTurned(orientation),
+        Coding::Jpeg | Coding::Broken(_) => Format::Jpeg { quality: shot.quality },
     };
-    let mut file = Cursor::new(Vec::new());
-    if picture.write_to(&mut file, format).is_err() {
-        return Vec::new();
+    encode(&picture, format)
+}
+
+fn identity(face: Face) -> Identity {
+    let own = Identity::from_seed(face.identity);
+    match face.like {
+        Some((seed, nearness)) => own.look_alike(seed, nearness),
+        None => own,
     }
-    let mut file = file.into_inner();
-    match coding {
-        Coding::Broken(Breakage::Truncated) => file.truncate(file.len() / 2),
-        Coding::Broken(Breakage::Noise) => rng.fill(&mut file),
-        Coding::Broken(Breakage::Html) => file = b"<!doctype html><p>gone</p>".to_vec(),
-        Coding::Broken(Breakage::Bomb) => file = Vec::new(),
-        Coding::Broken(Breakage::Empty) => file.clear(),
-        _ => {}
-    }
-    file
 }

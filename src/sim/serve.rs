@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -27,6 +27,9 @@ use super::wire::Scissors;
 /// A request's body may be this large.
 const BODY_LIMIT: usize = 24 * 1024 * 1024;
 
+/// So many pictures are drawn at a time.
+const DRAWING: usize = 4;
+
 /// What the two listeners share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -34,6 +37,8 @@ pub(super) struct Shared {
     /// Counts requests answered and gates moved; waiters look again when it grows.
     changed: watch::Sender<u64>,
     pub pictures: Pictures,
+    /// So many pictures are drawn at a time; the others wait.
+    pub drawing: Semaphore,
     /// The simulator is ending: held requests go on, delays end.
     pub ending: CancellationToken,
 }
@@ -112,8 +117,13 @@ impl Call {
 
 impl Shared {
     pub(super) fn new(state: State, ending: CancellationToken) -> Self {
-        let state = Mutex::new(state);
-        Self { state, changed: watch::Sender::new(0), pictures: Pictures::default(), ending }
+        Self {
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+            pictures: Pictures::default(),
+            drawing: Semaphore::new(DRAWING),
+            ending,
+        }
     }
 
     /// Does something with the state. Never awaited under the lock.
@@ -219,9 +229,7 @@ pub(super) async fn serve(
         return Reply::empty(500).into_response();
     }
     let reply = shared.with(|state| {
-        let before = state.effects.total();
-        let reply = state.answer_with(&call, session, &faults);
-        let took_effect = state.effects.total() > before;
+        let (reply, took_effect) = state.answer_with(&call, session, &faults);
         let dropped = faults.contains(&Fault::DropAfter);
         state.record.change(number, |row| {
             row.status = (!dropped).then_some(reply.status);
@@ -354,11 +362,17 @@ impl State {
         self.record.push(row)
     }
 
-    /// The answer with all faults but those of the connection.
-    fn answer_with(&mut self, call: &Call, session: Option<Uuid>, faults: &[Fault]) -> Reply {
+    /// The answer with all faults but those of the connection, and whether the request changed
+    /// something. What others did meanwhile does not count.
+    fn answer_with(
+        &mut self,
+        call: &Call,
+        session: Option<Uuid>,
+        faults: &[Fault],
+    ) -> (Reply, bool) {
         for fault in faults {
             match (fault, session) {
-                (Fault::Answer(reply), _) => return reply.clone(),
+                (Fault::Answer(reply), _) => return (reply.clone(), false),
                 (Fault::DecidedElsewhere { status, by, comment }, Some(id)) => {
                     self.decide(id, status, by, comment.clone());
                 }
@@ -368,18 +382,16 @@ impl State {
                 _ => {}
             }
         }
+        let before = self.effects.total();
         let mut reply = self.answer(call);
         for fault in faults {
-            match fault {
-                Fault::AnswerAfter(instead) => reply = instead.clone(),
-                _ => {
-                    if let Body::Json(value) = &mut reply.body {
-                        bend(value, fault, &self.links.base);
-                    }
-                }
+            if let Fault::AnswerAfter(instead) = fault {
+                reply = instead.clone();
+            } else if let Body::Json(value) = &mut reply.body {
+                bend(value, fault, &self.links.base);
             }
         }
-        reply
+        (reply, self.effects.total() > before)
     }
 
     fn answer(&mut self, call: &Call) -> Reply {

@@ -1,11 +1,13 @@
 //! What exists behind the simulated API: sessions, the faces they showed, and what a face search
 //! found for them. Plain data that a test can build by hand; knows nothing of HTTP.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
+
+use super::faces::Broken;
 
 /// How a drawn picture is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,22 +23,7 @@ pub enum Coding {
     /// JPEG stored turned, with the EXIF orientation (1 to 8) that sets it right.
     Turned(u8),
     /// Not a picture that can be shown.
-    Broken(Breakage),
-}
-
-/// What is wrong with a picture's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Breakage {
-    /// The file ends in the middle.
-    Truncated,
-    /// Bytes that are no image, under an image's content type.
-    Noise,
-    /// An HTML page under an image's content type.
-    Html,
-    /// A small file that claims enormous sides.
-    Bomb,
-    /// No bytes at all.
-    Empty,
+    Broken(Broken),
 }
 
 /// A face to draw: a person, or somebody who looks like them.
@@ -81,11 +68,14 @@ impl Picture {
         Self::Drawn { face, shot, beside: None, coding: Coding::Jpeg }
     }
 
-    /// The same picture stored in another way; bytes handed in stay as they are.
+    /// The same picture stored in another way; bytes handed in stay as they are, unless they are to
+    /// be broken.
     #[must_use]
     pub fn coded(mut self, new: Coding) -> Self {
-        if let Self::Drawn { coding, .. } = &mut self {
-            *coding = new;
+        match (&mut self, new) {
+            (Self::Drawn { coding, .. }, _) => *coding = new,
+            (Self::Bytes(..), Coding::Broken(_)) => return Self::of(Face::of(0), 0).coded(new),
+            (Self::Bytes(..), _) => {}
         }
         self
     }
@@ -398,6 +388,8 @@ pub struct World {
     sessions: BTreeMap<u64, Session>,
     by_id: HashMap<Uuid, u64>,
     by_vendor: HashMap<String, BTreeSet<u64>>,
+    /// Sessions that were here and are no longer.
+    gone: HashSet<Uuid>,
     /// Faces of imported users, by `vendor_data`.
     pub(super) imported: HashMap<String, Picture>,
     /// Counts changes, so that a stored list page knows when it is old.
@@ -455,6 +447,7 @@ impl World {
 
     fn put(&mut self, session: Session) {
         self.version += 1;
+        self.gone.remove(&session.id);
         if let Some(old) = self.by_id.get(&session.id).copied() {
             self.take(old);
         }
@@ -480,7 +473,13 @@ impl World {
     /// Takes a session away; its links die and it answers 404 from now on.
     pub(super) fn remove(&mut self, id: Uuid) -> Option<Session> {
         let number = self.by_id.get(&id).copied()?;
+        self.gone.insert(id);
         self.take(number)
+    }
+
+    /// Whether a session was here once.
+    pub(super) fn is_gone(&self, id: Uuid) -> bool {
+        self.gone.contains(&id)
     }
 
     /// The session of an id.
@@ -518,7 +517,7 @@ impl World {
     }
 
     /// The sessions from a number on, oldest first.
-    pub(super) fn from_number(&self, number: u64) -> impl Iterator<Item = &Session> {
+    pub(super) fn numbered_from(&self, number: u64) -> impl Iterator<Item = &Session> {
         self.sessions.range(number..).map(|(_, session)| session)
     }
 

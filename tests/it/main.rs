@@ -4,6 +4,7 @@
 mod didit;
 mod didit_sim;
 mod intake;
+mod openapi;
 mod outbox;
 mod sim;
 mod stage;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secondlook::sim::{
-    AuthStyle, Breakage, Candidate, Coding, Effect, Face, Fault, Key, Limits, On, Options, Picture,
+    AuthStyle, Broken, Candidate, Coding, Effect, Face, Fault, Key, Limits, On, Options, Picture,
     Reply, Route, SameStatus, Session, Sim, World, session_id,
 };
 use serde_json::{Value, json};
@@ -126,9 +126,8 @@ async fn small() -> Bench {
 
 /// A picture that no test needs to look at.
 pub fn photo(shade: u8) -> Vec<u8> {
-    let picture = image::RgbImage::from_fn(40, 50, |x, y| {
-        image::Rgb([shade, (x * 6) as u8, (y * 5) as u8])
-    });
+    let picture =
+        image::RgbImage::from_fn(40, 50, |x, y| image::Rgb([shade, (x * 6) as u8, (y * 5) as u8]));
     let mut file = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
     file.into_inner()
@@ -141,9 +140,11 @@ pub fn form(field: &'static str, name: &'static str, bytes: Vec<u8>) -> reqwest:
 
 #[tokio::test]
 async fn keys_are_refused_as_the_style_says() {
-    for (style, wrong, none) in
-        [(AuthStyle::Split, 401, 403), (AuthStyle::Always401, 401, 401), (AuthStyle::Always403, 403, 403)]
-    {
+    for (style, wrong, none) in [
+        (AuthStyle::Split, 401, 403),
+        (AuthStyle::Always401, 401, 401),
+        (AuthStyle::Always403, 403, 403),
+    ] {
         let options = Options { auth: style, ..Options::default() };
         let mut bench = Bench::with(small_world(), options).await;
         bench.key = Some("sk_live_no".to_owned());
@@ -180,7 +181,10 @@ async fn scopes_of_a_key() {
     let made = bench.get(&decision(session_id(4821))).await.json();
     assert_eq!(made["liveness_checks"][0]["reference_image"], Value::Null);
     assert_eq!(made["liveness_checks"][0]["matches"][0]["match_image_url"], Value::Null);
-    assert_eq!(bench.get("/v3/sessions/").await.json()["results"][0]["portrait_image"], Value::Null);
+    assert_eq!(
+        bench.get("/v3/sessions/").await.json()["results"][0]["portrait_image"],
+        Value::Null
+    );
     bench.key = Some("no-write".to_owned());
     assert_eq!(bench.decide(session_id(4821), "Approved").await.status, 403);
     assert_eq!(bench.get(&decision(session_id(4821))).await.json()["session_url"], Value::Null);
@@ -348,7 +352,10 @@ async fn a_decision_in_full() {
     assert_eq!((&saved["id_verifications"], &saved["workflow_id"]), (&Value::Null, &Value::Null));
     assert_eq!(saved["liveness_checks"][0]["matches"][0]["source"], "imported");
     let events = bench.get(&format!("{}?include=events", decision(session_id(4822)))).await.json();
-    assert_eq!((&events["session_type"], &events["api_service"]), (&json!("API"), &json!("FACE_SEARCH")));
+    assert_eq!(
+        (&events["session_type"], &events["api_service"]),
+        (&json!("API"), &json!("FACE_SEARCH"))
+    );
     assert_eq!(events.get("session_kind"), None);
 }
 
@@ -356,7 +363,8 @@ async fn a_decision_in_full() {
 async fn links_are_new_each_time_and_open_until_they_expire() {
     let bench = small().await;
     let path = decision(session_id(4821));
-    let link = async || bench.get(&path).await.json()["liveness_checks"][0]["reference_image"].clone();
+    let link =
+        async || bench.get(&path).await.json()["liveness_checks"][0]["reference_image"].clone();
     let (first, second) = (link().await, link().await);
     assert_ne!(first, second);
     let text = first.as_str().unwrap();
@@ -425,21 +433,19 @@ async fn pictures_of_every_kind() {
 async fn broken_pictures() {
     let bench = small().await;
     let id = session_id(4821);
-    for breakage in
-        [Breakage::Truncated, Breakage::Noise, Breakage::Html, Breakage::Bomb, Breakage::Empty]
-    {
-        bench.sim.knobs().once(On::route(Route::Media).of(id), Fault::Picture(breakage));
+    for kind in Broken::ALL {
+        bench.sim.knobs().once(On::route(Route::Media).of(id), Fault::Picture(kind));
         let made = bench.sim.knobs().decision(id).unwrap();
         let link = &made["liveness_checks"][0]["reference_image"];
-        let (status, kind, bytes) = bench.picture(link).await;
-        assert_eq!((status.as_u16(), kind.as_str()), (200, "image/jpeg"), "{breakage:?}");
-        assert!(bytes.len() < 1024 * 1024, "{breakage:?}");
+        let (status, content, bytes) = bench.picture(link).await;
+        assert_eq!((status.as_u16(), content.as_str()), (200, "image/jpeg"), "{kind:?}");
+        assert!(bytes.len() < 1024 * 1024, "{kind:?}");
         let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(10_000);
         reader.limits(limits);
         let read = reader.with_guessed_format().unwrap().decode();
-        assert!(read.is_err(), "{breakage:?}");
+        assert!(read.is_err(), "{kind:?}");
         assert_eq!(bench.picture(link).await.0, 200);
     }
 }
@@ -458,7 +464,10 @@ async fn a_change_of_status() {
     let feed = bench.get(&reviews(id)).await.json();
     let row = &feed["results"][0];
     assert_eq!(row["activity_type"], "STATUS_UPDATED");
-    assert_eq!((&row["actor_display"], &row["actor_type"]), (&json!("API Client"), &json!("API_KEY")));
+    assert_eq!(
+        (&row["actor_display"], &row["actor_type"]),
+        (&json!("API Client"), &json!("API_KEY"))
+    );
     assert_eq!(row["previous_status"], "In Review");
     assert_eq!(
         bench.sim.effects(),
@@ -471,7 +480,10 @@ async fn a_change_of_status() {
         }]
     );
     let row = &bench.sim.record()[0];
-    assert_eq!((row.route, row.status, row.took_effect), (Some(Route::UpdateStatus), Some(200), true));
+    assert_eq!(
+        (row.route, row.status, row.took_effect),
+        (Some(Route::UpdateStatus), Some(200), true)
+    );
     assert_eq!(row.body["new_status"], "Declined");
 }
 
@@ -578,20 +590,27 @@ async fn notes_decide_nothing() {
     assert_eq!(bench.get(&decision(id)).await.json()["status"], "In Review");
     let wrong = bench.call("POST", &reviews(id), json!({ "new_status": "approved" })).await;
     assert_eq!(wrong.json(), json!({ "new_status": ["\"approved\" is not a valid choice."] }));
-    for comment in ["second", "third"] {
+    for comment in ["second", "third, see ana@example.com."] {
         bench.call("POST", &reviews(id), json!({ "comment": comment })).await;
     }
     let page = bench.get(&format!("{}?limit=2", reviews(id))).await.json();
     let comments: Vec<&Value> =
         page["results"].as_array().unwrap().iter().map(|row| &row["comment"]).collect();
-    assert_eq!(comments, ["third", "second"]);
+    assert_eq!(comments, ["third, see ana@example.com.", "second"]);
+    assert_eq!(page["results"][0]["mentioned_emails"], json!(["ana@example.com"]));
     let next = bench.get(page["next"].as_str().unwrap()).await.json();
     assert_eq!(next["results"][0]["comment"], "looks fine");
-    assert_eq!(bench.get(&reviews(Uuid::from_u128(3))).await.json()["detail"], "Session not found.");
+    assert_eq!(
+        bench.get(&reviews(Uuid::from_u128(3))).await.json()["detail"],
+        "Session not found."
+    );
 
     bench.sim.knobs().options(|options| options.old_reviews = true);
     let old = bench.get(&reviews(id)).await.json();
-    assert_eq!((&old[0]["note"], &old[0]["action"]), (&json!("third"), &json!("STATUS_UPDATED")));
+    assert_eq!(
+        (&old[0]["note"], &old[0]["action"]),
+        (&json!("third, see ana@example.com."), &json!("STATUS_UPDATED"))
+    );
 }
 
 #[tokio::test]
@@ -749,7 +768,8 @@ async fn a_face_search_that_is_saved() {
     let form = form("user_image", "me.png", photo(1))
         .text("vendor_data", "user-123")
         .text("metadata", "{\"batch\": 7}");
-    let answer = bench.send(bench.request("POST", "/v3/face-search/").multipart(form)).await.unwrap();
+    let answer =
+        bench.send(bench.request("POST", "/v3/face-search/").multipart(form)).await.unwrap();
     let body = answer.json();
     assert_eq!(answer.status, 200, "{body}");
     assert_eq!((&body["vendor_data"], &body["metadata"]["batch"]), (&json!("user-123"), &json!(7)));
@@ -864,7 +884,8 @@ async fn a_search_finds_the_same_for_the_same_picture() {
 #[tokio::test]
 async fn a_sandbox_key_is_checked_and_answers_a_mock() {
     let keys = vec![Key { sandbox: true, ..Key::full("sk_test_x") }];
-    let bench = Bench::with(small_world(), Options { keys, balance: 0, ..Options::default() }).await;
+    let bench =
+        Bench::with(small_world(), Options { keys, balance: 0, ..Options::default() }).await;
     bench.sim.knobs().next_search_finds(vec![Candidate::session(1042, 99.0)]);
     let request = bench.request("POST", "/v3/face-search/");
     let body = bench.send(request.multipart(form("user_image", "a.png", photo(1)))).await.unwrap();
@@ -884,9 +905,12 @@ async fn the_other_checks() {
         bench.send(bench.request("POST", path).multipart(form)).await.unwrap()
     };
     let alive = send("/v3/passive-liveness/", form("user_image", "a.png", photo(1))).await.json();
-    assert_eq!((&alive["liveness"]["status"], &alive["liveness"]["method"]), (&json!("Approved"), &json!("PASSIVE")));
-    let strict = form("user_image", "a.png", photo(1))
-        .text("face_liveness_score_decline_threshold", "100");
+    assert_eq!(
+        (&alive["liveness"]["status"], &alive["liveness"]["method"]),
+        (&json!("Approved"), &json!("PASSIVE"))
+    );
+    let strict =
+        form("user_image", "a.png", photo(1)).text("face_liveness_score_decline_threshold", "100");
     let strict = send("/v3/passive-liveness/", strict).await.json();
     assert_eq!(strict["liveness"]["warnings"][0]["risk"], "LOW_LIVENESS_SCORE");
     let unread = send("/v3/passive-liveness/", form("user_image", "a.png", vec![1, 2])).await;
@@ -895,13 +919,17 @@ async fn the_other_checks() {
     let part = |bytes| reqwest::multipart::Part::bytes(bytes).file_name("b.png");
     let pair = |other| form("user_image", "a.png", photo(1)).part("ref_image", part(other));
     let same = send("/v3/face-match/", pair(photo(1))).await.json();
-    assert_eq!((&same["face_match"]["status"], &same["face_match"]["score"]), (&json!("Approved"), &json!(100.0)));
+    assert_eq!(
+        (&same["face_match"]["status"], &same["face_match"]["score"]),
+        (&json!("Approved"), &json!(100.0))
+    );
     let alone = send("/v3/face-match/", form("user_image", "a.png", photo(1))).await;
     assert_eq!(alone.json(), json!({ "ref_image": ["No file was submitted."] }));
     let far = pair(photo(1)).text("face_match_score_decline_threshold", "101");
     assert_eq!(send("/v3/face-match/", far).await.status, 400);
 
-    let document = send("/v3/id-verification/", form("front_image", "a.png", photo(3))).await.json();
+    let document =
+        send("/v3/id-verification/", form("front_image", "a.png", photo(3))).await.json();
     assert_eq!(document["id_verification"]["status"], "Approved");
     assert_eq!(bench.picture(&document["id_verification"]["front_image"]).await.0, 200);
     let unread = send("/v3/id-verification/", form("front_image", "a.jpg", vec![1; 9])).await;
@@ -912,10 +940,17 @@ async fn the_other_checks() {
 async fn money_is_decimal_text() {
     let bench = small().await;
     let balance = bench.get("/v3/billing/balance/").await.json();
-    assert_eq!((&balance["balance"], &balance["auto_refill_amount"]), (&json!("142.5000"), &Value::Null));
+    assert_eq!(
+        (&balance["balance"], &balance["auto_refill_amount"]),
+        (&json!("142.5000"), &Value::Null)
+    );
     for (body, status, wanted) in [
         (json!({}), 400, json!(["amount_in_dollars is required."])),
-        (json!({ "amount_in_dollars": "many" }), 400, json!(["amount_in_dollars must be a number."])),
+        (
+            json!({ "amount_in_dollars": "many" }),
+            400,
+            json!(["amount_in_dollars must be a number."]),
+        ),
         (json!({ "amount_in_dollars": 49.99 }), 400, json!(["Amount must be at least $50."])),
     ] {
         let answer = bench.call("POST", "/v3/billing/top-up/", body).await;
@@ -933,7 +968,8 @@ async fn an_account_from_the_beginning() {
     let who = |password: &str| json!({ "email": "ana@example.com", "password": password });
     assert_eq!(bench.call("POST", &url("register"), who("weak")).await.status, 400);
     assert_eq!(bench.call("POST", &url("register"), who("Str0ng-enough")).await.status, 201);
-    let login = async |password: &str| bench.call("POST", &url("login"), who(password)).await.status;
+    let login =
+        async |password: &str| bench.call("POST", &url("login"), who(password)).await.status;
     assert_eq!(login("Str0ng-enough").await, 403, "not verified yet");
     let again = bench.call("POST", &url("resend-otp"), json!({ "email": "ana@example.com" })).await;
     assert_eq!(again.status, 429);
@@ -1024,7 +1060,8 @@ async fn an_answer_can_be_lost_before_or_after_the_effect() {
     let id = session_id(4821);
     for (fault, effects) in [(Fault::DropBefore, 0), (Fault::DropAfter, 1)] {
         bench.sim.knobs().once(On::route(Route::UpdateStatus).of(id), fault.clone());
-        let request = bench.request("PATCH", &update(id)).json(&json!({ "new_status": "Approved" }));
+        let request =
+            bench.request("PATCH", &update(id)).json(&json!({ "new_status": "Approved" }));
         let error = bench.send(request).await.unwrap_err();
         assert!(!error.is_builder() && error.status().is_none(), "{error:?}");
         assert_eq!(bench.sim.effects_on(id).len(), effects, "{fault:?}");
@@ -1097,6 +1134,7 @@ async fn somebody_else_can_decide_between_read_and_write() {
     bench.sim.knobs().once(On::route(Route::UpdateStatus).of(id), elsewhere);
     assert_eq!(bench.get(&decision(id)).await.json()["status"], "In Review");
     assert_eq!(bench.decide(id, "Declined").await.status, 400, "the same as theirs by now");
+    assert!(bench.sim.record().iter().all(|row| !row.took_effect));
     let feed = bench.get(&reviews(id)).await.json();
     assert_eq!(feed["results"][0]["actor_email"], "eve@example.com");
     assert_eq!(feed["results"][0]["actor_type"], "CONSOLE_USER");
@@ -1109,10 +1147,12 @@ async fn a_session_can_vanish_between_list_and_detail() {
     bench.sim.knobs().once(On::route(Route::Reviews).of(id), Fault::Vanish);
     assert_eq!(bench.get("/v3/sessions/?search=4821").await.json()["count"], 1);
     assert_eq!(bench.get(&reviews(id)).await.status, 404);
-    assert_eq!(bench.get(&decision(id)).await.json()["detail"], "Not found.");
+    assert_eq!(bench.get(&decision(id)).await.json()["detail"], "Session not found.");
     bench.sim.knobs().once(On::route(Route::Decision), Fault::Vanish);
     let other = bench.get(&decision(session_id(4823))).await;
-    assert_eq!(other.json()["detail"], "Not found.");
+    assert_eq!(other.json()["detail"], "Session not found.");
+    let never = bench.get(&decision(Uuid::from_u128(7))).await;
+    assert_eq!(never.json()["detail"], "Not found.");
     assert!(!bench.sim.knobs().vanish(id));
 }
 
@@ -1135,7 +1175,9 @@ async fn a_route_can_be_single_stepped() {
     assert!(knobs.waiting(Route::UpdateStatus, 1, LIMIT).await);
     knobs.release(Route::UpdateStatus);
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
-    assert!(bench.sim.until(LIMIT, |rows| rows.iter().filter(|r| r.took_effect).count() == 2).await);
+    assert!(
+        bench.sim.until(LIMIT, |rows| rows.iter().filter(|r| r.took_effect).count() == 2).await
+    );
 }
 
 #[tokio::test]
