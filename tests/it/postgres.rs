@@ -1,0 +1,131 @@
+//! A throwaway PostgreSQL server, from Debian's binaries, for the tests that need one. It listens on
+//! a socket in a folder of its own, and stops when the last test that uses it has ended.
+
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tempfile::TempDir;
+
+/// A running server.
+pub struct Cluster {
+    programs: PathBuf,
+    folder: TempDir,
+    made: AtomicU32,
+}
+
+/// The server that the tests of this process share. `None`, with a line that says so, where
+/// PostgreSQL is not installed; a failure there when `SECONDLOOK_REQUIRE_ALL=1`.
+pub fn shared() -> Option<Arc<Cluster>> {
+    static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    if let Some(cluster) = shared.upgrade() {
+        return Some(cluster);
+    }
+    let cluster = Arc::new(Cluster::start()?);
+    *shared = Arc::downgrade(&cluster);
+    Some(cluster)
+}
+
+impl Cluster {
+    /// A server for one test alone; see [`shared`].
+    pub fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            let required = std::env::var("SECONDLOOK_REQUIRE_ALL").is_ok_and(|v| v == "1");
+            assert!(!required, "there is no initdb below /usr/lib/postgresql");
+            eprintln!("skipped: PostgreSQL is not installed");
+            return None;
+        };
+        // Socket paths are short: the folder is not below the target directory.
+        let folder = TempDir::with_prefix("look").unwrap();
+        if let Some((uid, gid)) = servant() {
+            chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let cluster = Self { programs, folder, made: AtomicU32::new(0) };
+        let args = ["-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"];
+        let made = cluster.command("initdb").args(args).arg(cluster.data()).status();
+        assert!(made.unwrap().success(), "initdb failed");
+        cluster.run();
+        Some(cluster)
+    }
+
+    /// Starts the server.
+    pub fn run(&self) {
+        let options = format!(
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off \
+             -c full_page_writes=off -c synchronous_commit=off -c max_connections=200",
+            self.folder.path().display()
+        );
+        let mut start = self.command("pg_ctl");
+        start.arg("-D").arg(self.data()).args(["-w", "-s", "-o", &options, "-l"]);
+        let started = start.arg(self.folder.path().join("log")).arg("start").status();
+        assert!(started.unwrap().success(), "pg_ctl start failed");
+    }
+
+    /// Stops the server at once, as a crash would.
+    pub fn stop(&self) -> bool {
+        let mut stop = self.command("pg_ctl");
+        stop.arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "-s", "stop"]);
+        stop.status().is_ok_and(|status| status.success())
+    }
+
+    /// The address of a new, empty database.
+    pub async fn database(&self) -> String {
+        let name = format!("test{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
+        let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        self.url(&name)
+    }
+
+    /// The address of a database.
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres:///{name}?host={}&user=test", self.folder.path().display())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some((uid, gid)) = servant() {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Where Debian keeps the newest version's programs.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
+    let folders = versions.map(|version| version.path().join("bin"));
+    folders.filter(|folder| folder.join("initdb").exists()).max()
+}
+
+/// PostgreSQL refuses to run as root: the user that root runs it as.
+fn servant() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = std::fs::read_to_string(Path::new("/etc/passwd")).unwrap();
+    let line = users.lines().find(|line| line.starts_with("postgres:"));
+    let ids = line.and_then(|line| {
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    Some(ids.unwrap_or((65534, 65534)))
+}

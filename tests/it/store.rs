@@ -1,0 +1,1389 @@
+//! One story of the store, told to every backend: what its verbs promise, sentence by sentence.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secondlook::domain::{
+    Candidate, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Judged,
+    Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture, SessionId,
+    Similarity, Source, Status, SubjectKind, Tally, Target, WorkerId,
+};
+use secondlook::store::{
+    self, Admitted, Delivery, HistoryQuery, Holder, Lease, LeaseAnswer, Progress, QueueQuery,
+    Settled, Store, StoreError, Taken, Undone,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::postgres::{Cluster, shared};
+
+/// A store under test and what it stands on.
+pub struct Bench {
+    pub store: Arc<dyn Store>,
+    pub url: String,
+    _folder: Option<TempDir>,
+    _cluster: Option<Arc<Cluster>>,
+}
+
+impl Bench {
+    pub async fn memory() -> Self {
+        Self::over("memory:".to_owned(), None, None).await
+    }
+
+    pub async fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("queue.db").display());
+        Self::over(url, Some(folder), None).await
+    }
+
+    /// `None` where PostgreSQL is not installed.
+    pub async fn postgres() -> Option<Self> {
+        let cluster = shared()?;
+        let url = cluster.database().await;
+        Some(Self::over(url, None, Some(cluster)).await)
+    }
+
+    async fn over(url: String, folder: Option<TempDir>, cluster: Option<Arc<Cluster>>) -> Self {
+        let store = store::open(&url).await.unwrap();
+        Self { store, url, _folder: folder, _cluster: cluster }
+    }
+}
+
+/// Makes a test of each function for each backend.
+macro_rules! on_every_store {
+    ($($name:ident)*) => {
+        mod memory { $(
+            #[tokio::test]
+            async fn $name() { super::$name(super::Bench::memory().await.store.as_ref()).await }
+        )* }
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                let bench = super::Bench::sqlite().await;
+                super::$name(bench.store.as_ref()).await;
+                bench.store.close().await;
+            }
+        )* }
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                let Some(bench) = super::Bench::postgres().await else { return };
+                super::$name(bench.store.as_ref()).await;
+                bench.store.close().await;
+            }
+        )* }
+    };
+}
+
+on_every_store! {
+    a_case_taken_in_twice_is_one_case
+    a_case_changes_between_open_and_left
+    a_case_on_a_screen_stays_in_the_queue
+    only_open_and_left_cases_are_taken_in
+    a_departed_case_comes_back
+    a_decided_case_is_opened_again_only_by_a_newer_answer
+    listings_tell_what_to_read
+    cases_that_no_listing_shows_are_found
+    departing_takes_waiting_cases_only
+    the_queue_has_pages_in_its_order
+    the_queue_is_filtered_by_number_and_key
+    a_rank_is_the_place_in_the_pages
+    a_case_tells_who_has_it
+    cases_are_tallied
+    a_lease_belongs_to_one_worker
+    a_lease_that_ran_out_goes_to_the_next_with_a_raised_fence
+    a_lease_is_renewed_and_given_back
+    closed_cases_are_not_leased
+    skipping_goes_to_the_end_of_the_queue
+    a_decision_is_held_and_its_case_decided
+    a_decision_under_a_lost_lease_writes_nothing
+    a_case_is_decided_once
+    an_unsound_decision_is_refused
+    an_escalation_is_local_and_goes_to_the_second_queue
+    an_unreachable_subject_is_decided_here
+    only_ones_own_held_decision_is_undone
+    an_undone_case_is_back_where_it_was
+    a_settled_case_is_reopened_and_its_decision_replaced
+    nothing_else_is_reopened
+    the_undo_window_starts_anew
+    held_decisions_are_sent_now
+    deliveries_are_taken_in_the_order_they_are_due
+    a_held_decision_of_another_reviewer_is_never_taken
+    an_abandoned_delivery_is_taken_by_anybody
+    a_lost_claim_writes_nothing
+    progress_is_kept
+    every_outcome_is_kept
+    what_is_done_in_part_is_never_held_again
+    a_dead_worker_is_buried
+    workers_with_live_leases_and_claims_are_known
+    history_is_filtered_and_newest_first
+    another_origin_is_invisible
+    words_from_outside_survive
+}
+
+pub const T: Millis = Millis(1_700_000_000_000);
+pub const TTL: i64 = 60_000;
+const WINDOW: i64 = 10_000;
+
+pub fn at(ms: i64) -> Millis {
+    T.plus(ms)
+}
+
+pub fn origin() -> Origin {
+    Origin("https://verification.didit.me#a1b2".to_owned())
+}
+
+pub fn key(n: u32) -> SessionId {
+    SessionId::parse(&format!("case-{n:04}")).unwrap()
+}
+
+pub fn candidate(percent: f64) -> Candidate {
+    Candidate {
+        session_id: Some(key(9000)),
+        session_number: Some(77),
+        similarity: Similarity::new(percent),
+        source: Source::Session,
+        self_match: false,
+        blocklisted: false,
+        allowlisted: false,
+    }
+}
+
+pub fn case(n: u32) -> Case {
+    Case {
+        key: key(n),
+        session_number: Some(4800 + u64::from(n)),
+        kind: SubjectKind::Workflow,
+        status: Status::InReview,
+        created_at: Some(Millis(1000 + i64::from(n))),
+        candidates: vec![candidate(81.4)],
+        set_aside: 0,
+        total_matches: Some(1),
+    }
+}
+
+pub fn holder(name: &str, terminal: u32) -> Holder {
+    Holder {
+        reviewer: Reviewer { id: ReviewerId(format!("ssh:SHA256:{name}")), name: name.to_owned() },
+        worker: WorkerId(format!("host/boot/{name}/{terminal}")),
+    }
+}
+
+pub fn id(n: u128) -> DecisionId {
+    DecisionId(Uuid::from_u128(n))
+}
+
+pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
+    Decision {
+        id: id(n),
+        case: lease.case.clone(),
+        session_number: Some(4821),
+        kind: SubjectKind::Workflow,
+        disposition,
+        judgements: vec![Judged {
+            place: 0,
+            session_id: Some(key(9000)),
+            judgement: Some(Judgement::Different),
+        }],
+        reason: Some(Reason::DifferentPeople),
+        comment: Some("ears differ".to_owned()),
+        target: (disposition == Disposition::Blocklist).then(|| Target {
+            session_id: lease.case.clone(),
+            session_number: Some(4821),
+            is_subject: true,
+        }),
+        reviewer: lease.holder.reviewer.clone(),
+        seen_status: Status::InReview,
+        at: T,
+        receipt: Receipt {
+            pictures: vec![SeenPicture { sha256: "ab".repeat(32), cells: (40, 25) }],
+            protocol: "kitty".to_owned(),
+            eye_pixels: vec![61, 58],
+            dwell_ms: 1800,
+            ..Receipt::default()
+        },
+        replaces: None,
+    }
+}
+
+fn all_states() -> Vec<CaseState> {
+    use CaseState::{Decided, Departed, Escalated, Left, Open};
+    vec![Open, Escalated, Decided, Departed, Left]
+}
+
+pub fn query(states: &[CaseState]) -> QueueQuery {
+    QueueQuery { states: states.to_vec(), filter: String::new(), offset: 0, limit: 1000 }
+}
+
+async fn admit(store: &dyn Store, n: u32) {
+    let admitted = store.admit(&origin(), &case(n), CaseState::Open, T, T).await.unwrap();
+    assert_eq!(admitted, Admitted::New);
+}
+
+async fn state(store: &dyn Store, n: u32) -> CaseState {
+    store.case(&origin(), &key(n), T).await.unwrap().unwrap().state
+}
+
+pub async fn lease(store: &dyn Store, n: u32, who: &Holder, now: Millis) -> Lease {
+    match store.lease(&origin(), &key(n), who, now, TTL).await.unwrap() {
+        LeaseAnswer::Yours(lease) => lease,
+        other => panic!("no lease: {other:?}"),
+    }
+}
+
+/// Takes case `n` in and lets `who` reject it; the decision is `n` too, due after the window.
+async fn decided(store: &dyn Store, n: u32, who: &Holder) -> Decision {
+    admit(store, n).await;
+    let lease = lease(store, n, who, T).await;
+    let decision = decision(n.into(), &lease, Disposition::Reject);
+    store.decide(&lease, &decision, at(WINDOW), T).await.unwrap();
+    decision
+}
+
+async fn take(store: &dyn Store, who: &Holder, now: Millis) -> Option<Delivery> {
+    store.take(&origin(), &who.worker, &who.reviewer.id, now, TTL).await.unwrap()
+}
+
+/// Takes and settles the next delivery of `who`.
+async fn settled(store: &dyn Store, who: &Holder, settled: &Settled, now: Millis) {
+    let delivery = take(store, who, now).await.unwrap();
+    assert!(store.settle(&delivery, settled, now).await.unwrap());
+}
+
+fn sent() -> Settled {
+    Settled::Sent { note: "Declined, read back".to_owned() }
+}
+
+async fn row(store: &dyn Store, n: u128) -> store::HistoryRow {
+    let query = HistoryQuery { decision: Some(id(n)), ..HistoryQuery::default() };
+    store.history(&origin(), &query).await.unwrap().remove(0)
+}
+
+async fn keys(store: &dyn Store, query: &QueueQuery) -> Vec<SessionId> {
+    let page = store.queue(&origin(), query, T).await.unwrap();
+    page.rows.into_iter().map(|row| row.case.key).collect()
+}
+
+// Intake.
+
+async fn a_case_taken_in_twice_is_one_case(store: &dyn Store) {
+    admit(store, 1).await;
+    let again = |case: Case| async move {
+        store.admit(&origin(), &case, CaseState::Open, at(5), at(5)).await.unwrap()
+    };
+    assert_eq!(again(case(1)).await, Admitted::Same);
+
+    let ana = holder("ana", 1);
+    let lease = lease(store, 1, &ana, at(6)).await;
+    let changed = Case {
+        candidates: vec![candidate(81.4), candidate(73.0)],
+        status: Status::Other("Kyc Expired".to_owned()),
+        created_at: Some(Millis(999_999)),
+        session_number: None,
+        ..case(1)
+    };
+    assert_eq!(again(changed.clone()).await, Admitted::Updated);
+    let row = store.case(&origin(), &key(1), at(7)).await.unwrap().unwrap();
+    assert_eq!(row.case, changed);
+    assert_eq!(row.taken.map(|taken| taken.until), Some(lease.until));
+    assert!(store.renew(&lease, at(8), TTL).await.unwrap().is_some());
+    // Its place stays although its creation time is now another.
+    admit(store, 2).await;
+    assert_eq!(keys(store, &query(&all_states())).await, [key(1), key(2)]);
+}
+
+async fn a_case_changes_between_open_and_left(store: &dyn Store) {
+    admit(store, 1).await;
+    for (wanted, answer) in [
+        (CaseState::Left, Admitted::Updated),
+        (CaseState::Left, Admitted::Same),
+        (CaseState::Open, Admitted::Updated),
+    ] {
+        assert_eq!(store.admit(&origin(), &case(1), wanted, T, T).await.unwrap(), answer);
+        assert_eq!(state(store, 1).await, wanted);
+    }
+}
+
+async fn a_case_on_a_screen_stays_in_the_queue(store: &dyn Store) {
+    admit(store, 1).await;
+    let ours = lease(store, 1, &holder("ana", 1), T).await;
+    let left = |now| async move {
+        store.admit(&origin(), &case(1), CaseState::Left, now, now).await.unwrap()
+    };
+    assert_eq!(left(at(1)).await, Admitted::Same);
+    assert_eq!(state(store, 1).await, CaseState::Open);
+    assert_eq!(left(ours.until).await, Admitted::Updated);
+    assert_eq!(state(store, 1).await, CaseState::Left);
+}
+
+async fn only_open_and_left_cases_are_taken_in(store: &dyn Store) {
+    for state in [CaseState::Escalated, CaseState::Decided, CaseState::Departed] {
+        let answer = store.admit(&origin(), &case(1), state, T, T).await;
+        assert!(matches!(answer, Err(StoreError::Other(_))));
+    }
+    assert_eq!(store.case(&origin(), &key(1), T).await.unwrap(), None);
+}
+
+async fn a_departed_case_comes_back(store: &dyn Store) {
+    admit(store, 1).await;
+    let ours = lease(store, 1, &holder("ana", 1), T).await;
+    assert!(store.depart(&origin(), &key(1), "Approved in the web console", T).await.unwrap());
+    let gone = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(gone.note.as_deref(), Some("Approved in the web console"));
+    assert_eq!(gone.taken, None);
+    let back = store.admit(&origin(), &case(1), CaseState::Left, at(1), at(1)).await.unwrap();
+    assert_eq!(back, Admitted::New);
+    let row = store.case(&origin(), &key(1), at(1)).await.unwrap().unwrap();
+    assert_eq!((row.state, row.note), (CaseState::Left, None));
+    // The lease of before did not come back with it.
+    store.admit(&origin(), &case(1), CaseState::Open, at(1), at(1)).await.unwrap();
+    assert_eq!(store.renew(&ours, at(1), TTL).await.unwrap(), None);
+}
+
+async fn a_decided_case_is_opened_again_only_by_a_newer_answer(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    decided(store, 1, &ana).await;
+    let again = |case: Case, read_at: Millis| async move {
+        store.admit(&origin(), &case, CaseState::Open, read_at, at(90_000)).await.unwrap()
+    };
+    assert_eq!(again(case(1), at(50_000)).await, Admitted::Decided, "while held");
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert_eq!(again(case(1), at(50_000)).await, Admitted::Decided, "while sending");
+    store.settle(&delivery, &sent(), at(20_000)).await.unwrap();
+    assert_eq!(again(case(1), at(19_999)).await, Admitted::Decided, "read before it was sent");
+    assert_eq!(again(case(1), at(20_000)).await, Admitted::Decided, "read when it was sent");
+    let approved = Case { status: Status::Approved, ..case(1) };
+    assert_eq!(again(approved, at(20_001)).await, Admitted::Decided, "not in review");
+    let search = Case { kind: SubjectKind::SavedSearch, ..case(1) };
+    assert_eq!(again(search, at(20_001)).await, Admitted::Decided, "no workflow session");
+    assert_eq!(state(store, 1).await, CaseState::Decided);
+    let before = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(before.case, case(1), "nothing was changed");
+
+    assert_eq!(again(case(1), at(20_001)).await, Admitted::New);
+    let row = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(row.state, CaseState::Open);
+    assert_eq!(row.decision, Some((id(1), Disposition::Reject, DeliveryState::Sent)));
+
+    // Sent is the only outcome that a listing can overrule.
+    for (n, outcome) in [
+        (2, Settled::Refused { why: "no".to_owned() }),
+        (3, Settled::Local { why: "no".to_owned() }),
+        (4, Settled::Conflict { theirs: Status::Approved, by: "eva".to_owned() }),
+    ] {
+        decided(store, n, &ana).await;
+        settled(store, &ana, &outcome, at(20_000)).await;
+        assert_eq!(again(case(n), at(30_000)).await, Admitted::Decided, "{outcome:?}");
+    }
+}
+
+async fn listings_tell_what_to_read(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    admit(store, 1).await;
+    admit(store, 2).await;
+    store.depart(&origin(), &key(2), "gone", T).await.unwrap();
+    decided(store, 3, &ana).await;
+    settled(store, &ana, &sent(), at(20_000)).await;
+    decided(store, 4, &ana).await;
+    admit(store, 6).await;
+    let leased = lease(store, 6, &ana, T).await;
+    let note = decision(6, &leased, Disposition::Escalate);
+    store.decide(&leased, &note, at(WINDOW), T).await.unwrap();
+
+    let listed = [key(9), key(4), key(3), key(2), key(9), key(1), key(6)];
+    let listed = &listed;
+    let touch = |listed_at| async move {
+        store.touch(&origin(), listed, listed_at, at(30_000)).await.unwrap()
+    };
+    assert_eq!(touch(at(20_001)).await, [key(9), key(3), key(2)], "each once, in their order");
+    assert_eq!(touch(at(20_000)).await, [key(9), key(2)], "listed before it was settled");
+    assert!(store.touch(&origin(), &[], T, T).await.unwrap().is_empty());
+
+    let many: Vec<_> = (0..700).map(key).collect();
+    let unknown = store.touch(&origin(), &many, at(20_001), at(30_000)).await.unwrap();
+    assert_eq!(unknown.len(), 700 - 3, "1, 4 and 6 need no call");
+}
+
+async fn cases_that_no_listing_shows_are_found(store: &dyn Store) {
+    for n in [3, 1, 2, 5] {
+        admit(store, n).await;
+    }
+    let search = Case { kind: SubjectKind::SavedSearch, ..case(4) };
+    store.admit(&origin(), &search, CaseState::Open, T, T).await.unwrap();
+    store.depart(&origin(), &key(5), "gone", T).await.unwrap();
+    store.touch(&origin(), &[key(2)], at(50), at(50)).await.unwrap();
+    let unseen =
+        |before, limit| async move { store.unseen(&origin(), before, limit).await.unwrap() };
+    assert!(unseen(T, 10).await.is_empty(), "all were taken in then");
+    assert_eq!(unseen(at(50), 10).await, [key(1), key(3)]);
+    assert_eq!(unseen(at(51), 10).await, [key(1), key(2), key(3)]);
+    assert_eq!(unseen(at(51), 1).await, [key(1)]);
+}
+
+async fn departing_takes_waiting_cases_only(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    decided(store, 1, &ana).await;
+    assert!(!store.depart(&origin(), &key(1), "gone", T).await.unwrap());
+    assert_eq!(state(store, 1).await, CaseState::Decided);
+    assert!(!store.depart(&origin(), &key(2), "gone", T).await.unwrap(), "unknown");
+    store.admit(&origin(), &case(3), CaseState::Left, T, T).await.unwrap();
+    assert!(store.depart(&origin(), &key(3), "gone", T).await.unwrap());
+    assert!(!store.depart(&origin(), &key(3), "again", T).await.unwrap());
+    let row = store.case(&origin(), &key(3), T).await.unwrap().unwrap();
+    assert_eq!(row.note.as_deref(), Some("gone"));
+}
+
+// The queue.
+
+async fn the_queue_has_pages_in_its_order(store: &dyn Store) {
+    // Created at the same moment: the key decides. Without a creation time: when it was taken in.
+    for (n, created_at) in [(7, Some(5)), (3, Some(5)), (9, Some(1)), (1, None), (2, Some(9))] {
+        let case = Case { created_at: created_at.map(Millis), ..case(n) };
+        let state = if n == 9 { CaseState::Left } else { CaseState::Open };
+        store.admit(&origin(), &case, state, T, T).await.unwrap();
+    }
+    let both = [CaseState::Open, CaseState::Left, CaseState::Open];
+    let order = [key(9), key(3), key(7), key(2), key(1)];
+    assert_eq!(keys(store, &query(&both)).await, order);
+    assert_eq!(keys(store, &query(&[CaseState::Left])).await, [key(9)]);
+    assert!(keys(store, &query(&[])).await.is_empty());
+    for (offset, limit, range) in
+        [(0, 2, 0..2), (2, 2, 2..4), (4, 9, 4..5), (5, 9, 5..5), (1, 0, 0..0)]
+    {
+        let page = QueueQuery { offset, limit, ..query(&both) };
+        let page = store.queue(&origin(), &page, T).await.unwrap();
+        assert_eq!(page.total, 5);
+        let found: Vec<_> = page.rows.into_iter().map(|row| row.case.key).collect();
+        assert_eq!(found, order[range]);
+    }
+    let far = QueueQuery { offset: u64::MAX, ..query(&both) };
+    assert!(keys(store, &far).await.is_empty());
+}
+
+async fn the_queue_is_filtered_by_number_and_key(store: &dyn Store) {
+    for n in 1..=30 {
+        admit(store, n).await;
+    }
+    let bare = Case { session_number: None, key: SessionId::parse("82_5").unwrap(), ..case(0) };
+    store.admit(&origin(), &bare, CaseState::Open, T, T).await.unwrap();
+    for (filter, found) in [
+        ("4821", vec![key(21)]),
+        ("case-0007", vec![key(7)]),
+        ("482", (20..30).map(key).collect()),
+        ("82_", vec![bare.key.clone()]),
+        ("%", vec![]),
+        ("'; --", vec![]),
+        ("\0", vec![]),
+        ("CASE", vec![]),
+    ] {
+        let query = QueueQuery { filter: filter.to_owned(), ..query(&[CaseState::Open]) };
+        assert_eq!(keys(store, &query).await, found, "{filter}");
+        let page = store.queue(&origin(), &query, T).await.unwrap();
+        assert_eq!(page.total, found.len() as u64, "{filter}");
+    }
+}
+
+async fn a_rank_is_the_place_in_the_pages(store: &dyn Store) {
+    for n in 1..=20 {
+        let state = if n % 3 == 0 { CaseState::Left } else { CaseState::Open };
+        let case = Case { created_at: Some(Millis(i64::from(n / 4))), ..case(n) };
+        store.admit(&origin(), &case, state, T, T).await.unwrap();
+    }
+    for filter in ["", "480", "nothing"] {
+        for states in [&[CaseState::Open][..], &[CaseState::Open, CaseState::Left], &[]] {
+            let query = QueueQuery { filter: filter.to_owned(), ..query(states) };
+            let order = keys(store, &query).await;
+            for n in 0..=21 {
+                let rank = store.rank(&origin(), &query, &key(n)).await.unwrap();
+                let place = order.iter().position(|k| *k == key(n)).map(|place| place as u64);
+                assert_eq!(rank, place, "{n} {query:?}");
+            }
+        }
+    }
+}
+
+async fn a_case_tells_who_has_it(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let taken = Taken { reviewer: ana.reviewer, worker: ana.worker, until: ours.until };
+    let case = |now| async move { store.case(&origin(), &key(1), now).await.unwrap().unwrap() };
+    assert_eq!(case(at(TTL - 1)).await.taken, Some(taken.clone()));
+    assert_eq!(case(at(TTL)).await.taken, None, "run out");
+    let page = store.queue(&origin(), &query(&[CaseState::Open]), at(1)).await.unwrap();
+    assert_eq!(page.rows[0].taken, Some(taken));
+    assert_eq!(page.rows[0], case(at(1)).await);
+    assert_eq!(store.case(&origin(), &key(2), T).await.unwrap(), None);
+}
+
+async fn cases_are_tallied(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    assert_eq!(store.tally(&origin()).await.unwrap(), Tally::default());
+    admit(store, 1).await;
+    admit(store, 2).await;
+    decided(store, 3, &ana).await;
+    store.admit(&origin(), &case(4), CaseState::Left, T, T).await.unwrap();
+    admit(store, 5).await;
+    store.depart(&origin(), &key(5), "gone", T).await.unwrap();
+    admit(store, 6).await;
+    let ours = lease(store, 6, &ana, T).await;
+    store.decide(&ours, &decision(6, &ours, Disposition::Escalate), T, T).await.unwrap();
+    let tally = Tally { open: 2, escalated: 1, decided: 1, departed: 1, left: 1 };
+    assert_eq!(store.tally(&origin()).await.unwrap(), tally);
+}
+
+// Leases.
+
+async fn a_lease_belongs_to_one_worker(store: &dyn Store) {
+    admit(store, 1).await;
+    let (ana, ana2, eva) = (holder("ana", 1), holder("ana", 2), holder("eva", 1));
+    let ours = lease(store, 1, &ana, T).await;
+    assert_eq!((ours.until, &ours.case, &ours.holder), (at(TTL), &key(1), &ana));
+    for other in [&ana2, &eva] {
+        let answer = store.lease(&origin(), &key(1), other, at(TTL - 1), TTL).await.unwrap();
+        let LeaseAnswer::Taken(taken) = answer else { panic!("{answer:?}") };
+        assert_eq!((taken.worker, taken.until), (ana.worker.clone(), at(TTL)));
+    }
+    // The same worker again: the fence stays, the end moves.
+    let again = lease(store, 1, &ana, at(5)).await;
+    assert_eq!(again, Lease { until: at(TTL + 5), ..ours });
+    let unknown = store.lease(&origin(), &key(2), &ana, T, TTL).await.unwrap();
+    assert_eq!(unknown, LeaseAnswer::Unknown);
+}
+
+async fn a_lease_that_ran_out_goes_to_the_next_with_a_raised_fence(store: &dyn Store) {
+    admit(store, 1).await;
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let old = lease(store, 1, &ana, T).await;
+    // Run out, but nobody took it: still ours.
+    let kept = store.renew(&old, at(TTL + 1), TTL).await.unwrap().unwrap();
+    let new = lease(store, 1, &eva, kept.until).await;
+    assert!(new.fence > old.fence);
+    assert_eq!(store.renew(&old, at(1), TTL).await.unwrap(), None);
+    assert_eq!(store.renew(&kept, at(1), TTL).await.unwrap(), None);
+    store.release(&old).await.unwrap();
+    assert!(store.renew(&new, at(1), TTL).await.unwrap().is_some(), "the release was not hers");
+    // Back at the first worker the old fence is still worth nothing.
+    store.release(&new).await.unwrap();
+    let third = lease(store, 1, &ana, at(1)).await;
+    assert!(third.fence > new.fence);
+    assert_eq!(store.renew(&old, at(1), TTL).await.unwrap(), None);
+}
+
+async fn a_lease_is_renewed_and_given_back(store: &dyn Store) {
+    admit(store, 1).await;
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let ours = lease(store, 1, &ana, T).await;
+    let renewed = store.renew(&ours, at(15_000), TTL).await.unwrap().unwrap();
+    assert_eq!(renewed, Lease { until: at(15_000 + TTL), ..ours.clone() });
+    let still = store.lease(&origin(), &key(1), &eva, at(TTL + 1), TTL).await.unwrap();
+    assert!(matches!(still, LeaseAnswer::Taken(_)));
+    store.release(&ours).await.unwrap();
+    lease(store, 1, &eva, at(TTL + 1)).await;
+    let gone = Lease { case: key(2), ..ours };
+    store.release(&gone).await.unwrap();
+    assert_eq!(store.renew(&gone, T, TTL).await.unwrap(), None);
+}
+
+async fn closed_cases_are_not_leased(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    decided(store, 1, &ana).await;
+    admit(store, 2).await;
+    store.depart(&origin(), &key(2), "gone", T).await.unwrap();
+    store.admit(&origin(), &case(3), CaseState::Left, T, T).await.unwrap();
+    for (n, state) in [(1, CaseState::Decided), (2, CaseState::Departed), (3, CaseState::Left)] {
+        let answer = store.lease(&origin(), &key(n), &ana, T, TTL).await.unwrap();
+        assert_eq!(answer, LeaseAnswer::Closed(state));
+    }
+}
+
+async fn skipping_goes_to_the_end_of_the_queue(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    for n in 1..=3 {
+        admit(store, n).await;
+    }
+    // One that was created, as Didit says, long after now.
+    let late = Case { created_at: Some(at(1_000_000)), ..case(4) };
+    store.admit(&origin(), &late, CaseState::Left, T, T).await.unwrap();
+    for n in [1, 2] {
+        let ours = lease(store, n, &ana, T).await;
+        store.skip(&ours, T).await.unwrap();
+        assert!(matches!(store.skip(&ours, T).await, Err(StoreError::LostLease)));
+        let row = store.case(&origin(), &key(n), T).await.unwrap().unwrap();
+        assert_eq!((row.state, row.taken), (CaseState::Open, None));
+    }
+    let order = keys(store, &query(&[CaseState::Open, CaseState::Left])).await;
+    assert_eq!(order, [key(3), key(4), key(1), key(2)]);
+    let lost = Lease { fence: 99, ..lease(store, 3, &ana, T).await };
+    assert!(matches!(store.skip(&lost, T).await, Err(StoreError::LostLease)));
+    let unknown = Lease { case: key(8), ..lost };
+    assert!(matches!(store.skip(&unknown, T).await, Err(StoreError::LostLease)));
+    assert_eq!(keys(store, &query(&[CaseState::Open])).await, [key(3), key(1), key(2)]);
+}
+
+// Decisions.
+
+async fn a_decision_is_held_and_its_case_decided(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    // The lease has run out, but nobody took the case: it is still hers to decide.
+    let made = decision(1, &ours, Disposition::Blocklist);
+    store.decide(&ours, &made, at(TTL + WINDOW), at(TTL + 5)).await.unwrap();
+    let kept = row(store, 1).await;
+    assert_eq!(kept.decision, made);
+    assert_eq!((kept.state, kept.due, kept.attempts), (DeliveryState::Held, at(TTL + WINDOW), 0));
+    assert_eq!((kept.settled_at, kept.note, kept.progress), (None, None, Progress::default()));
+    let case = store.case(&origin(), &key(1), at(TTL + 5)).await.unwrap().unwrap();
+    assert_eq!((case.state, case.taken), (CaseState::Decided, None));
+    assert_eq!(case.decision, Some((id(1), Disposition::Blocklist, DeliveryState::Held)));
+    assert_eq!(store.renew(&ours, at(TTL + 5), TTL).await.unwrap(), None, "the lease ended");
+}
+
+async fn a_decision_under_a_lost_lease_writes_nothing(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    admit(store, 1).await;
+    let old = lease(store, 1, &ana, T).await;
+    let hers = lease(store, 1, &eva, old.until).await;
+    let refused = |lease: Lease| async move {
+        let made = decision(1, &lease, Disposition::Reject);
+        let answer = store.decide(&lease, &made, at(TTL), at(1)).await;
+        assert!(matches!(answer, Err(StoreError::LostLease)), "{answer:?}");
+    };
+    refused(old).await;
+    refused(Lease { fence: hers.fence - 1, ..hers.clone() }).await;
+    refused(Lease { case: key(2), ..hers.clone() }).await;
+    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().is_empty());
+    let row = store.case(&origin(), &key(1), hers.until.plus(-1)).await.unwrap().unwrap();
+    assert_eq!((row.state, row.decision), (CaseState::Open, None));
+    assert_eq!(row.taken.map(|taken| taken.worker), Some(eva.worker), "hers is untouched");
+    store.depart(&origin(), &key(1), "gone", T).await.unwrap();
+    refused(hers).await;
+}
+
+async fn a_case_is_decided_once(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let made = decision(1, &ours, Disposition::Approve);
+    store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    for n in [1, 2] {
+        let again = decision(n, &ours, Disposition::Reject);
+        let answer = store.decide(&ours, &again, at(WINDOW), T).await;
+        assert!(matches!(answer, Err(StoreError::Conflict)), "{answer:?}");
+    }
+    // The same decision cannot be about two cases either.
+    admit(store, 2).await;
+    let second = lease(store, 2, &ana, T).await;
+    let same_id = decision(1, &second, Disposition::Reject);
+    let answer = store.decide(&second, &same_id, at(WINDOW), T).await;
+    assert!(matches!(answer, Err(StoreError::Conflict)), "{answer:?}");
+    assert_eq!(state(store, 2).await, CaseState::Open);
+    let all = store.history(&origin(), &HistoryQuery::default()).await.unwrap();
+    assert_eq!(all.into_iter().map(|row| row.decision).collect::<Vec<_>>(), [made]);
+    assert!(store.renew(&second, T, TTL).await.unwrap().is_some(), "and its lease goes on");
+}
+
+async fn an_unsound_decision_is_refused(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let sound = decision(1, &ours, Disposition::Reject);
+    for unsound in [
+        Decision { case: key(2), ..sound.clone() },
+        Decision { reviewer: holder("eva", 1).reviewer, ..sound.clone() },
+        Decision { disposition: Disposition::Skip, ..sound },
+    ] {
+        let answer = store.decide(&ours, &unsound, at(WINDOW), T).await;
+        assert!(matches!(answer, Err(StoreError::Other(_))), "{answer:?}");
+    }
+    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().is_empty());
+    assert_eq!(state(store, 1).await, CaseState::Open);
+}
+
+async fn an_escalation_is_local_and_goes_to_the_second_queue(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let made = decision(1, &ours, Disposition::Escalate);
+    store.decide(&ours, &made, at(WINDOW), at(1)).await.unwrap();
+    let kept = row(store, 1).await;
+    assert_eq!((kept.state, kept.settled_at), (DeliveryState::Local, Some(at(1))));
+    let case = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!((case.state, case.note.as_deref()), (CaseState::Escalated, Some("ears differ")));
+    assert!(take(store, &ana, at(TTL)).await.is_none(), "nothing is sent");
+    // An intake leaves it where it is.
+    let again = store.admit(&origin(), &super::store::case(1), CaseState::Open, T, T).await;
+    assert_eq!(again.unwrap(), Admitted::Same);
+    let second = lease(store, 1, &eva, at(2)).await;
+    let word = decision(2, &second, Disposition::Approve);
+    store.decide(&second, &word, at(WINDOW), at(3)).await.unwrap();
+    assert_eq!(state(store, 1).await, CaseState::Decided);
+}
+
+async fn an_unreachable_subject_is_decided_here(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    let unreachable = Case { kind: SubjectKind::Unreachable, ..case(1) };
+    store.admit(&origin(), &unreachable, CaseState::Open, T, T).await.unwrap();
+    let ours = lease(store, 1, &ana, T).await;
+    let made =
+        Decision { kind: SubjectKind::Unreachable, ..decision(1, &ours, Disposition::Approve) };
+    store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    assert_eq!(state(store, 1).await, CaseState::Decided);
+    assert_eq!(row(store, 1).await.state, DeliveryState::Local);
+    assert!(take(store, &ana, at(TTL)).await.is_none());
+}
+
+async fn only_ones_own_held_decision_is_undone(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    let undo = |n, who: &Holder| {
+        let reviewer = who.reviewer.id.clone();
+        async move { store.undo(&origin(), id(n), &reviewer, at(5)).await.unwrap() }
+    };
+    assert_eq!(undo(9, &ana).await, Undone::Unknown);
+    assert_eq!(undo(1, &eva).await, Undone::NotYours);
+    // Another terminal of the same reviewer may.
+    assert_eq!(undo(1, &holder("ana", 2)).await, Undone::TakenBack(key(1)));
+    assert_eq!(undo(1, &ana).await, Undone::NotHeld(DeliveryState::Undone));
+    assert_eq!(row(store, 1).await.state, DeliveryState::Undone, "the row stays");
+    assert!(take(store, &ana, at(TTL)).await.is_none(), "and is never sent");
+
+    decided(store, 2, &ana).await;
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert_eq!(undo(2, &ana).await, Undone::NotHeld(DeliveryState::Sending));
+    store.settle(&delivery, &sent(), at(WINDOW)).await.unwrap();
+    assert_eq!(undo(2, &ana).await, Undone::NotHeld(DeliveryState::Sent));
+    assert_eq!(state(store, 2).await, CaseState::Decided);
+}
+
+async fn an_undone_case_is_back_where_it_was(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    admit(store, 1).await;
+    decided(store, 2, &ana).await;
+    admit(store, 3).await;
+    let mine = ana.reviewer.id.clone();
+    store.undo(&origin(), id(2), &mine, at(1)).await.unwrap();
+    let case = store.case(&origin(), &key(2), T).await.unwrap().unwrap();
+    assert_eq!((case.state, case.decision), (CaseState::Open, None));
+    let order = keys(store, &query(&[CaseState::Open])).await;
+    assert_eq!(order, [key(1), key(2), key(3)], "its old place");
+    // It can be decided again.
+    let ours = lease(store, 2, &ana, T).await;
+    let again = decision(20, &ours, Disposition::Approve);
+    store.decide(&ours, &again, at(WINDOW), T).await.unwrap();
+
+    // A case of the second reviewer's queue goes back there, with its note.
+    let ours = lease(store, 1, &ana, T).await;
+    let up = decision(30, &ours, Disposition::Escalate);
+    store.decide(&ours, &up, at(WINDOW), T).await.unwrap();
+    let hers = lease(store, 1, &eva, T).await;
+    let made = Decision { comment: None, ..decision(31, &hers, Disposition::Reject) };
+    store.decide(&hers, &made, at(WINDOW), T).await.unwrap();
+    store.undo(&origin(), id(31), &eva.reviewer.id, T).await.unwrap();
+    let case = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!((case.state, case.note.as_deref()), (CaseState::Escalated, Some("ears differ")));
+    assert_eq!(case.decision, Some((id(30), Disposition::Escalate, DeliveryState::Local)));
+}
+
+async fn a_settled_case_is_reopened_and_its_decision_replaced(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    decided(store, 1, &ana).await;
+    settled(store, &ana, &sent(), at(WINDOW)).await;
+    assert!(store.reopen(&origin(), id(1), at(20_000)).await.unwrap());
+    assert!(!store.reopen(&origin(), id(1), at(20_000)).await.unwrap(), "it is open");
+    let row = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(row.state, CaseState::Open);
+    assert_eq!(row.decision, Some((id(1), Disposition::Reject, DeliveryState::Sent)));
+
+    let ours = lease(store, 1, &ana, at(20_000)).await;
+    let blind = decision(2, &ours, Disposition::Approve);
+    for wrong in [blind.clone(), Decision { replaces: Some(id(7)), ..blind.clone() }] {
+        let answer = store.decide(&ours, &wrong, at(40_000), at(20_000)).await;
+        assert!(matches!(answer, Err(StoreError::Conflict)), "it must name the old one");
+    }
+    let named = Decision { replaces: Some(id(1)), ..blind };
+    store.decide(&ours, &named, at(40_000), at(20_000)).await.unwrap();
+    // Undone, the next one has to name it again.
+    store.undo(&origin(), id(2), &ana.reviewer.id, at(20_001)).await.unwrap();
+    let ours = lease(store, 1, &ana, at(20_000)).await;
+    let blind = decision(3, &ours, Disposition::Approve);
+    let answer = store.decide(&ours, &blind, at(40_000), at(20_000)).await;
+    assert!(matches!(answer, Err(StoreError::Conflict)));
+    let named = Decision { replaces: Some(id(1)), ..blind };
+    store.decide(&ours, &named, at(40_000), at(20_000)).await.unwrap();
+    assert!(!store.reopen(&origin(), id(1), at(20_000)).await.unwrap(), "not the newest");
+}
+
+async fn nothing_else_is_reopened(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let reopen = |n, now| async move { store.reopen(&origin(), id(n), now).await.unwrap() };
+    assert!(!reopen(9, T).await, "unknown");
+    decided(store, 1, &ana).await;
+    assert!(!reopen(1, T).await, "held");
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert!(!reopen(1, T).await, "sending");
+    let lost = Settled::Later { at: at(TTL), why: "lost".to_owned(), may_have_written: true };
+    store.settle(&delivery, &lost, at(WINDOW)).await.unwrap();
+    assert!(!reopen(1, T).await, "unknown outcome");
+    assert_eq!(state(store, 1).await, CaseState::Decided);
+
+    // Every settled outcome can be opened.
+    for (n, outcome) in [
+        (2, Settled::Refused { why: "no".to_owned() }),
+        (3, Settled::Local { why: "no".to_owned() }),
+        (4, Settled::Conflict { theirs: Status::Approved, by: "eva".to_owned() }),
+    ] {
+        decided(store, n, &ana).await;
+        settled(store, &ana, &outcome, at(WINDOW)).await;
+        assert!(reopen(n.into(), T).await, "{outcome:?}");
+    }
+    // An escalation too, but not from under the second reviewer.
+    admit(store, 5).await;
+    let ours = lease(store, 5, &ana, T).await;
+    store.decide(&ours, &decision(5, &ours, Disposition::Escalate), T, T).await.unwrap();
+    let hers = lease(store, 5, &eva, T).await;
+    assert!(!reopen(5, at(1)).await);
+    store.release(&hers).await.unwrap();
+    assert!(reopen(5, at(1)).await);
+    let case = store.case(&origin(), &key(5), T).await.unwrap().unwrap();
+    assert_eq!((case.state, case.note), (CaseState::Open, None));
+}
+
+// The outbox.
+
+async fn the_undo_window_starts_anew(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    decided(store, 2, &ana).await;
+    decided(store, 3, &eva).await;
+    take(store, &ana, at(WINDOW)).await.unwrap();
+    let rewind = |until| {
+        let reviewer = ana.reviewer.id.clone();
+        async move { store.rewind_held(&origin(), &reviewer, until).await.unwrap() }
+    };
+    assert_eq!(rewind(at(WINDOW)).await, 0, "none is due before");
+    assert_eq!(rewind(at(30_000)).await, 1, "the one that is still held");
+    assert_eq!(row(store, 2).await.due, at(30_000));
+    assert_eq!(row(store, 3).await.due, at(WINDOW), "another reviewer's");
+    assert!(take(store, &ana, at(29_999)).await.is_none());
+    assert!(take(store, &ana, at(30_000)).await.is_some());
+}
+
+async fn held_decisions_are_sent_now(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    decided(store, 2, &ana).await;
+    decided(store, 3, &eva).await;
+    assert_eq!(store.send_now(&origin(), &ana.reviewer.id, at(5)).await.unwrap(), 2);
+    assert_eq!(store.send_now(&origin(), &ana.reviewer.id, at(6)).await.unwrap(), 2);
+    assert_eq!(row(store, 1).await.due, at(5), "what is due already stays so");
+    assert_eq!(row(store, 3).await.due, at(WINDOW));
+    assert!(take(store, &eva, at(6)).await.is_none());
+    assert!(take(store, &ana, at(6)).await.is_some());
+}
+
+async fn deliveries_are_taken_in_the_order_they_are_due(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    for (n, due) in [(1, 300), (2, 100), (3, 200), (4, 100)] {
+        admit(store, n).await;
+        let ours = lease(store, n, &ana, T).await;
+        let made = decision(n.into(), &ours, Disposition::Approve);
+        store.decide(&ours, &made, at(due), T).await.unwrap();
+    }
+    assert_eq!(store.next_due(&origin(), &ana.reviewer.id).await.unwrap(), Some(at(100)));
+    assert!(take(store, &ana, at(99)).await.is_none());
+    let mut taken = Vec::new();
+    while let Some(delivery) = take(store, &ana, at(200)).await {
+        assert_eq!(delivery.was, DeliveryState::Held);
+        assert_eq!((delivery.attempts, delivery.until), (1, at(200 + TTL)));
+        assert_eq!(delivery.worker, ana.worker);
+        taken.push(delivery.decision.id);
+    }
+    assert_eq!(taken, [id(2), id(4), id(3)]);
+    assert_eq!(row(store, 2).await.state, DeliveryState::Sending);
+    assert_eq!(store.next_due(&origin(), &ana.reviewer.id).await.unwrap(), Some(at(300)));
+}
+
+async fn a_held_decision_of_another_reviewer_is_never_taken(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    assert!(take(store, &eva, at(1_000_000)).await.is_none());
+    assert_eq!(store.next_due(&origin(), &eva.reviewer.id).await.unwrap(), None);
+    assert!(take(store, &holder("ana", 2), at(WINDOW)).await.is_some(), "her other terminal may");
+}
+
+async fn an_abandoned_delivery_is_taken_by_anybody(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    let first = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert!(take(store, &eva, at(WINDOW + TTL - 1)).await.is_none(), "the claim runs");
+    let due = store.next_due(&origin(), &eva.reviewer.id).await.unwrap();
+    assert_eq!(due, Some(first.until));
+    let second = take(store, &eva, first.until).await.unwrap();
+    assert_eq!((second.was, second.attempts), (DeliveryState::Sending, 2));
+    assert!(second.fence > first.fence);
+    assert_eq!(second.decision, first.decision, "still the first reviewer's word");
+    // An unknown one waits for its next attempt, then anybody may read back.
+    let later = Settled::Later { at: at(200_000), why: "lost".to_owned(), may_have_written: true };
+    assert!(store.settle(&second, &later, at(90_000)).await.unwrap());
+    assert!(take(store, &ana, at(199_999)).await.is_none());
+    let third = take(store, &ana, at(200_000)).await.unwrap();
+    assert_eq!((third.was, third.attempts), (DeliveryState::Unknown, 3));
+    assert!(third.progress.may_have_written);
+}
+
+async fn a_lost_claim_writes_nothing(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    let first = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert!(store.is_ours(&first, first.until).await.unwrap());
+    assert!(!store.is_ours(&first, first.until.plus(1)).await.unwrap(), "not that long");
+    let second = take(store, &eva, first.until).await.unwrap();
+    let before = row(store, 1).await;
+    let done = Progress { status_done: true, ..Progress::default() };
+    assert!(!store.is_ours(&first, T).await.unwrap());
+    assert!(!store.progress(&first, &done).await.unwrap());
+    assert!(!store.settle(&first, &sent(), at(WINDOW)).await.unwrap());
+    assert_eq!(row(store, 1).await, before);
+    assert!(store.settle(&second, &sent(), at(90_000)).await.unwrap());
+    let settled = row(store, 1).await;
+    assert!(!store.settle(&second, &Settled::Refused { why: "twice".into() }, T).await.unwrap());
+    assert!(!store.is_ours(&second, T).await.unwrap());
+    assert_eq!(row(store, 1).await, settled);
+}
+
+async fn progress_is_kept(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    decided(store, 1, &ana).await;
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    for progress in [
+        Progress { may_have_written: true, ..Progress::default() },
+        Progress { may_have_written: true, status_done: true, ..Progress::default() },
+        Progress { listed: true, ..Progress::default() },
+        Progress { noted: true, ..Progress::default() },
+    ] {
+        assert!(store.progress(&delivery, &progress).await.unwrap());
+        assert_eq!(row(store, 1).await.progress, progress);
+    }
+    // Whoever takes it over begins where it was left.
+    let next = take(store, &holder("eva", 1), delivery.until).await.unwrap();
+    assert_eq!(next.progress, Progress { noted: true, ..Progress::default() });
+}
+
+async fn every_outcome_is_kept(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    let why = || "the session is gone".to_owned();
+    let later = |may_have_written| Settled::Later { at: at(99), why: why(), may_have_written };
+    let conflict = Settled::Conflict { theirs: Status::Approved, by: "eva, 9:14".to_owned() };
+    use DeliveryState::{Conflict, Held, Local, Refused, Sent, Unknown};
+    for (n, outcome, state, note) in [
+        (1, sent(), Sent, "Declined, read back"),
+        (2, Settled::Refused { why: why() }, Refused, "the session is gone"),
+        (3, conflict, Conflict, "Approved, eva, 9:14"),
+        (4, Settled::Local { why: why() }, Local, "the session is gone"),
+        (5, later(true), Unknown, "the session is gone"),
+        (6, later(false), Held, "the session is gone"),
+    ] {
+        decided(store, n, &ana).await;
+        store.send_now(&origin(), &ana.reviewer.id, at(-1)).await.unwrap();
+        settled(store, &ana, &outcome, at(50)).await;
+        let kept = row(store, n.into()).await;
+        assert_eq!((kept.state, kept.note.as_deref()), (state, Some(note)));
+        assert_eq!(kept.settled_at, (n < 5).then_some(at(50)), "{outcome:?}");
+        assert_eq!(kept.attempts, 1);
+        if n >= 5 {
+            assert_eq!(kept.due, at(99));
+            assert_eq!(kept.progress.may_have_written, n == 5);
+        }
+        assert_eq!(super::store::state(store, n).await, CaseState::Decided);
+        let case = store.case(&origin(), &key(n), T).await.unwrap().unwrap();
+        assert_eq!(case.decision, Some((id(n.into()), Disposition::Reject, state)));
+    }
+    // The one that certainly was not written can still be undone.
+    let undone = store.undo(&origin(), id(6), &ana.reviewer.id, at(60)).await.unwrap();
+    assert_eq!(undone, Undone::TakenBack(key(6)));
+}
+
+async fn what_is_done_in_part_is_never_held_again(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    for (n, progress) in [
+        (1, Progress { status_done: true, ..Progress::default() }),
+        (2, Progress { listed: true, ..Progress::default() }),
+        (3, Progress { noted: true, ..Progress::default() }),
+    ] {
+        decided(store, n, &ana).await;
+        store.send_now(&origin(), &ana.reviewer.id, at(-1)).await.unwrap();
+        let delivery = take(store, &ana, T).await.unwrap();
+        store.progress(&delivery, &progress).await.unwrap();
+        let later = Settled::Later { at: at(TTL), why: "busy".into(), may_have_written: false };
+        store.settle(&delivery, &later, at(1)).await.unwrap();
+        assert_eq!(row(store, n.into()).await.state, DeliveryState::Unknown);
+    }
+}
+
+async fn a_dead_worker_is_buried(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    decided(store, 1, &ana).await;
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    admit(store, 2).await;
+    admit(store, 3).await;
+    let dead = lease(store, 2, &ana, at(WINDOW)).await;
+    let alive = lease(store, 3, &eva, at(WINDOW)).await;
+    assert_eq!(store.bury(&ana.worker, at(WINDOW + 1)).await.unwrap(), 2);
+    assert_eq!(store.bury(&ana.worker, at(WINDOW + 1)).await.unwrap(), 0);
+    assert_eq!(row(store, 1).await.state, DeliveryState::Unknown);
+    assert!(!store.settle(&delivery, &sent(), at(WINDOW + 1)).await.unwrap());
+    assert_eq!(store.renew(&dead, at(WINDOW + 1), TTL).await.unwrap(), None);
+    assert!(store.renew(&alive, at(WINDOW + 1), TTL).await.unwrap().is_some());
+    lease(store, 2, &eva, at(WINDOW + 1)).await;
+    let over = take(store, &eva, at(WINDOW + 1)).await.unwrap();
+    assert_eq!((over.was, over.attempts), (DeliveryState::Unknown, 2));
+}
+
+async fn workers_with_live_leases_and_claims_are_known(store: &dyn Store) {
+    let (ana, eva, kim) = (holder("ana", 1), holder("eva", 1), holder("kim", 1));
+    decided(store, 1, &kim).await;
+    take(store, &kim, at(WINDOW)).await.unwrap();
+    admit(store, 2).await;
+    admit(store, 3).await;
+    admit(store, 4).await;
+    lease(store, 2, &eva, at(WINDOW)).await;
+    lease(store, 3, &ana, T).await;
+    lease(store, 4, &eva, at(WINDOW)).await;
+    let workers = |now| async move { store.workers(now).await.unwrap() };
+    assert_eq!(workers(T).await, [&ana, &eva, &kim].map(|holder| holder.worker.clone()));
+    assert_eq!(workers(at(TTL)).await, [&eva, &kim].map(|holder| holder.worker.clone()));
+    assert!(workers(at(TTL + WINDOW)).await.is_empty());
+}
+
+async fn history_is_filtered_and_newest_first(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    // Recorded in this order, whatever their ids and clocks say.
+    for n in [5, 2, 9] {
+        decided(store, n, &ana).await;
+    }
+    store.undo(&origin(), id(2), &ana.reviewer.id, T).await.unwrap();
+    let ours = lease(store, 2, &ana, T).await;
+    let again = Decision { at: at(-5), ..decision(1, &ours, Disposition::Approve) };
+    store.decide(&ours, &again, at(WINDOW), T).await.unwrap();
+    let found = |query: HistoryQuery| async move {
+        let rows = store.history(&origin(), &query).await.unwrap();
+        rows.into_iter().map(|row| row.decision.id).collect::<Vec<_>>()
+    };
+    let all = HistoryQuery::default();
+    assert_eq!(found(all.clone()).await, [id(1), id(9), id(2), id(5)]);
+    assert_eq!(found(HistoryQuery { limit: Some(2), ..all.clone() }).await, [id(1), id(9)]);
+    let of_case = HistoryQuery { case: Some(key(2)), ..all.clone() };
+    assert_eq!(found(of_case.clone()).await, [id(1), id(2)]);
+    let undone = HistoryQuery { states: vec![DeliveryState::Undone], ..all.clone() };
+    assert_eq!(found(undone).await, [id(2)]);
+    let open = vec![DeliveryState::Held, DeliveryState::Sending, DeliveryState::Unknown];
+    assert_eq!(found(HistoryQuery { states: open, ..of_case }).await, [id(1)]);
+    let one = HistoryQuery { decision: Some(id(9)), ..all.clone() };
+    assert_eq!(found(one.clone()).await, [id(9)]);
+    assert!(found(HistoryQuery { case: Some(key(2)), ..one }).await.is_empty());
+    assert!(found(HistoryQuery { case: Some(key(77)), ..all }).await.is_empty());
+}
+
+async fn another_origin_is_invisible(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    let theirs = Origin("https://verification.didit.me#ffff".to_owned());
+    admit(store, 1).await;
+    decided(store, 2, &ana).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let everything = query(&all_states());
+    let reviewer = &ana.reviewer.id;
+
+    assert_eq!(store.touch(&theirs, &[key(1), key(2)], T, at(99)).await.unwrap().len(), 2);
+    assert!(store.unseen(&theirs, at(1000), 9).await.unwrap().is_empty());
+    assert_eq!(store.unseen(&origin(), at(50), 9).await.unwrap(), [key(1)], "not touched either");
+    assert!(!store.depart(&theirs, &key(1), "gone", T).await.unwrap());
+    let page = store.queue(&theirs, &everything, T).await.unwrap();
+    assert_eq!((page.rows.len(), page.total), (0, 0));
+    assert_eq!(store.rank(&theirs, &everything, &key(1)).await.unwrap(), None);
+    assert_eq!(store.case(&theirs, &key(1), T).await.unwrap(), None);
+    assert_eq!(store.tally(&theirs).await.unwrap(), Tally::default());
+    let answer = store.lease(&theirs, &key(1), &ana, T, TTL).await.unwrap();
+    assert_eq!(answer, LeaseAnswer::Unknown);
+    let foreign = Lease { origin: theirs.clone(), ..ours.clone() };
+    assert_eq!(store.renew(&foreign, T, TTL).await.unwrap(), None);
+    store.release(&foreign).await.unwrap();
+    assert!(matches!(store.skip(&foreign, T).await, Err(StoreError::LostLease)));
+    let made = decision(3, &foreign, Disposition::Reject);
+    let answer = store.decide(&foreign, &made, T, T).await;
+    assert!(matches!(answer, Err(StoreError::LostLease)));
+    assert_eq!(store.undo(&theirs, id(2), reviewer, T).await.unwrap(), Undone::Unknown);
+    assert!(!store.reopen(&theirs, id(2), T).await.unwrap());
+    assert_eq!(store.rewind_held(&theirs, reviewer, at(TTL)).await.unwrap(), 0);
+    assert_eq!(store.send_now(&theirs, reviewer, T).await.unwrap(), 0);
+    let taken = store.take(&theirs, &ana.worker, reviewer, at(TTL), TTL).await.unwrap();
+    assert_eq!(taken, None);
+    assert_eq!(store.next_due(&theirs, reviewer).await.unwrap(), None);
+    assert!(store.history(&theirs, &HistoryQuery::default()).await.unwrap().is_empty());
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    let foreign = Delivery { origin: theirs.clone(), ..delivery.clone() };
+    assert!(!store.is_ours(&foreign, T).await.unwrap());
+    assert!(!store.progress(&foreign, &Progress::default()).await.unwrap());
+    assert!(!store.settle(&foreign, &sent(), T).await.unwrap());
+
+    // The same session under another key of ours is another case.
+    let new = store.admit(&theirs, &case(1), CaseState::Open, T, T).await.unwrap();
+    assert_eq!(new, Admitted::New);
+    assert!(store.renew(&ours, T, TTL).await.unwrap().is_some());
+    assert!(store.settle(&delivery, &sent(), T).await.unwrap());
+}
+
+async fn words_from_outside_survive(store: &dyn Store) {
+    let strange = Case {
+        status: Status::Other("In \u{0}Review'; DROP TABLE cases; --".to_owned()),
+        session_number: Some(u64::MAX),
+        created_at: Some(Millis(i64::MIN)),
+        candidates: vec![
+            Candidate {
+                session_id: None,
+                session_number: Some(u64::MAX),
+                similarity: None,
+                source: Source::Other("\u{1b}[2J{\"".to_owned()),
+                self_match: true,
+                blocklisted: true,
+                allowlisted: true,
+            },
+            // One step below the strong band stays below it.
+            candidate(f64::from_bits(90f64.to_bits() - 1)),
+            candidate(f64::MIN_POSITIVE),
+        ],
+        set_aside: u32::MAX,
+        total_matches: Some(u32::MAX),
+        ..case(1)
+    };
+    store.admit(&origin(), &strange, CaseState::Open, T, T).await.unwrap();
+    let row = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(row.case, strange);
+    let again = store.admit(&origin(), &strange, CaseState::Open, T, T).await.unwrap();
+    assert_eq!(again, Admitted::Same);
+    let last = Case { created_at: Some(Millis(i64::MAX)), ..case(2) };
+    store.admit(&origin(), &last, CaseState::Open, T, T).await.unwrap();
+    let ana = holder("ana", 1);
+    let ours = lease(store, 1, &ana, Millis(i64::MAX)).await;
+    store.skip(&ours, T).await.unwrap();
+    assert!(store.depart(&origin(), &key(1), "a\0b", T).await.unwrap());
+}
+
+// What only a file or a server has.
+
+#[tokio::test]
+async fn the_salt_stays_for_ever() {
+    let sqlite = Bench::sqlite().await;
+    for bench in [Some(sqlite), Bench::postgres().await].into_iter().flatten() {
+        let salt = bench.store.salt().await.unwrap();
+        assert_ne!(salt, [0; 32]);
+        admit(bench.store.as_ref(), 1).await;
+        bench.store.close().await;
+        let again = store::open(&bench.url).await.unwrap();
+        assert_eq!(again.salt().await.unwrap(), salt);
+        assert_eq!(state(again.as_ref(), 1).await, CaseState::Open, "and the cases");
+        again.close().await;
+        assert!(matches!(again.case(&origin(), &key(1), T).await, Err(StoreError::Other(_))));
+    }
+    let (one, other) = (Bench::memory().await, Bench::memory().await);
+    let salt = one.store.salt().await.unwrap();
+    assert_eq!(one.store.salt().await.unwrap(), salt);
+    assert_ne!(other.store.salt().await.unwrap(), salt);
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+async fn refused(path: &Path) -> StoreError {
+    store::open(&format!("sqlite:{}", path.display())).await.err().expect("it was opened")
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_the_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("deep/er/queue.db");
+    let url = format!("sqlite:{}", path.display());
+    let store = store::open(&url).await.unwrap();
+    assert_eq!(store.describe(), url);
+    admit(store.as_ref(), 1).await;
+    for (name, bits) in [("", 0o700), ("queue.db", 0o600), ("queue.db-wal", 0o600)] {
+        assert_eq!(mode(&path.with_file_name(name)), bits, "{name}");
+    }
+    assert_eq!(mode(&folder.path().join("deep")), 0o700);
+    store.close().await;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+    let error = refused(&path).await;
+    assert!(matches!(error, StoreError::Permissions { mode: 0o640, .. }), "{error:?}");
+    // Neither through a link.
+    let link = folder.path().join("link.db");
+    symlink(&path, &link).unwrap();
+    assert!(matches!(refused(&link).await, StoreError::Permissions { .. }));
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let private = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    };
+    let text = private(
+        "notes.txt",
+        b"milk, bread and a text longer than a header of SQLite's, \
+        which has a hundred bytes, so that nothing is decided by length alone",
+    );
+    let short = private("short", b"SQLite format 3\0");
+    let other = folder.path().join("other.db");
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(&other).create_if_missing(true);
+    let mut theirs = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE cases (mine TEXT)").execute(&mut theirs).await.unwrap();
+    sqlx::Connection::close(theirs).await.unwrap();
+    std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
+    for path in [&text, &short, &other] {
+        let before = std::fs::read(path).unwrap();
+        let error = refused(path).await;
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error:?}");
+        assert_eq!(std::fs::read(path).unwrap(), before);
+    }
+    assert!(matches!(refused(folder.path()).await, StoreError::NotAStore { .. }), "a folder");
+    let names = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 3, "nothing was put beside them");
+    // An empty file is one that still is to become a store.
+    let empty = private("empty.db", b"");
+    store::open(&format!("sqlite:{}", empty.display())).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_version_is_left_alone() {
+    let bench = Bench::sqlite().await;
+    bench.store.close().await;
+    let path = PathBuf::from(bench.url.strip_prefix("sqlite:").unwrap());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql("UPDATE store SET schema = 99").execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = refused(&path).await;
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1 }), "{error:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    let Some(bench) = Bench::postgres().await else { return };
+    bench.store.close().await;
+    let mut connection =
+        <sqlx::PgConnection as sqlx::Connection>::connect(&bench.url).await.unwrap();
+    sqlx::raw_sql("UPDATE store SET schema = 99").execute(&mut connection).await.unwrap();
+    let error = store::open(&bench.url).await.err().unwrap();
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_address_of_nothing_is_refused() {
+    for url in ["", "queue.db", "sqlite:", "mysql://x", "memory", "postgres://[::"] {
+        let error = store::open(url).await.err().unwrap();
+        assert!(matches!(error, StoreError::BadUrl), "{url}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_out_of_reach_is_an_error_without_the_password() {
+    let url = "postgres://ana:s3cret@127.0.0.1:1/look";
+    let error = store::open(url).await.err().unwrap();
+    assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn the_store_outlives_a_restart_of_the_server() {
+    let Some(cluster) = Cluster::start() else { return };
+    let store = store::open(&cluster.database().await).await.unwrap();
+    assert!(store.describe().starts_with("postgres://test@/test0?host="));
+    admit(store.as_ref(), 1).await;
+    assert!(cluster.stop());
+    let down = store.tally(&origin()).await;
+    assert!(matches!(down, Err(StoreError::Busy(_))), "{down:?}");
+    cluster.run();
+    assert_eq!(state(store.as_ref(), 1).await, CaseState::Open);
+    admit(store.as_ref(), 2).await;
+    store.close().await;
+}
+
+/// The trait takes no name, no link, no vendor data. So every free text that it does take gets a
+/// canary, and the file holds those and nothing that stands only in the details.
+#[tokio::test]
+async fn the_file_holds_what_it_may_and_nothing_else() {
+    let bench = Bench::sqlite().await;
+    let store = bench.store.as_ref();
+    let path = PathBuf::from(bench.url.strip_prefix("sqlite:").unwrap());
+    let wal = path.with_file_name("queue.db-wal");
+    let origin = Origin("https://canary-origin.example#1".to_owned());
+    let mut case = case(1);
+    case.status = Status::Other("canary-status".to_owned());
+    case.candidates[0].source = Source::Other("canary-source".to_owned());
+    store.admit(&origin, &case, CaseState::Open, T, T).await.unwrap();
+    let mut gone = super::store::case(2);
+    gone.key = SessionId::parse("canary-key").unwrap();
+    store.admit(&origin, &gone, CaseState::Open, T, T).await.unwrap();
+    store.depart(&origin, &gone.key, "canary-departed", T).await.unwrap();
+    let who = holder("canary-reviewer", 1);
+    let answer = store.lease(&origin, &key(1), &who, T, TTL).await.unwrap();
+    let LeaseAnswer::Yours(ours) = answer else { panic!("{answer:?}") };
+    let made = Decision {
+        comment: Some("canary-comment".to_owned()),
+        seen_status: Status::Other("canary-seen".to_owned()),
+        ..decision(1, &ours, Disposition::Reject)
+    };
+    store.decide(&ours, &made, T, T).await.unwrap();
+    let taken = store.take(&origin, &who.worker, &who.reviewer.id, T, TTL).await.unwrap();
+    let note = Settled::Sent { note: "canary-note".to_owned() };
+    store.settle(&taken.unwrap(), &note, T).await.unwrap();
+
+    let read = || {
+        let bytes = [&path, &wal].map(|file| std::fs::read(file).unwrap_or_default()).concat();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let in_use = read();
+    for canary in
+        ["origin", "status", "source", "key", "departed", "reviewer", "comment", "seen", "note"]
+    {
+        assert!(in_use.contains(&format!("canary-{canary}")), "{canary}");
+    }
+    bench.store.close().await;
+    let texts = in_use + &read();
+    // The only link is the origin; a presigned one would show its parameters.
+    assert_eq!(texts.matches("https://").count(), texts.matches("https://canary-origin").count());
+    for word in ["X-Amz", "Signature", "vendor", "full_name", "document", "api_key"] {
+        assert!(!texts.contains(word), "{word}");
+    }
+    columns_hold_no_more(&path).await;
+}
+
+/// Every text column, and every field inside the JSON ones, is on this list.
+async fn columns_hold_no_more(path: &Path) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let fields = "SELECT group_concat(DISTINCT j.key) FROM (SELECT record FROM cases \
+                  UNION ALL SELECT record FROM decisions) r, json_tree(r.record) j \
+                  WHERE typeof(j.key) = 'text' ORDER BY 1";
+    let fields: String = sqlx::query_scalar(fields).fetch_one(&mut connection).await.unwrap();
+    let mut fields: Vec<_> = fields.split(',').collect();
+    fields.sort_unstable();
+    let allowed = "allowlisted at blocklisted candidates case cells comment created_at disposition \
+         dwell_ms eye_pixels flips id judgement judgements key kind name pictures place protocol \
+         reason receipt replaces reviewer score_hidden seen_status self_match session_id \
+         session_number set_aside sha256 similarity source status target total_matches zooms";
+    assert_eq!(fields.join(" "), allowed.split_whitespace().collect::<Vec<_>>().join(" "));
+    let columns = "SELECT group_concat(m.name || '.' || t.name, ' ') FROM sqlite_master m, \
+                   pragma_table_info(m.name) t WHERE m.type = 'table' AND t.type = 'TEXT'";
+    let columns: String = sqlx::query_scalar(columns).fetch_one(&mut connection).await.unwrap();
+    let allowed = "origins.name cases.key cases.session_number cases.kind cases.record cases.state \
+         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace tallies.state \
+         decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
+         decisions.state decisions.claim_worker decisions.note";
+    assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
+}
