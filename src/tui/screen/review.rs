@@ -97,7 +97,7 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> String {
         .unwrap_or_default();
     let flags = flags(c, desk, model);
     format!(
-        " B CAND {}/{} {number}  {score}  {status} {}{flags}",
+        " B {}/{} {number}  {score}  {status} {}{flags}",
         desk.place + 1,
         case.candidates.len(),
         if c.source == crate::domain::Source::Session { "" } else { c.source.word() },
