@@ -37,9 +37,9 @@ pub(super) struct Grain {
 
 impl Grain {
     /// For a face.
-    pub const FINE: Self = Self { cut: (68, 64), pixels: 320.0 };
+    pub const FINE: Self = Self { cut: (68, 64), pixels: 290.0 };
     /// For hair, which has no features of its own.
-    pub const HAIR: Self = Self { cut: (44, 52), pixels: 320.0 };
+    pub const HAIR: Self = Self { cut: (44, 52), pixels: 290.0 };
     /// For what is hardly seen.
     pub const COARSE: Self = Self { cut: (36, 40), pixels: 200.0 };
 }

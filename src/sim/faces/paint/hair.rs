@@ -213,11 +213,11 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     for tone in [0.55, 0.8, 1.15, 0.95] {
         let mut lines = PathBuilder::new();
         for _ in 0..26 {
-            let s = 2.0 * rng.f32() - 1.0;
+            let s = 1.84 * rng.f32() - 0.92;
             let phase = TAU * rng.f32();
-            let line: Vec<Px> = (0..8)
+            let line: Vec<Px> = (0..16)
                 .map(|i| {
-                    let y = -0.4 + (bottom + 0.03 * rng.f32() + 0.4) * i as f32 / 7.0;
+                    let y = -0.4 + (bottom + 0.4) * i as f32 / 15.0;
                     let swing = cut.wave * (y * 7.0 + phase * 0.25 + s * 2.0).sin();
                     p(
                         s * w(y) * swell * (1.0 - 0.12 * smooth(bottom - 0.3, bottom, y)) + swing,
@@ -238,13 +238,15 @@ fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
     let Some(mut layer) = Layer::new(picture.width(), picture.height(), Grain::COARSE) else {
         return;
     };
-    if cut.side < 0.05 || cut.lie == Lie::Stubble {
+    if cut.lie == Lie::Stubble {
         return;
     }
     let (nape, colour) = match cut.lie {
         Lie::Cloth => (1.35, sitter.who.hair.scarf),
         Lie::Curls => (0.25 + cut.side, sitter.hair),
-        _ => (0.30, sitter.hair),
+        _ if cut.falls_to.is_some() => (0.30, sitter.hair),
+        // Short hair ends above the ears.
+        _ => (0.0, sitter.hair),
     };
     layer.surface(
         &sitter.camera,
@@ -341,7 +343,10 @@ fn contact(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
 fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
     let ragged = 0.03 * cut.rough * ((spot.turn * 37.0).sin() + (spot.turn * 61.0).sin());
     let inside = cut.edge(spot.turn) + ragged - spot.at[1];
-    if inside < -0.06 {
+    // What grows behind an ear shows only on the side that is turned to the viewer.
+    let behind_ear = spot.turn.abs() > 1.5 && spot.at[1] > -0.16;
+    let away = spot.turn.signum() * sitter.camera.yaw_sin > -0.12;
+    if inside < -0.06 || (behind_ear && away && cut.lie != Lie::Cloth) {
         return [0.0; 4];
     }
     if cut.lie == Lie::Cloth {

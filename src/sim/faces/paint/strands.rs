@@ -160,7 +160,7 @@ impl Styling<'_, '_> {
             for _ in 0..34 {
                 let (across, end) = (rng.f32(), bottom + 0.05 * (rng.f32() - 0.4));
                 let points: Vec<Vec3> =
-                    (0..10).map(|i| self.hanging(side, across, i as f32 / 9.0, end)).collect();
+                    (0..16).map(|i| self.hanging(side, across, i as f32 / 15.0, end)).collect();
                 strands.add(&points, 0.55 + 0.75 * rng.f32());
             }
             strands.draw(picture, width, alpha);
