@@ -5,6 +5,7 @@ mod core_support;
 mod didit;
 mod didit_sim;
 mod intake;
+mod laws;
 mod layers;
 mod openapi;
 mod outbox;
