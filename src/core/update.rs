@@ -16,6 +16,9 @@ use crate::domain::{
 };
 use crate::input::{Key, KeyCode};
 
+/// Help is never scrolled by more lines than this: it has not more.
+const HELP_LINES: u16 = 48;
+
 /// Acts on an event.
 #[must_use]
 pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -67,7 +70,9 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             cover(model)
         }
         Event::Flushed => {
-            model.exit = Some(Exit::Quit);
+            if model.leaving == Some(Leaving::Flushing) {
+                model.exit = Some(Exit::Quit);
+            }
             Vec::new()
         }
         Event::Say(text) => {
@@ -219,7 +224,7 @@ fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
         Overlay::Curtain => cover(model),
         Overlay::Help(line) => {
             let moved = match action {
-                Some(Action::NextCase) => line.saturating_add(1),
+                Some(Action::NextCase) => (line + 1).min(HELP_LINES),
                 Some(Action::PreviousCase) => line.saturating_sub(1),
                 _ => return cover(model),
             };
@@ -323,14 +328,19 @@ fn on_interlock_key(
 
 fn on_quit_key(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
     if action == Some(Action::SendNow) {
-        // What is being recorded goes with the rest, so the sending begins after that.
-        model.leaving = Some(Leaving::SavingToFlush);
-        model.say(Severity::Info, "Sending before leaving; press ctrl-c to leave at once.");
+        model.overlays.push(Overlay::Quit);
+        if !matches!(model.leaving, Some(Leaving::SavingToFlush | Leaving::Flushing)) {
+            // What is being recorded goes with the rest, so the sending begins after that.
+            model.leaving = Some(Leaving::SavingToFlush);
+        }
         return Vec::new();
     }
     match key.code {
         KeyCode::Char('k') => leave(model, Leaving::Saving),
-        KeyCode::Esc => cover(model),
+        KeyCode::Esc => {
+            model.leaving = None;
+            cover(model)
+        }
         _ => {
             model.overlays.push(Overlay::Quit);
             Vec::new()
