@@ -276,10 +276,11 @@ fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, E
     Some((encoded, eyes))
 }
 
-/// The drawing to begin with, before the terminal has answered anything: characters work everywhere.
+/// The drawing to begin with, before the terminal has answered anything: characters work everywhere, and
+/// quadrants are in every font that has half-blocks.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
     let options =
-        EncodeOptions { tier: Tier::Review, cells: CellMode::Half, ..EncodeOptions::default() };
+        EncodeOptions { tier: Tier::Review, cells: CellMode::Quadrant, ..EncodeOptions::default() };
     Drawing { protocol: Protocol::Blocks, options, cell }
 }
 
