@@ -739,9 +739,11 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
                 format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
             };
             model.say(Severity::Info, format!("{name} {word}."));
+            let mut effects = reload(model);
             if pending.undo {
-                return vec![Effect::Undo(id)];
+                effects.push(Effect::Undo(id));
             }
+            return effects;
         }
         Err(problem) => {
             let text = format!(
