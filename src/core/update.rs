@@ -743,7 +743,7 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             if pending.undo {
                 effects.push(Effect::Undo(id));
             }
-            return effects;
+            effects
         }
         Err(problem) => {
             let text = format!(
@@ -757,10 +757,9 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             }
             bring_back(model, pending.index, pending.row, pending.desk);
             model.say(Severity::Error, text);
-            return reload(model);
+            reload(model)
         }
     }
-    Vec::new()
 }
 
 fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {
