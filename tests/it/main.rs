@@ -1,9 +1,12 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod core_support;
 mod didit;
 mod didit_sim;
 mod intake;
+mod laws;
+mod layers;
 mod openapi;
 mod outbox;
 mod picture;
