@@ -133,7 +133,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "blocklist",
         &["B"],
         &[Review],
-        "blocklist..",
+        "blocklist",
         "decline and blocklist: asks for a number first",
     ),
     row(

@@ -82,10 +82,18 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
 
 fn on_key(model: &mut Model, key: Key, at: Millis, in_one_read: u32) -> Vec<Effect> {
     model.now = model.now.max(at);
-    let typing = matches!(model.overlays.last(), Some(Overlay::Comment(_) | Overlay::Filter(_)));
-    if !typing && verdict::burst(model, at, in_one_read) {
+    // A number may be typed as fast as fingers go: its digits decide nothing by themselves.
+    let typing = match model.overlays.last() {
+        Some(Overlay::Comment(_) | Overlay::Filter(_)) => true,
+        Some(Overlay::Interlock(_)) => matches!(key.code, KeyCode::Char('0'..='9')),
+        _ => false,
+    };
+    if verdict::burst(model, at, in_one_read) && !typing {
+        verdict::drop_burst(model, at);
         return Vec::new();
     }
+    // A word that was read and answered with a key has served.
+    model.notice.take_if(|notice| notice.severity == Severity::Info);
     if key == Key::ctrl('c') {
         return ask_to_leave(model);
     }

@@ -183,6 +183,13 @@ pub fn eye_pixels(face: &Area, fitted: &Fitted, across: u32) -> u16 {
     displayed.min(in_portrait).round() as u16
 }
 
+/// Where a portrait's face most likely is, for one that came without a box: half the picture's width, in
+/// its middle.
+#[must_use]
+pub fn likely_face(portrait: &Portrait) -> Area {
+    guess_face((f64::from(portrait.width()), f64::from(portrait.height())))
+}
+
 /// The part of a picture of `size` that a view shows in a pane of a shape (width over height).
 fn crop(size: (f64, f64), face: Option<&Area>, view: &View, aim: Aim, shape: f64) -> Area {
     let wanted = wanted(size, face, view.region, aim);

@@ -22,7 +22,7 @@ pub use bytes::{Format, PictureBytes};
 pub use deadline::{link_deadline, refresh_at};
 pub use decode::{Area, DecodeError, Limits, Portrait, decode};
 pub use fetch::{FetchError, Fetcher};
-pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit};
+pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit, likely_face};
 pub use protocol::{
     CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,
     PictureCell, Protocol, Tier, Wrap, encode,

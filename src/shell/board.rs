@@ -12,7 +12,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use crate::core::{Model, Painted, Side, Size};
 use crate::picture::protocol::Wrap;
 use crate::term::{Upload, Writer};
-use crate::tui::{Drawn, FrameBody, Gallery, PlacedPicture, Theme, draw};
+use crate::tui::{Drawn, Eyes, FrameBody, Gallery, PlacedPicture, Theme, draw};
 
 /// Numbers of uploads that are no kitty images begin here; image ids are 32 bits.
 const INLINE: u64 = 1 << 40;
@@ -198,10 +198,18 @@ impl Board {
                 epoch: desk.epoch,
                 protocol: model.protocol.clone(),
                 cells: [cells(a), cells(b)],
-                eye_pixels: [of_a.eye_pixels, of_b.eye_pixels],
+                eye_pixels: [of_a.eyes, of_b.eyes].map(measured),
             },
         );
         self.asked = Some(asked);
+    }
+}
+
+/// Only what was measured goes into a receipt.
+fn measured(eyes: Eyes) -> Option<u16> {
+    match eyes {
+        Eyes::Measured(pixels) => Some(pixels),
+        Eyes::Guessed(_) => None,
     }
 }
 

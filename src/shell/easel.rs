@@ -11,9 +11,11 @@ use crate::domain::{BoundingBox, SessionId};
 use crate::picture::protocol::{
     CellMode, EncodeOptions, Encoded, Protocol, Tier, encode, kitty_delete,
 };
-use crate::picture::{self, Aim, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit};
+use crate::picture::{
+    self, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit, likely_face,
+};
 use crate::term::Upload;
-use crate::tui::{Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
+use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
 
 /// Pictures prepared at once; more would take the processor from the loop.
 const PARALLEL: usize = 2;
@@ -35,7 +37,7 @@ pub struct Drawing {
 pub struct Made {
     key: FrameKey,
     drawing: Drawing,
-    result: Result<(Encoded, Option<u16>), Missing>,
+    result: Result<(Encoded, Eyes), Missing>,
 }
 
 /// Why there is no frame.
@@ -159,7 +161,7 @@ impl Easel {
             Encoded::Inline { bytes, .. } => (FrameBody::Inline(bytes.as_slice().into()), None),
             Encoded::Cells(cells) => (FrameBody::Cells(cells.into()), None),
         };
-        self.gallery.put(made.key, Frame { columns, rows, body, eye_pixels: eyes });
+        self.gallery.put(made.key, Frame { columns, rows, body, eyes });
         (upload, None)
     }
 
@@ -238,11 +240,7 @@ fn push(jobs: &mut Vec<Job>, model: &Model, key: FrameKey, face: Option<usize>) 
 }
 
 /// Decodes, fits and encodes one picture.
-fn prepare(
-    vault: &SharedVault,
-    job: &Job,
-    drawing: &Drawing,
-) -> Result<(Encoded, Option<u16>), Missing> {
+fn prepare(vault: &SharedVault, job: &Job, drawing: &Drawing) -> Result<(Encoded, Eyes), Missing> {
     let key = Key { case: job.key.case.clone(), side: job.key.side };
     let portrait = match vault.with(|vault| vault.portrait(&key)) {
         Some(portrait) => portrait,
@@ -256,7 +254,7 @@ fn prepare(
     draw(&portrait, job, drawing).ok_or(Missing::Unfit)
 }
 
-fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, Option<u16>)> {
+fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, Eyes)> {
     let Drawing { protocol, options, cell } = drawing;
     let face = job.face.as_ref().and_then(|face| portrait.place(face));
     let region = match job.key.zoom {
@@ -266,19 +264,23 @@ fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, O
         Zoom::Jaw => Region::JawEars,
     };
     let view = View { region, mirror: job.key.mirrored, ..View::default() };
-    let aim = if *protocol == Protocol::Blocks { Aim::Face } else { Aim::Picture };
     let (columns, rows) = job.key.cells;
     let pane = Pane::new(columns, rows, *cell, protocol.dots(*cell, options.cells));
-    let fitted = fit(portrait, face.as_ref(), &view, aim, &pane).ok()?;
-    let eyes = face.map(|face| eye_pixels(&face, &fitted, protocol.across(&fitted, options)));
+    let fitted = fit(portrait, face.as_ref(), &view, protocol.aim(), &pane).ok()?;
+    let across = protocol.across(&fitted, options);
+    let eyes = match face {
+        Some(face) => Eyes::Measured(eye_pixels(&face, &fitted, across)),
+        None => Eyes::Guessed(eye_pixels(&likely_face(portrait), &fitted, across)),
+    };
     let encoded = encode(&fitted, *protocol, options).ok()?;
     Some((encoded, eyes))
 }
 
-/// The drawing to begin with, before the terminal has answered anything: characters work everywhere.
+/// The drawing to begin with, before the terminal has answered anything: characters work everywhere, and
+/// quadrants are in every font that has half-blocks.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
     let options =
-        EncodeOptions { tier: Tier::Review, cells: CellMode::Half, ..EncodeOptions::default() };
+        EncodeOptions { tier: Tier::Review, cells: CellMode::Quadrant, ..EncodeOptions::default() };
     Drawing { protocol: Protocol::Blocks, options, cell }
 }
 

@@ -47,8 +47,8 @@ pub trait Store: Send + Sync {
     // Intake.
 
     /// Marks the sessions as seen in a listing at `now` and returns, in the same order, those that a
-    /// decision call has to be spent on: unknown ones, departed ones, and workflow cases whose
-    /// newest decision was settled before `listed_at` (they are in review again).
+    /// decision call has to be spent on, each once: unknown ones, departed ones, and decided workflow
+    /// cases whose newest decision was settled before `listed_at` (they are in review again).
     async fn touch(
         &self,
         origin: &Origin,
@@ -61,7 +61,8 @@ pub trait Store: Send + Sync {
     /// candidates and status are brought up to date, its place, lease and decision stay. A departed
     /// case is opened again. A decided one is opened again only when its newest decision is settled
     /// as sent before `read_at`, the moment the decision call began, and the case is a workflow
-    /// session in review: an older answer must not undo a newer decision.
+    /// session in review: an older answer must not undo a newer decision. An open case becomes left
+    /// or the other way round, but not while somebody has it; an escalated one stays escalated.
     async fn admit(
         &self,
         origin: &Origin,
@@ -134,7 +135,8 @@ pub trait Store: Send + Sync {
 
     // Decisions.
 
-    /// Puts the leased case at the end of the queue and gives the lease back.
+    /// Puts the leased case at the end of the queue and gives the lease back: its place is `now`, or
+    /// the one after the last of those that wait.
     ///
     /// # Errors
     /// [`StoreError::LostLease`] when the lease is not ours any more.
@@ -143,11 +145,13 @@ pub trait Store: Send + Sync {
     /// Records a decision: the decision, the case's new state and the outbox row in one transaction;
     /// the lease ends with it. `held_until` is the end of the undo window. An escalation is recorded
     /// as `local` and the case becomes escalated; everything else is `held`, and `local` when the
-    /// subject is unreachable.
+    /// subject is unreachable. A lease that has run out is ours until somebody else takes the case.
     ///
     /// # Errors
     /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
-    /// case has been decided already. Nothing is written then.
+    /// case has been decided already or was opened again and `replaces` does not say so,
+    /// [`StoreError::Other`] when the decision is another case's, another reviewer's or a skip.
+    /// Nothing is written then.
     async fn decide(
         &self,
         lease: &Lease,
@@ -156,7 +160,8 @@ pub trait Store: Send + Sync {
         now: Millis,
     ) -> Result<()>;
 
-    /// Takes a held decision back: it becomes `undone` and its case is open again at its old place.
+    /// Takes a held decision back: it becomes `undone` and its case is open again at its old place
+    /// (escalated again, where it was escalated).
     /// Only the reviewer's own, only while held.
     async fn undo(
         &self,
@@ -167,7 +172,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Undone>;
 
     /// Opens a case again whose newest decision is settled (sent, refused, conflict, local); the next
-    /// decision must name the old one in `replaces`. False when there is nothing to open.
+    /// decision must name the old one in `replaces`. False when there is nothing to open, or when
+    /// somebody has the case (an escalated one can be leased).
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool>;
 
     // The outbox.
@@ -204,7 +210,8 @@ pub trait Store: Send + Sync {
     async fn progress(&self, delivery: &Delivery, progress: &Progress) -> Result<bool>;
 
     /// Ends a claim with what came of it. False when the claim is not ours any more: nothing is
-    /// written then.
+    /// written then. What is done in part (see [`Progress`]) never becomes held again but unknown,
+    /// because what is held can be undone.
     async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool>;
 
     /// When the next delivery of this reviewer (or an abandoned one) is due, if any is open.

@@ -41,8 +41,27 @@ pub struct Frame {
     pub rows: u16,
     /// How it gets onto the screen.
     pub body: FrameBody,
-    /// Pixels between the eyes as displayed, where a face box is known.
-    pub eye_pixels: Option<u16>,
+    /// Pixels between the eyes as displayed.
+    pub eyes: Eyes,
+}
+
+/// Pixels between the eyes as displayed: what faces can be told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eyes {
+    /// By the face's box.
+    Measured(u16),
+    /// By where a portrait usually has its face.
+    Guessed(u16),
+}
+
+impl Eyes {
+    /// The number, however it was come by.
+    #[must_use]
+    pub fn pixels(self) -> u16 {
+        match self {
+            Self::Measured(pixels) | Self::Guessed(pixels) => pixels,
+        }
+    }
 }
 
 /// How a picture gets onto the screen.

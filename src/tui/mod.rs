@@ -9,6 +9,6 @@ mod theme;
 mod widget;
 
 pub use draw::{Drawn, PlacedPicture, draw};
-pub use gallery::{Frame, FrameBody, FrameKey, Gallery};
+pub use gallery::{Eyes, Frame, FrameBody, FrameKey, Gallery};
 pub use layout::{ReviewLayout, SMALLEST};
 pub use theme::{Meaning, Theme};

@@ -256,7 +256,7 @@ async fn an_older_feed_is_read_as_well() {
 // Saved searches, and nothing to change.
 
 #[tokio::test]
-async fn what_is_so_already_is_only_noted_and_once() {
+async fn what_is_so_already_is_tried_once_and_noted_once() {
     for fault in [None, Some(Fault::DropBefore), Some(Fault::DropAfter)] {
         let (stage, session) = search(Options::default()).await;
         let decision = stage.decide(session, APPROVE, "ana").await;
@@ -267,7 +267,7 @@ async fn what_is_so_already_is_only_noted_and_once() {
         let settled = stage.finish("ana").await;
         assert!(is_sent(&settled), "{settled:?}");
         assert_eq!(stage.changed(session), ["note"], "{fault:?}");
-        assert_eq!(stage.count(Route::UpdateStatus), 0);
+        assert_eq!(stage.count(Route::UpdateStatus), 1, "{fault:?}");
         let Effect::Note { comment, new_status, .. } = &stage.sim.effects_on(session)[0] else {
             panic!("a note")
         };

@@ -1382,8 +1382,44 @@ async fn columns_hold_no_more(path: &Path) {
                    pragma_table_info(m.name) t WHERE m.type = 'table' AND t.type = 'TEXT'";
     let columns: String = sqlx::query_scalar(columns).fetch_one(&mut connection).await.unwrap();
     let allowed = "origins.name cases.key cases.session_number cases.kind cases.record cases.state \
-         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace \
+         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
+}
+
+/// Killed while the file was being made: what is there is an empty file, or an empty database.
+#[tokio::test]
+async fn a_store_cut_short_in_its_making_is_made() {
+    let folder = TempDir::new().unwrap();
+    for (name, sql) in [("empty", ""), ("stamped", "PRAGMA application_id = 845966129")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, b"").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut alone = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut alone).await.unwrap();
+        sqlx::Connection::close(alone).await.unwrap();
+        let store = store::open(&format!("sqlite:{}", path.display())).await.unwrap();
+        admit(store.as_ref(), 1).await;
+        store.close().await;
+    }
+}
+
+/// Killed while it was written to: the next console finds everything that was answered.
+#[tokio::test]
+async fn a_file_left_open_is_taken_up_where_it_was() {
+    let bench = Bench::sqlite().await;
+    admit(bench.store.as_ref(), 1).await;
+    // A copy of the file and its log, as a crash leaves them: nothing was closed.
+    let path = PathBuf::from(bench.url.strip_prefix("sqlite:").unwrap());
+    let folder = TempDir::new().unwrap();
+    let copy = folder.path().join("queue.db");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(path.with_file_name("queue.db-wal"), folder.path().join("queue.db-wal")).unwrap();
+    let again = store::open(&format!("sqlite:{}", copy.display())).await.unwrap();
+    assert_eq!(state(again.as_ref(), 1).await, CaseState::Open);
+    assert_eq!(again.salt().await.unwrap(), bench.store.salt().await.unwrap());
+    again.close().await;
+    bench.store.close().await;
 }

@@ -225,6 +225,7 @@ async fn look(store: &dyn Store, now: i64) -> String {
         (vec![Left, Open], "", 1, 2),
         (vec![Open, Decided], "480", 0, 9),
         (vec![Escalated, Open], "-0003", 0, 9),
+        (vec![Open], "", 1, 9),
     ] {
         let query = QueueQuery { states, filter: filter.to_owned(), offset, limit };
         words.push(format!("{:?}", store.queue(&origin, &query, t).await));

@@ -176,8 +176,10 @@ async fn made_together(url: String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_file_is_made_once() {
-    let folder = tempfile::TempDir::new().unwrap();
-    made_together(format!("sqlite:{}", folder.path().join("queue.db").display())).await;
+    for _ in 0..10 {
+        let folder = tempfile::TempDir::new().unwrap();
+        made_together(format!("sqlite:{}", folder.path().join("queue.db").display())).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -33,11 +33,19 @@ CREATE TABLE cases (
     UNIQUE (origin, key)
 );
 
--- Pages, ranks, counts and the filter are answered from this index alone.
+-- Pages, ranks and the filter are answered from this index alone.
 CREATE INDEX cases_queue ON cases (origin, state, place, key, session_number);
 CREATE INDEX cases_unseen ON cases (origin, seen_at)
     WHERE kind = 'workflow' AND state IN ('open', 'escalated', 'left');
 CREATE INDEX cases_leased ON cases (lease_worker) WHERE lease_worker IS NOT NULL;
+
+-- How many cases stand where, kept with every change of a state: counting a million takes too long.
+CREATE TABLE tallies (
+    origin BIGINT NOT NULL REFERENCES origins (id),
+    state  TEXT NOT NULL,
+    n      BIGINT NOT NULL,
+    PRIMARY KEY (origin, state)
+);
 
 CREATE TABLE decisions (
     seq              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- in the order of recording
@@ -65,5 +73,7 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_case ON decisions (case_id, seq);
 CREATE INDEX decisions_origin ON decisions (origin, seq);
 CREATE INDEX decisions_open ON decisions (origin, due, id)
+    WHERE state IN ('held', 'sending', 'unknown');
+CREATE INDEX decisions_outbox ON decisions (origin, seq)
     WHERE state IN ('held', 'sending', 'unknown');
 CREATE INDEX decisions_claimed ON decisions (claim_worker) WHERE claim_worker IS NOT NULL;

@@ -68,7 +68,8 @@ pub enum Colours {
     /// 24 bits.
     #[default]
     True,
-    /// The 240 fixed ones of the 256.
+    /// The 26 greys among the fixed ones of the 256. The coarse steps of its colours break skin into
+    /// patches whose edges are not in the face; light and shade, by which faces are told, survive in grey.
     Ansi256,
     /// 16: of these the four greys are used, dithered, because the rest are anybody's choice.
     Ansi16,
@@ -135,10 +136,7 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     let width = fitted.width as usize;
     let cells = match options.colours {
         Colours::True => coloured(rgb, width, mode, Ink::Rgb),
-        Colours::Ansi256 => {
-            let fixed = dithered_256(rgb, width);
-            coloured(&fixed, width, mode, |rgb| Ink::Index(nearest_256(rgb)))
-        }
+        Colours::Ansi256 => coloured(rgb, width, mode, |rgb| Ink::Index(grey_256(rgb))),
         Colours::Ansi16 => {
             let greys = dithered_greys(rgb, width);
             coloured(&greys, width, mode, |rgb| Ink::Index(nearest_grey(rgb)))
@@ -232,49 +230,14 @@ fn sum(dots: &[[u8; 3]], mask: u8) -> Sum {
     sum
 }
 
-/// The steps of a channel in the cube of 6x6x6 colours.
-const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-
-/// The nearest of the fixed 240 colours: the cube (16 to 231) and the greys (232 to 255).
-fn nearest_256(rgb: [u8; 3]) -> u8 {
-    let step = |value: u8| {
-        let nearest = (0u8..6).min_by_key(|n| STEPS[usize::from(*n)].abs_diff(value));
-        nearest.unwrap_or_default()
-    };
-    let [r, g, b] = rgb.map(step);
-    let cube = 16 + 36 * r + 6 * g + b;
-    let mean = rgb.iter().map(|value| u32::from(*value)).sum::<u32>() / 3;
-    let grey = 232 + (mean.saturating_sub(3) / 10).min(23) as u8;
-    let distance = |index: u8| -> u32 {
-        let apart = colour_256(index).into_iter().zip(rgb).map(|(a, b)| u32::from(a.abs_diff(b)));
-        apart.map(|apart| apart * apart).sum()
-    };
-    if distance(grey) < distance(cube) { grey } else { cube }
-}
-
-/// Red, green, blue of one of the fixed 240 colours.
-fn colour_256(index: u8) -> [u8; 3] {
-    match index {
-        232.. => [8 + 10 * (index - 232); 3],
-        _ => {
-            let place = index.saturating_sub(16);
-            [place / 36, place / 6 % 6, place % 6].map(|step| STEPS[usize::from(step)])
-        }
+/// The nearest grey of the fixed 240 colours: black and white of the cube (16 and 231), the ramp between
+/// them (232 to 255: 8 to 238 in tens).
+fn grey_256(rgb: [u8; 3]) -> u8 {
+    match luma(&rgb) {
+        0..4 => 16,
+        247.. => 231,
+        light => 232 + (light.saturating_sub(3) / 10).min(23),
     }
-}
-
-/// The picture in the fixed 240 colours, as RGB. Dithered by half: without it a cheek falls into
-/// patches whose edges are not in the face, with all of it noise hides the features.
-fn dithered_256(rgb: &[u8], width: usize) -> Zeroizing<Vec<u8>> {
-    let (pixels, _) = rgb.as_chunks::<3>();
-    let values = Zeroizing::new(pixels.iter().map(|pixel| pixel.map(f32::from)).collect());
-    // A float cast saturates, so no error handed on can run over.
-    let choose = |value: [f32; 3]| {
-        let index = nearest_256(value.map(|channel| channel.round() as u8));
-        (usize::from(index), colour_256(index).map(f32::from))
-    };
-    let chosen = diffuse(values, width, 0.5, choose);
-    Zeroizing::new(chosen.iter().flat_map(|index| colour_256(*index as u8)).collect())
 }
 
 /// The greys of the 16 colours as most terminals show them: value, number.
@@ -316,14 +279,16 @@ fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<P
     }
 }
 
+/// How light a colour is, 0 to 255 (ITU-R BT.601).
+fn luma([r, g, b]: &[u8; 3]) -> u8 {
+    let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
+    (sum / 1000) as u8
+}
+
 /// The light of each pixel, 0.0 to 1.0, stretched so that the darkest and lightest 2 % are black and
 /// white: with so few tones none may lie idle.
 fn tones(rgb: &[u8]) -> Zeroizing<Vec<f32>> {
     let (pixels, _) = rgb.as_chunks::<3>();
-    let luma = |[r, g, b]: &[u8; 3]| {
-        let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
-        (sum / 1000) as u8
-    };
     let lumas: Zeroizing<Vec<u8>> = Zeroizing::new(pixels.iter().map(luma).collect());
     let mut sorted = lumas.clone();
     sorted.sort_unstable();
@@ -348,36 +313,20 @@ fn light_of(value: u8) -> f32 {
     if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
-/// Dithers tones to levels (ascending): for each pixel the place of its level.
-fn dither(tones: Zeroizing<Vec<f32>>, width: usize, levels: &[f32]) -> Zeroizing<Vec<usize>> {
-    let values = Zeroizing::new(tones.iter().map(|tone| [*tone]).collect());
-    diffuse(values, width, 1.0, |[tone]| {
+/// The nearest of some levels for each tone, what is lost handed on to the neighbours (Floyd and
+/// Steinberg). Answers with places in `levels`.
+fn dither(mut tones: Zeroizing<Vec<f32>>, width: usize, levels: &[f32]) -> Zeroizing<Vec<usize>> {
+    let mut chosen = Zeroizing::new(Vec::with_capacity(tones.len()));
+    for at in 0..tones.len() {
+        let tone = tones[at];
         let apart = |level: &f32| (level - tone).abs();
         let nearest = levels.iter().enumerate().min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)));
-        nearest.map_or((0, [0.0]), |(place, level)| (place, [*level]))
-    })
-}
-
-/// Floyd and Steinberg's error diffusion: `choose` gives a value's place and what is shown for it;
-/// `strength` is the share of the difference that the neighbours make up for.
-fn diffuse<const N: usize>(
-    mut values: Zeroizing<Vec<[f32; N]>>,
-    width: usize,
-    strength: f32,
-    choose: impl Fn([f32; N]) -> (usize, [f32; N]),
-) -> Zeroizing<Vec<usize>> {
-    let mut chosen = Zeroizing::new(Vec::with_capacity(values.len()));
-    for at in 0..values.len() {
-        let value = values[at];
-        let (place, shown) = choose(value);
+        let (place, shown) = nearest.map_or((0, 0.0), |(place, level)| (place, *level));
         chosen.push(place);
         let x = at % width;
         let mut spread = |inside: bool, to: usize, share: f32| {
-            if let Some(neighbour) = values.get_mut(to).filter(|_| inside) {
-                for channel in 0..N {
-                    neighbour[channel] +=
-                        (value[channel] - shown[channel]) * strength * share / 16.0;
-                }
+            if let Some(neighbour) = tones.get_mut(to).filter(|_| inside) {
+                *neighbour += (tone - shown) * share / 16.0;
             }
         };
         spread(x + 1 < width, at + 1, 7.0);

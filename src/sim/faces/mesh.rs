@@ -26,9 +26,23 @@ struct Corner {
     rgba: [f32; 4],
 }
 
-/// How finely a surface is cut: rows from crown to chin, columns around.
-const ROWS: usize = 72;
-const COLUMNS: usize = 68;
+/// How finely a surface is cut and drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grain {
+    /// Rows of the surface, and columns around it.
+    cut: (usize, usize),
+    /// Rows of pixels.
+    pixels: f32,
+}
+
+impl Grain {
+    /// For a face.
+    pub const FINE: Self = Self { cut: (68, 64), pixels: 290.0 };
+    /// For hair, which has no features of its own.
+    pub const HAIR: Self = Self { cut: (44, 52), pixels: 290.0 };
+    /// For what is hardly seen.
+    pub const COARSE: Self = Self { cut: (36, 40), pixels: 200.0 };
+}
 
 /// Pixels of surfaces, at a coarser step than the picture: shading is soft.
 pub(super) struct Layer {
@@ -38,24 +52,27 @@ pub(super) struct Layer {
     spans: Vec<(f32, f32)>,
     /// Own pixels a pixel of the picture.
     step: f32,
+    /// Rows and columns that a surface is cut into.
+    cut: (usize, usize),
 }
 
 impl Layer {
     /// An empty layer for a picture of this size; `None` for a picture without pixels.
-    pub fn new(width: u32, height: u32) -> Option<Self> {
-        let step = (320.0 / height as f32).min(1.0);
+    pub fn new(width: u32, height: u32, grain: Grain) -> Option<Self> {
+        let step = (grain.pixels / height as f32).min(1.0);
         let size = |side: u32| (side as f32 * step).ceil() as u32 + 1;
         let pixels = Pixmap::new(size(width), size(height))?;
         let count = pixels.pixels().len();
         let spans = vec![(f32::MAX, f32::MIN); pixels.height() as usize];
-        Some(Self { pixels, depth: vec![f32::MIN; count], spans, step })
+        Some(Self { pixels, depth: vec![f32::MIN; count], spans, step, cut: grain.cut })
     }
 
-    /// An empty layer in which what was added here hides what lies behind it.
-    pub fn in_front(&self) -> Option<Self> {
+    /// An empty layer in which what was added here hides what lies behind it; of `grain` only the
+    /// cut counts.
+    pub fn in_front(&self, grain: Grain) -> Option<Self> {
         let pixels = Pixmap::new(self.pixels.width(), self.pixels.height())?;
         let spans = vec![(f32::MAX, f32::MIN); self.spans.len()];
-        Some(Self { pixels, depth: self.depth.clone(), spans, step: self.step })
+        Some(Self { pixels, depth: self.depth.clone(), spans, step: self.step, cut: grain.cut })
     }
 
     /// Whether nothing that was added lies clearly before this place (pixels and depth).
@@ -94,22 +111,23 @@ impl Layer {
         shape: &dyn Fn(f32, f32) -> Vec3,
         film: &dyn Fn(&Spot) -> [f32; 4],
     ) {
-        let points = sheet(top, bottom, shape);
+        let (rows, columns) = self.cut;
+        let points = sheet((top, bottom), self.cut, shape);
         let step = self.step;
         let corners: Vec<Corner> = (0..points.len())
             .map(|i| {
                 let [x, y, depth] = camera.place(points[i].1);
-                let normal = camera.turn(normal(&points, i));
+                let normal = camera.turn(normal(&points, self.cut, i));
                 let (turn, at) = points[i];
                 let seen = normal[2] > -0.2;
                 let rgba = if seen { film(&Spot { turn, at, normal }) } else { [0.0; 4] };
                 Corner { at: [x * step, y * step, depth], rgba }
             })
             .collect();
-        for row in 1..ROWS {
-            for column in 0..COLUMNS {
-                let next = (column + 1) % COLUMNS;
-                let corner = |r: usize, c: usize| corners[r * COLUMNS + c];
+        for row in 1..rows {
+            for column in 0..columns {
+                let next = (column + 1) % columns;
+                let corner = |r: usize, c: usize| corners[r * columns + c];
                 let (a, b) = (corner(row - 1, column), corner(row - 1, next));
                 let (c, d) = (corner(row, column), corner(row, next));
                 self.triangle([a, b, c]);
@@ -250,15 +268,19 @@ impl Layer {
 
 /// Points of the surface row by row, closer together at the ends and in front, each with its
 /// direction.
-fn sheet(top: f32, bottom: f32, shape: &dyn Fn(f32, f32) -> Vec3) -> Vec<(f32, Vec3)> {
-    let mut points = Vec::with_capacity(ROWS * COLUMNS);
-    for row in 0..ROWS {
-        let t = row as f32 / (ROWS - 1) as f32;
+fn sheet(
+    (top, bottom): (f32, f32),
+    (rows, columns): (usize, usize),
+    shape: &dyn Fn(f32, f32) -> Vec3,
+) -> Vec<(f32, Vec3)> {
+    let mut points = Vec::with_capacity(rows * columns);
+    for row in 0..rows {
+        let t = row as f32 / (rows - 1) as f32;
         // Half even steps, half those of a circle, whose ends are close together.
         let t = 0.6 * t + 0.4 * (0.5 - 0.5 * (PI * t).cos());
         let y = top + (bottom - top) * t;
-        for column in 0..COLUMNS {
-            let around = 2.0 * column as f32 / COLUMNS as f32 - 1.0;
+        for column in 0..columns {
+            let around = 2.0 * column as f32 / columns as f32 - 1.0;
             let turn = PI * (0.62 * around + 0.38 * around.powi(3));
             points.push((turn, shape(turn, y)));
         }
@@ -267,12 +289,12 @@ fn sheet(top: f32, bottom: f32, shape: &dyn Fn(f32, f32) -> Vec3) -> Vec<(f32, V
 }
 
 /// The normal at a point of a sheet, from its neighbours.
-fn normal(points: &[(f32, Vec3)], i: usize) -> Vec3 {
-    let (row, column) = (i / COLUMNS, i % COLUMNS);
-    let at = |r: usize, c: usize| points[r * COLUMNS + c].1;
-    let right = at(row, (column + 1) % COLUMNS);
-    let left = at(row, (column + COLUMNS - 1) % COLUMNS);
-    let down = at((row + 1).min(ROWS - 1), column);
+fn normal(points: &[(f32, Vec3)], (rows, columns): (usize, usize), i: usize) -> Vec3 {
+    let (row, column) = (i / columns, i % columns);
+    let at = |r: usize, c: usize| points[r * columns + c].1;
+    let right = at(row, (column + 1) % columns);
+    let left = at(row, (column + columns - 1) % columns);
+    let down = at((row + 1).min(rows - 1), column);
     let up = at(row.saturating_sub(1), column);
     unit(cross(sub(right, left), sub(down, up)))
 }

@@ -97,7 +97,7 @@ pub fn group(people: &[(Identity, Shot)], width: u32, height: u32) -> (RgbImage,
         let smaller = (1.35 * share).min(1.0);
         frame.x += width as f32 * share * (i as f32 + 0.5) - usual;
         frame.unit *= smaller;
-        frame.y += height as f32 * 0.08 * (1.0 - smaller);
+        frame.y -= height as f32 * 0.03 * (1.0 - smaller);
         let sitter = Sitter::new(who, shot, frame);
         sitter.paint(&mut picture);
         boxes.push(mirrored_box(box_of(&sitter), first, width));

@@ -33,7 +33,7 @@ pub enum Engine {
     Postgres(PgPool),
 }
 
-/// A transaction; dropped without [`Tx::commit`] it never was.
+/// A transaction under way.
 pub enum Tx {
     /// On the file.
     Sqlite(Transaction<'static, Sqlite>),
@@ -82,8 +82,21 @@ macro_rules! bound {
 }
 
 impl Engine {
-    /// Begins a transaction that writes.
-    pub async fn write(&self) -> Result<Tx> {
+    /// Does some work in a transaction that writes; what it did stays exactly when it succeeded.
+    pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        let mut tx = self.begin_write().await?;
+        let done = work(&mut tx).await;
+        tx.end(done).await
+    }
+
+    /// Does some work on one state of the store, changing nothing.
+    pub async fn read<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        let mut tx = self.begin_read().await?;
+        let done = work(&mut tx).await;
+        tx.end(done).await
+    }
+
+    async fn begin_write(&self) -> Result<Tx> {
         within(async {
             Ok(match self {
                 // A deferred transaction that turns to writing fails at once when somebody else
@@ -97,8 +110,7 @@ impl Engine {
         .await
     }
 
-    /// Begins a transaction that reads one state of the store.
-    pub async fn read(&self) -> Result<Tx> {
+    async fn begin_read(&self) -> Result<Tx> {
         within(async {
             Ok(match self {
                 Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
@@ -199,15 +211,21 @@ impl Tx {
         .await
     }
 
-    /// Makes it so.
-    pub async fn commit(self) -> Result<()> {
-        within(async {
-            match self {
-                Self::Sqlite(tx) => tx.commit().await,
-                Self::Postgres(tx) => tx.commit().await,
+    /// Ends it, one way or the other, before anything is answered: a row that an unfinished
+    /// transaction still holds would be passed over by the next claim.
+    async fn end<T>(self, done: Result<T>) -> Result<T> {
+        let keep = done.is_ok();
+        let ended = within(async {
+            match (self, keep) {
+                (Self::Sqlite(tx), true) => tx.commit().await,
+                (Self::Sqlite(tx), false) => tx.rollback().await,
+                (Self::Postgres(tx), true) => tx.commit().await,
+                (Self::Postgres(tx), false) => tx.rollback().await,
             }
         })
-        .await
+        .await;
+        // The first error is the one to tell.
+        done.and_then(|done| ended.map(|()| done))
     }
 }
 

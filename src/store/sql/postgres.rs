@@ -11,9 +11,12 @@ use crate::store::{Result, StoreError};
 
 /// A console has a handful of workers, a team has a handful of consoles.
 const CONNECTIONS: u32 = 8;
-/// The server gives up before we do, so that no forgotten transaction holds a row.
-const LIMITS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15s'; \
-                      SET idle_in_transaction_session_timeout = '30s'";
+/// The server gives up before we do, so that no forgotten transaction holds a row; and a commit
+/// that was answered is on its disk, whatever its configuration says.
+const MANNERS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15s'; \
+    SET idle_in_transaction_session_timeout = '30s'; \
+    SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Connects; returns the server's address without its password too.
 pub async fn connect(url: &str) -> Result<(Engine, String)> {
@@ -24,7 +27,7 @@ pub async fn connect(url: &str) -> Result<(Engine, String)> {
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECT)
         .after_connect(|connection, _| {
-            Box::pin(async { connection.execute(LIMITS).await.map(drop) })
+            Box::pin(async { connection.execute(MANNERS).await.map(drop) })
         })
         .connect_with(options)
         .await

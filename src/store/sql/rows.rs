@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::{Row, Tx, args};
+use super::statements;
 use crate::domain::{
     CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer, ReviewerId,
     SessionId, SubjectKind, WorkerId,
@@ -13,49 +14,36 @@ use crate::domain::{
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{HistoryRow, Progress, Result, StoreError, Taken};
 
-/// The origin that `$1` names.
-macro_rules! of_origin {
-    () => {
-        "origin = (SELECT o.id FROM origins o WHERE o.name = $1)"
-    };
-}
-pub(super) use of_origin;
-
-/// The newest decision of the case `c` that was not undone.
-pub const NEWEST: &str = "(SELECT max(n.seq) FROM decisions n \
-                          WHERE n.case_id = c.id AND n.state <> 'undone')";
-/// Its columns, from `d`.
-pub const NEWEST_COLUMNS: &str = "d.id AS newest_id, d.disposition AS newest_disposition, \
-                                  d.state AS newest_state, d.settled_at AS newest_settled_at";
-
-const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");
-
-/// One decision, by origin and id.
-pub const DECISION: &str =
-    concat!("SELECT d.* FROM decisions d WHERE d.", of_origin!(), " AND d.id = $2");
-
-/// A row and its number in the database.
-pub struct Kept<T> {
-    /// The number.
+/// A case and what the database knows of it besides.
+pub struct KeptCase {
+    /// Its number.
     pub id: i64,
+    /// The number of its origin.
+    origin: i64,
+    /// The state in which it is counted.
+    counted: CaseState,
     /// The row.
-    pub row: T,
+    pub row: CaseRow,
+}
+
+/// A decision and its number in the database.
+pub struct KeptDecision {
+    /// The number.
+    pub seq: i64,
+    /// The row.
+    pub row: DecisionRow,
 }
 
 /// Loads a case for changing.
-pub async fn case(tx: &mut Tx, origin: &Origin, key: &SessionId) -> Result<Option<Kept<CaseRow>>> {
-    let sql = format!("{CASE}{}", tx.lock("c"));
+pub async fn case(tx: &mut Tx, origin: &Origin, key: &SessionId) -> Result<Option<KeptCase>> {
+    let sql = format!("{}{}", statements::CASE, tx.lock("c"));
     tx.row(sql, args![origin, key]).await?.map(|row| kept_case(&row)).transpose()
 }
 
 /// Loads the newest decision of a case: a statement of its own, after the case was locked, because
 /// one statement would see the decisions as they were before it waited for the lock.
 pub async fn newest(tx: &mut Tx, case: i64) -> Result<Option<Newest>> {
-    let sql = format!(
-        "SELECT {NEWEST_COLUMNS} FROM decisions d WHERE d.case_id = $1 AND d.state <> 'undone' \
-         ORDER BY d.seq DESC LIMIT 1"
-    );
-    tx.row(sql, args![case]).await?.map_or(Ok(None), |row| newest_of(&row))
+    tx.row(statements::NEWEST, args![case]).await?.map_or(Ok(None), |row| newest_of(&row))
 }
 
 /// Loads a decision for changing.
@@ -63,19 +51,14 @@ pub async fn decision(
     tx: &mut Tx,
     origin: &Origin,
     id: DecisionId,
-) -> Result<Option<Kept<DecisionRow>>> {
-    let sql = format!("{DECISION}{}", tx.lock("d"));
+) -> Result<Option<KeptDecision>> {
+    let sql = format!("{}{}", statements::DECISION, tx.lock("d"));
     tx.row(sql, args![origin, id]).await?.map(|row| kept_decision(&row)).transpose()
 }
 
 /// Inserts a case; false when it is there already.
 pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<bool> {
-    let name = "INSERT INTO origins (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-    tx.run(name, args![origin]).await?;
-    let sql = "INSERT INTO cases \
-               (origin, key, session_number, kind, record, state, place, seen_at, fence) \
-               SELECT o.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM origins o WHERE o.name = $1 \
-               ON CONFLICT (origin, key) DO NOTHING";
+    tx.run(statements::ADD_ORIGIN, args![origin]).await?;
     let values = args![
         origin,
         &row.case.key,
@@ -87,13 +70,17 @@ pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<
         row.seen_at,
         row.fence,
     ];
-    Ok(tx.run(sql, values).await? > 0)
+    let added = tx.row(statements::ADD_CASE, values).await?;
+    if let Some(added) = &added {
+        let counted = args![added.int("origin")?, row.state.word(), 1];
+        tx.run(statements::RECOUNT, counted).await?;
+    }
+    Ok(added.is_some())
 }
 
 /// Saves everything of a case that can change.
-pub async fn save_case(tx: &mut Tx, Kept { id, row }: &Kept<CaseRow>) -> Result<()> {
-    let sql = "UPDATE cases SET session_number = $2, kind = $3, record = $4, state = $5, \
-               place = $6, note = $7, seen_at = $8, must_replace = $9 WHERE id = $1";
+pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
+    let KeptCase { id, origin, counted, row } = kept;
     let values = args![
         *id,
         row.case.session_number.map(|number| number.to_string()),
@@ -105,14 +92,21 @@ pub async fn save_case(tx: &mut Tx, Kept { id, row }: &Kept<CaseRow>) -> Result<
         row.seen_at,
         row.must_replace.map(|id| id.to_string()),
     ];
-    tx.run(sql, values).await?;
+    tx.run(statements::SAVE_CASE, values).await?;
+    if row.state == *counted {
+        return Ok(());
+    }
+    // Always in the same order, so that two who move cases do not lock each other out.
+    let mut moves = [(counted.word(), -1), (row.state.word(), 1)];
+    moves.sort_unstable();
+    for (state, n) in moves {
+        tx.run(statements::RECOUNT, args![*origin, state, n]).await?;
+    }
     Ok(())
 }
 
 /// Saves the lease of a case.
-pub async fn save_lease(tx: &mut Tx, Kept { id, row }: &Kept<CaseRow>) -> Result<()> {
-    let sql = "UPDATE cases SET fence = $2, lease_worker = $3, lease_reviewer = $4, \
-               lease_name = $5, lease_until = $6 WHERE id = $1";
+pub async fn save_lease(tx: &mut Tx, KeptCase { id, row, .. }: &KeptCase) -> Result<()> {
     let lease = row.lease.as_ref();
     let values = args![
         *id,
@@ -122,7 +116,7 @@ pub async fn save_lease(tx: &mut Tx, Kept { id, row }: &Kept<CaseRow>) -> Result
         lease.map(|lease| lease.reviewer.name.clone()),
         lease.map(|lease| lease.until),
     ];
-    tx.run(sql, values).await?;
+    tx.run(statements::SAVE_LEASE, values).await?;
     Ok(())
 }
 
@@ -133,11 +127,6 @@ pub async fn insert_decision(
     DecisionRow { row, case_was, fence, .. }: &DecisionRow,
 ) -> Result<()> {
     let decision = &row.decision;
-    let sql = "INSERT INTO decisions (origin, case_id, id, reviewer, disposition, record, \
-               case_was, state, due, attempts, fence, settled_at, \
-               may_have_written, status_done, listed, noted) \
-               SELECT c.origin, c.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0 \
-               FROM cases c WHERE c.id = $1";
     let values = args![
         case,
         decision.id,
@@ -151,19 +140,16 @@ pub async fn insert_decision(
         *fence,
         row.settled_at,
     ];
-    tx.run(sql, values).await?;
+    tx.run(statements::ADD_DECISION, values).await?;
     Ok(())
 }
 
 /// Saves everything of a decision that can change.
-pub async fn save_decision(tx: &mut Tx, kept: &Kept<DecisionRow>) -> Result<()> {
-    let sql = "UPDATE decisions SET state = $2, due = $3, attempts = $4, fence = $5, \
-               claim_worker = $6, claim_until = $7, may_have_written = $8, status_done = $9, \
-               listed = $10, noted = $11, note = $12, settled_at = $13 WHERE seq = $1";
+pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     let DecisionRow { row, fence, claim, .. } = &kept.row;
     let Progress { may_have_written, status_done, listed, noted } = row.progress;
     let values = args![
-        kept.id,
+        kept.seq,
         row.state.word(),
         row.due,
         i64::from(row.attempts),
@@ -177,12 +163,12 @@ pub async fn save_decision(tx: &mut Tx, kept: &Kept<DecisionRow>) -> Result<()> 
         row.note.clone(),
         row.settled_at,
     ];
-    tx.run(sql, values).await?;
+    tx.run(statements::SAVE_DECISION, values).await?;
     Ok(())
 }
 
 /// Reads a case from `cases.*`.
-pub fn kept_case(row: &Row) -> Result<Kept<CaseRow>> {
+pub fn kept_case(row: &Row) -> Result<KeptCase> {
     let must_replace = row.maybe_text("must_replace")?;
     let case = CaseRow {
         case: parsed(&row.text("record")?)?,
@@ -196,7 +182,7 @@ pub fn kept_case(row: &Row) -> Result<Kept<CaseRow>> {
             .map(|id| word(&id, |id| DecisionId::parse(id).ok()))
             .transpose()?,
     };
-    Ok(Kept { id: row.int("id")?, row: case })
+    Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
 }
 
 fn lease_of(row: &Row) -> Result<Option<Taken>> {
@@ -206,7 +192,7 @@ fn lease_of(row: &Row) -> Result<Option<Taken>> {
     Ok(Some(Taken { reviewer, worker: WorkerId(worker), until: Millis(row.int("lease_until")?) }))
 }
 
-/// Reads [`NEWEST_COLUMNS`].
+/// Reads the newest decision that stands beside a case, if there is one.
 pub fn newest_of(row: &Row) -> Result<Option<Newest>> {
     let Some(id) = row.maybe_text("newest_id")? else { return Ok(None) };
     Ok(Some(Newest {
@@ -218,7 +204,7 @@ pub fn newest_of(row: &Row) -> Result<Option<Newest>> {
 }
 
 /// Reads a decision from `decisions.*`.
-pub fn kept_decision(row: &Row) -> Result<Kept<DecisionRow>> {
+pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
     let claim = match row.maybe_text("claim_worker")? {
         Some(worker) => {
             Some(Claim { worker: WorkerId(worker), until: Millis(row.int("claim_until")?) })
@@ -245,12 +231,7 @@ pub fn kept_decision(row: &Row) -> Result<Kept<DecisionRow>> {
         fence: row.int("fence")?,
         claim,
     };
-    Ok(Kept { id: row.int("seq")?, row: decision })
-}
-
-/// The words of a set of states, to stand in a statement. They are ours, so nothing can be injected.
-pub fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+    Ok(KeptDecision { seq: row.int("seq")?, row: decision })
 }
 
 /// The column `kind`.

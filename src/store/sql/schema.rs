@@ -13,8 +13,11 @@ const POSTGRES: &[&str] = &[include_str!("../../../assets/migrations/postgres/00
 /// # Errors
 /// [`StoreError::Newer`] when a later version made it; nothing is written then.
 pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
-    let mut tx = engine.write().await?;
-    let migrations = match &tx {
+    engine.write(upgrade).await
+}
+
+async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
+    let migrations = match tx {
         Tx::Sqlite(_) => SQLITE,
         Tx::Postgres(_) => {
             // Two consoles may start at once on an empty database.
@@ -22,7 +25,7 @@ pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
             POSTGRES
         }
     };
-    let found = version(&mut tx).await?;
+    let found = version(tx).await?;
     let known = migrations.len();
     let done = usize::try_from(found).ok().filter(|done| *done <= known);
     let known = i64::try_from(known).unwrap_or(i64::MAX);
@@ -38,7 +41,6 @@ pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
     }
     let row = tx.row("SELECT salt FROM store", args![]).await?;
     let salt = row.map(|row| row.bytes("salt")).transpose()?.and_then(|salt| salt.try_into().ok());
-    tx.commit().await?;
     salt.ok_or_else(|| StoreError::Corrupt("the salt is missing".to_owned()))
 }
 

@@ -1,8 +1,8 @@
 //! Opens the store's file: nobody else may read it from its first byte on, and a file that is not
 //! ours is left as it was found.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read as _};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -12,18 +12,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use super::engine::{CONNECT, Engine, LOCK, failure};
 use crate::store::{Result, StoreError};
 
-/// `2look` in a way: the application id in the header of every store of ours.
-const APPLICATION: u32 = 0x326c_6b31;
-/// SQLite's own header: a magic word, and the application id at byte 68.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-const HEADER: usize = 72;
+/// `2lk1`: the application id in the header of every store of ours.
+const APPLICATION: i64 = 0x326c_6b31;
 /// Readers never wait for the writer; four pages at once are plenty for one console.
 const READERS: u32 = 4;
 
 /// Opens the file, making it and its folder when they are not there.
 pub async fn open(path: &Path) -> Result<Engine> {
     make(path)?;
-    if is_empty(path)? {
+    if is_new(path).await? {
         stamp(path).await?;
     }
     let options = options(path)
@@ -82,21 +79,32 @@ fn is_private(path: &Path, meta: &Metadata) -> Result<()> {
 }
 
 /// Whether the file is still to become a store; an error when it is something else.
-fn is_empty(path: &Path) -> Result<bool> {
-    let mut header = Vec::with_capacity(HEADER);
-    let file = File::open(path);
-    let read = file.and_then(|file| file.take(HEADER as u64).read_to_end(&mut header));
-    read.map_err(|error| not_a_store(path, &format!("it cannot be read ({})", error.kind())))?;
-    if header.is_empty() {
-        return Ok(true);
+///
+/// SQLite is asked, without leave to write. To read the header ourselves would cost the locks of
+/// another connection of this process: closing any descriptor of a file ends them all.
+async fn is_new(path: &Path) -> Result<bool> {
+    let found = match look(path, true).await {
+        // Its making was cut short: only with leave to write it can be put right.
+        Err(StoreError::Other(_)) => look(path, false).await,
+        found => found,
+    };
+    match found {
+        Ok((APPLICATION, _)) => Ok(false),
+        Ok((0, 0)) => Ok(true),
+        Ok(_) => Err(not_a_store(path, "it is another program's database")),
+        Err(StoreError::Corrupt(_)) => Err(not_a_store(path, "it is not a database")),
+        Err(error) => Err(error),
     }
-    if !header.starts_with(MAGIC) {
-        return Err(not_a_store(path, "it is not a database"));
-    }
-    if header.get(68..HEADER) != Some(&APPLICATION.to_be_bytes()) {
-        return Err(not_a_store(path, "it is another program's database"));
-    }
-    Ok(false)
+}
+
+/// The application id of a database, and how many tables and indexes it has.
+async fn look(path: &Path, read_only: bool) -> Result<(i64, i64)> {
+    let mut alone = options(path).read_only(read_only).connect().await.map_err(failure)?;
+    let sql = "SELECT application_id, (SELECT count(*) FROM sqlite_master) \
+               FROM pragma_application_id";
+    let found = sqlx::query_as(sql).fetch_one(&mut alone).await.map_err(failure);
+    alone.close().await.map_err(failure)?;
+    found
 }
 
 /// Writes the application id before anything else, so that even a store whose making was cut short

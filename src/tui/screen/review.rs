@@ -9,7 +9,7 @@ use super::queue::{empty, queue_column};
 use crate::core::{Consequence, Desk, Fact, Mark, Model, NotArmed, Side, facts};
 use crate::domain::{Candidate, Case, Details, Judgement};
 use crate::tui::draw::{Drawn, PlacedPicture};
-use crate::tui::gallery::{FrameKey, Gallery};
+use crate::tui::gallery::{Eyes, FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{key_line, notice, picture, status_line};
@@ -97,7 +97,7 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> String {
         .unwrap_or_default();
     let flags = flags(c, desk, model);
     format!(
-        " B CAND {}/{} {number}  {score}  {status} {}{flags}",
+        " B {}/{} {number}  {score}  {status} {}{flags}",
         desk.place + 1,
         case.candidates.len(),
         if c.source == crate::domain::Source::Session { "" } else { c.source.word() },
@@ -273,15 +273,9 @@ fn arming(
         Err(why @ (NotArmed::Gone(_) | NotArmed::Store(_))) => (why.words(), Meaning::Bad),
         Err(why) => (why.words(), Meaning::Warn),
     };
-    let eyes = drawn.pictures.iter().filter_map(|p| gallery.get(&p.key)?.eye_pixels).min();
-    let legible = match eyes {
-        Some(px) if px < STOP => format!(
-            "NOT LEGIBLE: {px} px between the eyes; z zooms, space flips, or a smaller font"
-        ),
-        Some(px) if px < FLOOR => format!("{px} px between the eyes: z zooms"),
-        Some(px) => format!("{px} px between the eyes"),
-        None => String::new(),
-    };
+    let eyes = drawn.pictures.iter().filter_map(|p| Some(gallery.get(&p.key)?.eyes));
+    let eyes = eyes.min_by_key(|eyes| eyes.pixels());
+    let legible = eyes.map_or_else(String::new, legibility);
     let mut marks = vec![desk.zoom.word().to_owned()];
     if desk.mirrored {
         marks.push("B mirrored".to_owned());
@@ -292,7 +286,7 @@ fn arming(
     if desk.comment.is_some() {
         marks.push("with comment".to_owned());
     }
-    let low = eyes.is_some_and(|px| px < FLOOR);
+    let low = eyes.is_some_and(|eyes| eyes.pixels() < FLOOR);
     let line = Line::from(vec![
         Span::styled(format!(" {word} "), theme.style(meaning)),
         Span::raw("  "),
@@ -300,6 +294,19 @@ fn arming(
         Span::styled(format!("   {}", marks.join("   ")), theme.style(Meaning::Muted)),
     ]);
     frame.render_widget(Paragraph::new(line), area);
+}
+
+/// The distance between the eyes in words, and what helps when it is too small.
+fn legibility(eyes: Eyes) -> String {
+    let px = eyes.pixels();
+    let about = if matches!(eyes, Eyes::Guessed(_)) { "about " } else { "" };
+    if px < STOP {
+        format!("NOT LEGIBLE, {about}{px} px between the eyes: z zooms")
+    } else if px < FLOOR {
+        format!("{about}{px} px between the eyes: z zooms")
+    } else {
+        format!("{about}{px} px between the eyes")
+    }
 }
 
 fn consequence(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'_>) {

@@ -43,14 +43,14 @@ fn item(keymap: &Keymap, action: Action) -> (String, &'static str) {
 }
 
 fn cells((key, word): &(String, &'static str)) -> usize {
-    key.width() + word.width() + 4
+    key.width() + word.width() + 3
 }
 
 fn line(items: Vec<(String, &'static str)>, theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (key, word) in items {
         spans.push(Span::styled(format!(" {key}"), theme.style(Meaning::Key)));
-        spans.push(Span::raw(format!(" {word}  ")));
+        spans.push(Span::raw(format!(" {word} ")));
     }
     Line::from(spans)
 }

@@ -1,7 +1,7 @@
 //! What is behind the head.
 
 use fastrand::Rng;
-use tiny_skia::{PathBuilder, Pixmap, Rect};
+use tiny_skia::{FilterQuality, PathBuilder, Pixmap, PixmapPaint, Rect, Transform};
 
 use super::super::colour::{Rgb, mix, rgb, scale};
 use super::super::shot::{Background, Shot};
@@ -30,20 +30,28 @@ fn wall(picture: &mut Pixmap, colour: Rgb, fall: f32) {
     brush(picture).fill_along(all.as_ref(), ((w * 0.3, 0.0), (w * 0.6, h)), &ends);
 }
 
+/// How many pixels of the picture are one of a blurred background: nobody sees the difference.
+const COARSE: u32 = 8;
+
 /// Large soft spots: what a lens makes of things far behind.
 fn blurred(picture: &mut Pixmap, seed: u64, level: f32, colours: &[[u8; 3]; 5]) {
+    let size = |side: u32| side / COARSE + 2;
+    let Some(mut far) = Pixmap::new(size(picture.width()), size(picture.height())) else { return };
     let mut rng = Rng::with_seed(seed);
     let pick = |rng: &mut Rng| {
         let [r, g, b] = colours[rng.usize(..colours.len())];
         scale(rgb(r, g, b), level * (0.8 + 0.3 * rng.f32()))
     };
     let base = mix(pick(&mut rng), pick(&mut rng), 0.5);
-    wall(picture, base, 0.2);
-    let (w, h) = (picture.width() as f32, picture.height() as f32);
+    wall(&mut far, base, 0.2);
+    let (w, h) = (far.width() as f32, far.height() as f32);
     for _ in 0..14 {
         let at = (w * rng.f32(), h * rng.f32());
         let size = (w * (0.12 + 0.3 * rng.f32()), h * (0.1 + 0.35 * rng.f32()));
         let colour = pick(&mut rng);
-        brush(picture).dab(at, size, 0.0, colour, 0.75);
+        brush(&mut far).dab(at, size, 0.0, colour, 0.75);
     }
+    let paint = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
+    let large = Transform::from_scale(COARSE as f32, COARSE as f32);
+    picture.draw_pixmap(0, 0, far.as_ref(), &paint, large, None);
 }

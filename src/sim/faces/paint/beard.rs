@@ -41,11 +41,11 @@ fn kept(kind: FacialHair, sitter: &Sitter, side: f32, y: f32) -> f32 {
 fn length(kind: FacialHair) -> (f32, usize, f32) {
     match kind {
         FacialHair::None => (0.0, 0, 0.0),
-        FacialHair::Stubble => (0.012, 1500, 0.0),
+        FacialHair::Stubble => (0.012, 1100, 0.0),
         FacialHair::Moustache => (0.070, 500, 0.01),
         FacialHair::Goatee => (0.075, 800, 0.02),
-        FacialHair::Short => (0.060, 1300, 0.01),
-        FacialHair::Full => (0.150, 1500, 0.05),
+        FacialHair::Short => (0.060, 1000, 0.01),
+        FacialHair::Full => (0.150, 1100, 0.05),
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap, layer: &Layer) {
             hair(sitter, &mut path, (x, y), long * (0.7 + 0.6 * rng.f32()), out, &mut rng);
         }
         let lit = sitter.lit(scale(colour, tone), half * 0.3, 0.72);
-        brush(picture).lines(
+        brush(picture).strands(
             path.finish().as_ref(),
             (0.0065 + 0.03 * long) * sitter.unit,
             lit,
@@ -98,7 +98,7 @@ fn hair(
     rng: &mut Rng,
 ) {
     let m = &sitter.head.mouth;
-    let on_lip = y < m.y;
+    let on_lip = y < m.y && x.abs() < m.half + 0.08;
     let away = if on_lip { 0.9 * x.signum() } else { -0.35 * x } + 0.5 * (rng.f32() - 0.5);
     let mut from = sitter.head.at(x, y);
     from[2] += out;
@@ -107,7 +107,7 @@ fn hair(
     let to = [from[0] + across, from[1] + down, from[2] + out * 0.3 - 0.25 * down];
     let (a, b) = (sitter.camera.point(from), sitter.camera.point(to));
     path.move_to(a.0, a.1);
-    path.quad_to(a.0 * 0.6 + b.0 * 0.4, a.1 * 0.45 + b.1 * 0.55, b.0, b.1);
+    path.line_to(b.0, b.1);
 }
 
 /// Soft dark ground, so that no skin shines through a dense beard.

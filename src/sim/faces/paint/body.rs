@@ -17,16 +17,16 @@ pub(super) fn paint(sitter: &Sitter, picture: &mut Pixmap) {
     let colour = cloth(sitter.shot.clothes);
     let covered = sitter.who.hair.style == HairStyle::Scarf;
     if matches!(sitter.shot.clothes, Clothes::Jacket(_)) {
-        garment(sitter, picture, rgb(226, 226, 224), 0.30, 1.42);
+        garment(sitter, picture, rgb(226, 226, 224), (0.30, 1.42), 0.8);
         collar(sitter, picture, rgb(232, 232, 230));
         jacket(sitter, picture, colour);
     } else {
-        let (neckline, depth) = match sitter.shot.clothes {
+        let neckline = match sitter.shot.clothes {
             Clothes::Tee(_) => (0.46, 1.52),
             Clothes::Pullover(_) => (0.44, 1.24),
             _ => (0.40, 1.42),
         };
-        garment(sitter, picture, colour, neckline, depth);
+        garment(sitter, picture, colour, neckline, 1.0);
     }
     if let Clothes::Shirt(_) = sitter.shot.clothes {
         collar(sitter, picture, scale(colour, 1.08));
@@ -106,9 +106,15 @@ fn neck(sitter: &Sitter, picture: &mut Pixmap) {
     }
 }
 
-/// Shoulders under cloth, with a neckline this wide and deep.
-fn garment(sitter: &Sitter, picture: &mut Pixmap, colour: Rgb, neckline: f32, depth: f32) {
-    let wide = 1.28 + 0.18 * sitter.who.masculine;
+/// Shoulders under cloth, with a neckline this wide and deep; `part` of the full width.
+fn garment(
+    sitter: &Sitter,
+    picture: &mut Pixmap,
+    colour: Rgb,
+    (neckline, depth): (f32, f32),
+    part: f32,
+) {
+    let wide = part * (1.28 + 0.18 * sitter.who.masculine);
     let p = |x: f32, y: f32| px(sitter, x, y);
     let edge = neck_half(sitter).max(neckline);
     let points = [
@@ -220,7 +226,7 @@ fn drape(sitter: &Sitter, picture: &mut Pixmap) {
     let p = |x: f32, y: f32| px(sitter, x, y);
     let chin = sitter.camera.point(sitter.head.at(0.0, sitter.head.chin - 0.12));
     let points = [
-        (chin.0 - 0.62 * u, chin.1 - 0.5 * u),
+        (p(-0.56, 0.0).0, chin.1 - 0.28 * u),
         p(-0.72, 1.2),
         p(-1.05, 1.62),
         p(-1.15, 2.1),
@@ -229,7 +235,7 @@ fn drape(sitter: &Sitter, picture: &mut Pixmap) {
         p(1.15, 2.1),
         p(1.05, 1.62),
         p(0.72, 1.2),
-        (chin.0 + 0.62 * u, chin.1 - 0.5 * u),
+        (p(0.56, 0.0).0, chin.1 - 0.28 * u),
         (chin.0, chin.1),
     ];
     let path = shape(&points);

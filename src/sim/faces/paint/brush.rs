@@ -110,14 +110,27 @@ impl Brush<'_> {
             line_join: LineJoin::Round,
             ..Stroke::default()
         };
+        self.stroke(path, &stroke, colour, alpha);
+    }
+
+    /// Draws many hairs of one width and colour: lines without round ends, which cost time.
+    pub fn strands(&mut self, path: Option<&Path>, width: f32, colour: Rgb, alpha: f32) {
+        let stroke = Stroke { width, line_join: LineJoin::Bevel, ..Stroke::default() };
+        self.stroke(path, &stroke, colour, alpha);
+    }
+
+    fn stroke(&mut self, path: Option<&Path>, stroke: &Stroke, colour: Rgb, alpha: f32) {
         if let Some(path) = path {
             let paint = flat(colour, alpha);
-            self.picture.stroke_path(path, &paint, &stroke, Transform::identity(), self.mask);
+            self.picture.stroke_path(path, &paint, stroke, Transform::identity(), self.mask);
         }
     }
 
     /// A line that is thick in the middle and thin at both ends; soft if laid over itself wider.
     pub fn crease(&mut self, points: &[Px], width: f32, colour: Rgb, alpha: f32) {
+        if alpha < 0.03 {
+            return;
+        }
         for (more, part) in [(2.6, 0.22), (1.7, 0.36), (0.9, 0.6)] {
             let path = ribbon(points, |t| width * more * (4.0 * t * (1.0 - t)).max(0.0).sqrt());
             self.fill(path.as_ref(), colour, alpha * part);
@@ -151,6 +164,13 @@ pub(super) fn trace(path: &mut PathBuilder, points: &[Px], closed: bool) {
     }
     if closed {
         path.close();
+    }
+}
+
+/// Adds a hair through the points to a path.
+pub(super) fn strand(path: &mut PathBuilder, points: &[Px]) {
+    for (i, at) in points.iter().enumerate() {
+        if i == 0 { path.move_to(at.0, at.1) } else { path.line_to(at.0, at.1) }
     }
 }
 

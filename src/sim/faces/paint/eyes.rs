@@ -2,8 +2,10 @@
 
 use tiny_skia::{PathBuilder, Pixmap};
 
-use super::super::colour::{bell, mix, rgb, scale, smooth};
+use super::super::camera::Vec3;
+use super::super::colour::{Rgb, bell, mix, rgb, scale, smooth};
 use super::super::features::HairStyle;
+use super::super::mesh::Layer;
 use super::brush::{Px, inside, ribbon, shape};
 use super::{Brush, Sitter, brush};
 
@@ -196,53 +198,62 @@ fn lashes(sitter: &Sitter, brush: &mut Brush, eye: &Eye) {
     brush.lines(path.finish().as_ref(), 0.007 * u, colour, 0.65);
 }
 
-/// Paints both brows, hair by hair over a soft shadow.
-pub(super) fn brows(sitter: &Sitter, picture: &mut Pixmap) {
+/// How thick a brow is at a part of its length, 0 inner to 1 outer end.
+fn brow_thickness(sitter: &Sitter, t: f32) -> f32 {
+    sitter.head.brow.thick
+        * (0.72 + 0.5 * smooth(0.0, 0.3, t))
+        * (1.0 - 0.82 * smooth(0.45, 1.05, t))
+}
+
+/// A place in a brow: `t` along it, `v` across it (-0.5 to 0.5).
+fn in_brow(sitter: &Sitter, side: f32, t: f32, v: f32) -> Vec3 {
     let b = &sitter.head.brow;
-    let u = sitter.unit;
+    let x = side * (b.inner + (b.outer - b.inner) * t);
+    let arch = b.arch * (smooth(0.0, 0.66, t) - 1.15 * smooth(0.62, 1.08, t));
+    let uneven = 0.010 * sitter.who.asymmetry * side;
+    let y = b.y + uneven - arch - b.slope * t + v * brow_thickness(sitter, t);
+    sitter.camera.place(sitter.head.at(x, y))
+}
+
+fn brow_colour(sitter: &Sitter) -> Rgb {
     let grey = smooth(62.0, 90.0, sitter.head.age) * 0.6;
-    let scarfed = sitter.who.hair.style == HairStyle::Scarf;
-    let base = if scarfed {
-        sitter.who.hair.colour
-    } else {
-        mix(sitter.who.hair.colour, sitter.hair, 0.5)
-    };
-    let colour = mix(mix(scale(base, 0.72), rgb(58, 40, 30), 0.28), rgb(170, 168, 166), grey);
+    let own = sitter.who.hair.colour;
+    let base =
+        if sitter.who.hair.style == HairStyle::Scarf { own } else { mix(own, sitter.hair, 0.5) };
+    mix(mix(scale(base, 0.72), rgb(58, 40, 30), 0.28), rgb(170, 168, 166), grey)
+}
+
+/// Paints both brows, hair by hair over a soft shadow, as far as the skin does not hide them.
+pub(super) fn brows(sitter: &Sitter, picture: &mut Pixmap, skin: &Layer) {
+    let u = sitter.unit;
     let mut rng = sitter.own_rng(2);
     let mut brush = brush(picture);
     for side in [-1.0_f32, 1.0] {
-        let spot = |t: f32, v: f32| {
-            let x = side * (b.inner + (b.outer - b.inner) * t);
-            let arch = b.arch * (smooth(0.0, 0.66, t) - 1.15 * smooth(0.62, 1.08, t));
-            let thick =
-                b.thick * (0.72 + 0.5 * smooth(0.0, 0.3, t)) * (1.0 - 0.82 * smooth(0.45, 1.05, t));
-            let uneven = 0.010 * sitter.who.asymmetry * side;
-            (x, b.y + uneven - arch - b.slope * t + v * thick)
-        };
-        let lit = sitter.lit(colour, side * 0.3, b.y);
-        let middle: Vec<Px> =
-            (0..=8).map(|i| spot(i as f32 / 8.0, 0.0)).map(|(x, y)| sitter.px(x, y)).collect();
+        let lit = sitter.lit(brow_colour(sitter), side * 0.3, sitter.head.brow.y);
+        let middle: Vec<Px> = (0..=8)
+            .map(|i| in_brow(sitter, side, i as f32 / 8.0, 0.0))
+            .take_while(|p| skin.sees(*p))
+            .map(|p| (p[0], p[1]))
+            .collect();
+        let shown = middle.len() as f32 / 9.0;
         for (more, part) in [(1.25, 0.20), (0.9, 0.28), (0.55, 0.32)] {
-            let path = ribbon(&middle, |t| {
-                let thick = b.thick
-                    * (0.72 + 0.5 * smooth(0.0, 0.3, t))
-                    * (1.0 - 0.82 * smooth(0.45, 1.05, t));
-                thick * more * u * smooth(-0.08, 0.12, t)
-            });
-            brush.fill(path.as_ref(), lit, part);
+            let width =
+                |t: f32| brow_thickness(sitter, t * shown) * more * u * smooth(-0.08, 0.12, t);
+            brush.fill(ribbon(&middle, width).as_ref(), lit, part);
         }
         for tone in [0.75, 1.15] {
             let mut path = PathBuilder::new();
             for _ in 0..44 {
-                let t = rng.f32();
-                let v = rng.f32() - 0.5;
-                let (x, y) = spot(t, v);
-                let (x2, y2) = spot((t + 0.10).min(1.05), v * 0.7 - 0.45 * (1.0 - t).powi(2));
-                let (from, to) = (sitter.px(x, y), sitter.px(x2, y2));
-                path.move_to(from.0, from.1);
-                path.line_to(to.0, to.1);
+                let (t, v) = (rng.f32(), rng.f32() - 0.5);
+                let from = in_brow(sitter, side, t, v);
+                let rise = 0.45 * (1.0 - t).powi(2);
+                let to = in_brow(sitter, side, (t + 0.10).min(1.05), v * 0.7 - rise);
+                if skin.sees(from) && skin.sees(to) {
+                    path.move_to(from[0], from[1]);
+                    path.line_to(to[0], to[1]);
+                }
             }
-            brush.lines(path.finish().as_ref(), 0.0085 * u, scale(lit, tone), 0.6);
+            brush.strands(path.finish().as_ref(), 0.0085 * u, scale(lit, tone), 0.6);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(in super::super) fn develop(mut picture: Pixmap, shot: &Shot) -> RgbImage {
 
 /// Blurs by drawing the picture small and large again.
 fn soften(picture: &mut Pixmap, radius: f32) {
-    if radius < 0.3 {
+    if radius < 0.5 {
         return;
     }
     let k = 1.0 / (1.0 + radius);
@@ -38,9 +38,9 @@ fn soften(picture: &mut Pixmap, radius: f32) {
     };
     let kx = small.width() as f32 / picture.width() as f32;
     let ky = small.height() as f32 / picture.height() as f32;
-    let fine = PixmapPaint { quality: FilterQuality::Bicubic, ..PixmapPaint::default() };
+    let fine = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
     small.draw_pixmap(0, 0, picture.as_ref(), &fine, Transform::from_scale(kx, ky), None);
-    let over = PixmapPaint { quality: FilterQuality::Bicubic, ..PixmapPaint::default() };
+    let over = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
     picture.draw_pixmap(
         0,
         0,

@@ -77,7 +77,7 @@ fn lens(sitter: &Sitter, picture: &mut Pixmap, frame: &Frame, side: f32, colour:
             let (sin, cos) = (i as f32 / 28.0 * std::f32::consts::TAU).sin_cos();
             let x = frame.half.0 * cos.signum() * cos.abs().powf(p);
             let y = frame.half.1 * sin.signum() * sin.abs().powf(p);
-            plane(sitter, cx + x, cy + y + 0.015 * (x / frame.half.0) * side * -1.0)
+            plane(sitter, cx + x, cy + y - 0.015 * side * x / frame.half.0)
         })
         .collect();
     let path = shape(&around);

@@ -9,8 +9,8 @@ use super::super::colour::{Rgb, scale, smooth};
 use super::super::features::HairStyle;
 use super::super::head::Profile;
 use super::super::light::Matter;
-use super::super::mesh::{Layer, Spot};
-use super::brush::{Px, shape, trace};
+use super::super::mesh::{Grain, Layer, Spot};
+use super::brush::{Px, shape, strand, trace};
 use super::strands::Styling;
 use super::{Sitter, brush};
 
@@ -45,6 +45,8 @@ pub(super) struct Cut {
     pub wave: f32,
     /// 0 straight edge of the body of hair, 1 rough.
     pub rough: f32,
+    /// Height above which no hair grows.
+    pub bare: f32,
     /// The height of the hairline by direction to either side.
     line: Profile,
 }
@@ -67,8 +69,19 @@ fn cut(sitter: &Sitter) -> Option<Cut> {
     let more = 1.0 + 0.28 * h.volume;
     let cut = |lie, top: f32, side: f32, falls_to: Option<f32>, fringe, wave, rough| {
         let falls_to = falls_to.map(|y| y + 0.10 * h.length);
+        let bare = if h.style == S::Horseshoe { -0.62 } else { -2.0 };
         let line = Profile::new(&hairline(sitter));
-        Some(Cut { lie, top: top * more, side: side * more, falls_to, fringe, wave, rough, line })
+        Some(Cut {
+            lie,
+            top: top * more,
+            side: side * more,
+            falls_to,
+            fringe,
+            wave,
+            rough,
+            bare,
+            line,
+        })
     };
     match h.style {
         S::Bald => None,
@@ -139,7 +152,7 @@ pub(super) fn volume(sitter: &Sitter, cut: &Cut, turn: f32, y: f32) -> f32 {
     let edge = smooth(0.0, 0.16, cut.hairline(turn) + cut.fringe - y);
     let full = cut.side + (cut.top - cut.side) * high;
     let front = if cut.lie == Lie::Back { 1.0 + 0.25 * turn.cos().max(0.0) } else { 1.0 };
-    let part = if cut.lie == Lie::Parted { 1.0 - 0.22 * part_valley(sitter, turn, y) } else { 1.0 };
+    let part = if cut.lie == Lie::Parted { 1.0 - 0.10 * part_valley(sitter, turn, y) } else { 1.0 };
     let low = if cut.lie == Lie::Cloth { 1.0 } else { 0.25 + 0.75 * edge };
     full * low * front * part
 }
@@ -174,6 +187,11 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     let swell = 1.0 + 1.2 * cut.wave;
     let mut points: Vec<Px> = Vec::new();
     for side in [-1.0_f32, 1.0] {
+        // The back of a turned head shows beyond its side.
+        let outer = |x: f32, y: f32| {
+            let (near, far) = (p(x, y, -0.18), p(0.88 * x, y, -0.6));
+            if (near.0 - far.0) * side > 0.0 { near } else { far }
+        };
         let edge = [
             (-0.75, 0.8),
             (-0.45, 0.98),
@@ -182,7 +200,7 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
             (0.5 * (0.5 + bottom), 1.04 * swell),
             (bottom, 0.86),
         ];
-        let mut line: Vec<Px> = edge.iter().map(|&(y, k)| p(side * w(y) * k, y, -0.18)).collect();
+        let mut line: Vec<Px> = edge.iter().map(|&(y, k)| outer(side * w(y) * k, y)).collect();
         if side > 0.0 {
             line.reverse();
         }
@@ -190,16 +208,16 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
     }
     // The left edge runs down, the right one up.
     let path = shape(&points);
-    let dark = scale(strand_colour(sitter, 0.55, [0.0, 0.0, 1.0]), 0.62);
+    let dark = scale(strand_colour(sitter, 0.55, [0.0, 0.0, 1.0]), 0.75);
     brush(picture).fill(path.as_ref(), dark, 1.0);
     for tone in [0.55, 0.8, 1.15, 0.95] {
         let mut lines = PathBuilder::new();
         for _ in 0..26 {
-            let s = 2.0 * rng.f32() - 1.0;
+            let s = 1.84 * rng.f32() - 0.92;
             let phase = TAU * rng.f32();
-            let line: Vec<Px> = (0..8)
+            let line: Vec<Px> = (0..16)
                 .map(|i| {
-                    let y = -0.4 + (bottom + 0.03 * rng.f32() + 0.4) * i as f32 / 7.0;
+                    let y = -0.4 + (bottom + 0.4) * i as f32 / 15.0;
                     let swing = cut.wave * (y * 7.0 + phase * 0.25 + s * 2.0).sin();
                     p(
                         s * w(y) * swell * (1.0 - 0.12 * smooth(bottom - 0.3, bottom, y)) + swing,
@@ -208,20 +226,28 @@ pub(super) fn behind(sitter: &Sitter, picture: &mut Pixmap) {
                     )
                 })
                 .collect();
-            trace(&mut lines, &line, false);
+            strand(&mut lines, &line);
         }
-        let colour = scale(strand_colour(sitter, tone, [0.0, -0.1, 1.0]), 0.8);
-        brush(picture).lines(lines.finish().as_ref(), 0.016 * sitter.unit, colour, 0.6);
+        let colour = scale(strand_colour(sitter, tone, [0.0, -0.1, 1.0]), 0.9);
+        brush(picture).strands(lines.finish().as_ref(), 0.016 * sitter.unit, colour, 0.6);
     }
 }
 
 /// The far side of full hair: what shows beside the face, around the hair in front.
 fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
-    let Some(mut layer) = Layer::new(picture.width(), picture.height()) else { return };
-    if cut.side < 0.05 || cut.lie == Lie::Cloth {
+    let Some(mut layer) = Layer::new(picture.width(), picture.height(), Grain::COARSE) else {
+        return;
+    };
+    if cut.lie == Lie::Stubble {
         return;
     }
-    let nape = if cut.lie == Lie::Curls { 0.25 + cut.side } else { 0.30 };
+    let (nape, colour) = match cut.lie {
+        Lie::Cloth => (1.35, sitter.who.hair.scarf),
+        Lie::Curls => (0.25 + cut.side, sitter.hair),
+        _ if cut.falls_to.is_some() => (0.30, sitter.hair),
+        // Short hair ends above the ears.
+        _ => (0.0, sitter.hair),
+    };
     layer.surface(
         &sitter.camera,
         (sitter.head.crown, nape),
@@ -230,8 +256,7 @@ fn backing(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
             sitter.head.raised(turn, y, (cut.side - 0.005) * round)
         },
         &|spot| {
-            let matter =
-                Matter { colour: scale(sitter.hair, 0.62), open: 0.5, gloss: 0.0, soft: 0.5 };
+            let matter = Matter { colour: scale(colour, 0.62), open: 0.5, gloss: 0.0, soft: 0.5 };
             let [r, g, b] = sitter.light.on(&matter, spot.normal);
             [r, g, b, 1.0]
         },
@@ -265,12 +290,14 @@ fn bun(sitter: &Sitter, picture: &mut Pixmap) {
 /// Paints the hair on the head, after the face.
 pub(super) fn before(sitter: &Sitter, picture: &mut Pixmap, skin: &Layer) {
     let Some(cut) = cut(sitter) else { return };
-    let Some(mut layer) = skin.in_front() else { return };
     let head = &sitter.head;
+    let cloth = cut.lie == Lie::Cloth;
+    let grain = if cloth { Grain::FINE } else { Grain::HAIR };
+    let Some(mut layer) = skin.in_front(grain) else { return };
     contact(sitter, picture, &cut);
     layer.surface(
         &sitter.camera,
-        (head.crown, head.chin + 0.012),
+        (head.crown, if cloth { head.chin + 0.012 } else { 0.52 }),
         &|turn, y| head.raised(turn, y, volume(sitter, &cut, turn, y)),
         &|spot| body(sitter, &cut, spot),
     );
@@ -316,6 +343,12 @@ fn contact(sitter: &Sitter, picture: &mut Pixmap, cut: &Cut) {
 fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
     let ragged = 0.03 * cut.rough * ((spot.turn * 37.0).sin() + (spot.turn * 61.0).sin());
     let inside = cut.edge(spot.turn) + ragged - spot.at[1];
+    // What grows behind an ear shows only on the side that is turned to the viewer.
+    let behind_ear = spot.turn.abs() > 1.5 && spot.at[1] > -0.16;
+    let away = spot.turn.signum() * sitter.camera.yaw_sin > -0.12;
+    if inside < -0.06 || (behind_ear && away && cut.lie != Lie::Cloth) {
+        return [0.0; 4];
+    }
     if cut.lie == Lie::Cloth {
         let matter = Matter { colour: sitter.who.hair.scarf, open: 0.92, gloss: 0.05, soft: 0.25 };
         let [r, g, b] = sitter.light.on(&matter, spot.normal);
@@ -327,7 +360,10 @@ fn body(sitter: &Sitter, cut: &Cut, spot: &Spot) -> [f32; 4] {
         Matter { colour: scale(sitter.hair, 0.82 * streak), open, gloss: 0.18, soft: 0.45 };
     let [r, g, b] = sitter.light.on(&matter, spot.normal);
     let most = if cut.lie == Lie::Stubble { 0.82 } else { 1.0 };
-    [r, g, b, most * smooth(-0.015, 0.075, inside)]
+    let grown = smooth(cut.bare, cut.bare + 0.18, spot.at[1]);
+    // Hair that goes on downward has no lower edge of its own.
+    let on = if cut.falls_to.is_some() { smooth(0.50, 0.25, spot.at[1]) } else { 1.0 };
+    [r, g, b, most * grown * on * smooth(-0.015, 0.075, inside)]
 }
 
 /// The colour of a strand of this tone (1 is average) that lies on a surface facing `normal`.

@@ -21,7 +21,7 @@ use super::colour::{Rgb, mix, rgb, smooth};
 use super::features::Identity;
 use super::head::Head;
 use super::light::{Lighting, Matter};
-use super::mesh::Layer;
+use super::mesh::{Grain, Layer};
 use super::shot::Shot;
 use brush::{Brush, Px};
 
@@ -63,7 +63,9 @@ impl<'a> Sitter<'a> {
     pub fn paint(&self, picture: &mut Pixmap) {
         hair::behind(self, picture);
         body::paint(self, picture);
-        let Some(mut layer) = Layer::new(picture.width(), picture.height()) else { return };
+        let Some(mut layer) = Layer::new(picture.width(), picture.height(), Grain::FINE) else {
+            return;
+        };
         skin::ears(self, picture, skin::Ear::Behind);
         skin::head(self, picture, &mut layer);
         skin::ears(self, picture, skin::Ear::Before);
@@ -73,7 +75,7 @@ impl<'a> Sitter<'a> {
         mouth::paint(self, picture);
         eyes::paint(self, picture);
         beard::paint(self, picture, &layer);
-        eyes::brows(self, picture);
+        eyes::brows(self, picture, &layer);
         hair::before(self, picture, &layer);
         glasses::paint(self, picture);
     }

@@ -10,7 +10,7 @@ use super::super::colour::{Rgb, mix, scale, smooth};
 use super::super::features::HairStyle;
 use super::super::head::AXIS;
 use super::super::mesh::Layer;
-use super::brush::{Px, shape, trace};
+use super::brush::{Px, shape, strand};
 use super::hair::{Cut, Lie, part_turn, strand_colour, volume};
 use super::{Sitter, brush};
 
@@ -55,7 +55,7 @@ impl<'a, 'b> Strands<'a, 'b> {
         let light = luminance(colour) / (1.5 * luminance(hair)).max(0.12);
         let place = ((light * TONES as f32) as usize).min(TONES - 1);
         let (path, mean, count) = &mut self.tones[place];
-        trace(path, line, false);
+        strand(path, line);
         *count += 1.0;
         *mean = [0, 1, 2].map(|i| mean[i] + (colour[i] - mean[i]) / *count);
     }
@@ -64,7 +64,7 @@ impl<'a, 'b> Strands<'a, 'b> {
     fn draw(self, picture: &mut Pixmap, width: f32, alpha: f32) {
         let width = width * self.style.sitter.unit;
         for (path, colour, _) in self.tones {
-            brush(picture).lines(path.finish().as_ref(), width, colour, alpha);
+            brush(picture).strands(path.finish().as_ref(), width, colour, alpha);
         }
     }
 }
@@ -92,7 +92,7 @@ impl Styling<'_, '_> {
                 self.curtain(picture, side, rng);
             }
         }
-        for (width, alpha, count) in [(0.026, 0.55, 150), (0.010, 0.6, 170)] {
+        for (width, alpha, count) in [(0.028, 0.55, 110), (0.011, 0.6, 130)] {
             let mut strands = self.strands();
             for _ in 0..count {
                 let points = match self.cut.lie {
@@ -160,7 +160,7 @@ impl Styling<'_, '_> {
             for _ in 0..34 {
                 let (across, end) = (rng.f32(), bottom + 0.05 * (rng.f32() - 0.4));
                 let points: Vec<Vec3> =
-                    (0..10).map(|i| self.hanging(side, across, i as f32 / 9.0, end)).collect();
+                    (0..16).map(|i| self.hanging(side, across, i as f32 / 15.0, end)).collect();
                 strands.add(&points, 0.55 + 0.75 * rng.f32());
             }
             strands.draw(picture, width, alpha);
@@ -239,7 +239,7 @@ impl Styling<'_, '_> {
             let turn = 1.9 * (2.0 * rng.f32() - 1.0);
             let y = -1.0 + 1.1 * rng.f32();
             let gap = self.cut.hairline(turn) - y + 0.02 * (rng.f32() - 0.5);
-            if gap < 0.0 {
+            if gap < 0.0 || y < self.cut.bare + 0.12 {
                 continue;
             }
             let root = self.over(turn, y, 0.0);
