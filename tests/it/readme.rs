@@ -19,10 +19,13 @@ use secondlook::domain::{Bands, Details, HistoryQuery, Holder, LeaseAnswer, Sess
 use secondlook::input::Key;
 use secondlook::intake::{self, Intake};
 use secondlook::picture::{
-    self, EncodeOptions, Encoded, Fetcher, Limits, Pane, Protocol, Rules, View, eye_pixels, fit,
+    self, CellMode, EncodeOptions, Encoded, Fetcher, Limits, Pane, Protocol, Rules, View,
+    eye_pixels, fit, likely_face,
 };
 use secondlook::sim::World;
-use secondlook::tui::{Frame, FrameBody, FrameKey, Gallery, ReviewLayout, SMALLEST, Theme, draw};
+use secondlook::tui::{
+    Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout, SMALLEST, Theme, draw,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Backend, START, Stage, reviewer, worker};
@@ -195,7 +198,7 @@ fn links(details: &Details) -> Vec<(Side, Option<&secondlook::domain::Link>)> {
         .collect()
 }
 
-/// A picture as half-blocks, for a pane of so many cells.
+/// A picture of characters, for a pane of so many cells, as the console makes it.
 async fn paint(fetcher: &Fetcher, details: &Details, side: Side, cells: (u16, u16)) -> Frame {
     let link = links(details).into_iter().find(|(of, _)| *of == side).unwrap().1.unwrap();
     let file = fetcher.fetch(link).await.unwrap();
@@ -203,14 +206,19 @@ async fn paint(fetcher: &Fetcher, details: &Details, side: Side, cells: (u16, u1
     let turn = subject.map_or(0, |s| s.turn);
     let portrait = picture::decode(&file, turn, &Limits::default()).unwrap();
     let face = subject.and_then(|s| portrait.place(s.faces.first()?));
-    let (cell, options, how) = ((10, 20), EncodeOptions::default(), Protocol::Blocks);
+    let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
+    let (cell, how) = ((10, 20), Protocol::Blocks);
     let pane = Pane::new(cells.0, cells.1, cell, how.dots(cell, options.cells));
     let fitted = fit(&portrait, face.as_ref(), &View::default(), how.aim(), &pane).unwrap();
-    let eye_pixels = face.map(|face| eye_pixels(&face, &fitted, how.across(&fitted, &options)));
+    let across = how.across(&fitted, &options);
+    let eyes = match face {
+        Some(face) => Eyes::Measured(eye_pixels(&face, &fitted, across)),
+        None => Eyes::Guessed(eye_pixels(&likely_face(&portrait), &fitted, across)),
+    };
     let encoded = picture::encode(&fitted, how, &options).unwrap();
     let (columns, rows) = encoded.size();
     let Encoded::Cells(cells) = encoded else { panic!("{encoded:?}") };
-    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eye_pixels }
+    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eyes }
 }
 
 // From cells to an SVG.
@@ -244,13 +252,14 @@ fn svg(buffer: &Buffer) -> String {
     out
 }
 
-/// Everything behind the letters, two dots a cell; one path a colour, runs of equal dots as one.
+/// Everything behind the letters, two by two dots a cell; one path a colour, runs of equal dots as one.
 fn dots(buffer: &Buffer, out: &mut String) {
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for row in 0..SIZE.1 * 2 {
         let mut runs: Vec<(u16, u16, String)> = Vec::new();
-        for column in 0..SIZE.0 {
-            let Some(colour) = dot(&buffer[(column, row / 2)], row % 2 == 0) else { continue };
+        for column in 0..SIZE.0 * 2 {
+            let place = row % 2 * 2 + column % 2;
+            let Some(colour) = dot(&buffer[(column / 2, row / 2)], place) else { continue };
             match runs.last_mut() {
                 Some((from, length, same)) if *same == colour && *from + *length == column => {
                     *length += 1;
@@ -263,7 +272,7 @@ fn dots(buffer: &Buffer, out: &mut String) {
             let _ = write!(path, "M{from} {row}h{length}v1h-{length}z");
         }
     }
-    let (x, y) = (CELL.0, CELL.1 / 2.0);
+    let (x, y) = (CELL.0 / 2.0, CELL.1 / 2.0);
     let _ = writeln!(out, "<g transform=\"scale({x} {y})\" shape-rendering=\"crispEdges\">");
     for (colour, path) in paths {
         let _ = writeln!(out, "<path fill=\"{colour}\" d=\"{path}\"/>");
@@ -271,16 +280,15 @@ fn dots(buffer: &Buffer, out: &mut String) {
     out.push_str("</g>\n");
 }
 
-/// The colour of a cell's upper or lower half, where it is not the ground.
-fn dot(cell: &Cell, upper: bool) -> Option<String> {
-    let drawn = match cell.symbol() {
-        "▀" => upper,
-        "▄" => !upper,
-        "█" => true,
-        _ => false,
-    };
+/// The characters of quadrants; the bits of their places are the dots drawn, row by row.
+const QUADRANTS: [&str; 16] =
+    [" ", "▘", "▝", "▀", "▖", "▌", "▞", "▛", "▗", "▚", "▐", "▜", "▄", "▙", "▟", "█"];
+
+/// The colour of one of a cell's four dots, where it is not the ground.
+fn dot(cell: &Cell, place: u16) -> Option<String> {
+    let mask = QUADRANTS.iter().position(|symbol| *symbol == cell.symbol()).unwrap_or(0);
     let (ink, ground) = inks(cell);
-    let colour = if drawn { ink } else { ground };
+    let colour = if mask >> place & 1 == 1 { ink } else { ground };
     (colour != GROUND).then_some(colour)
 }
 
@@ -322,7 +330,7 @@ fn texts(buffer: &Buffer, out: &mut String) {
 }
 
 fn is_picture(cell: &Cell) -> bool {
-    ["▀", "▄", "█"].contains(&cell.symbol())
+    QUADRANTS[1..].contains(&cell.symbol())
 }
 
 /// The colours of a cell's letter and of what is behind it.
