@@ -11,6 +11,7 @@ mod openapi;
 mod outbox;
 mod picture;
 mod postgres;
+mod readme;
 mod sim;
 mod stage;
 mod store;
