@@ -531,6 +531,12 @@ impl Shell {
     // Stopping, for a while or for good.
 
     fn suspend(&mut self) {
+        if leads_session() {
+            // As under `ssh -t host secondlook`: the system would not stop us, and nobody could resume us.
+            let text = "There is no shell to come back from; ctrl-z does nothing here.";
+            self.update(Event::Say(text.to_owned()));
+            return;
+        }
         let wiped = self.easel.wipe();
         self.send_deletions(wiped);
         let _ = self.writer.pause(Instant::now() + Duration::from_millis(500));
@@ -538,6 +544,8 @@ impl Shell {
         self.away = Some(Instant::now() + BACK);
         // The whole job, as the shell's own suspend key would.
         let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+        // Stopped in the call and resumed by now, or not stopped at all, where the system ignores it.
+        self.on_resume();
     }
 
     fn on_resume(&mut self) {
@@ -586,6 +594,11 @@ impl Shell {
             }
         }
     }
+}
+
+/// Whether this process is at the head of its session: no shell started it as one job of several.
+fn leads_session() -> bool {
+    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid())
 }
 
 /// The number under which deletions travel; image ids begin at 1.
