@@ -332,6 +332,12 @@ impl Shell {
         self.dirty = true;
         // Time has passed since the last event, whatever this one is.
         self.model.now = self.model.now.max(self.clock.now());
+        if let Event::Decided { result: Err(_), .. } | Event::Skipped { result: Err(_), .. } =
+            &event
+        {
+            // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
+            self.leases.send_modify(|_| {});
+        }
         for effect in update(&mut self.model, event) {
             match effect {
                 Effect::Refresh(key) => {
