@@ -58,8 +58,12 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
-        Event::Link(trouble) => {
-            model.link = trouble.map_or(Link::Online, |p| Link::Down(p.text));
+        Event::Link(None) => {
+            model.link = Link::Online;
+            Vec::new()
+        }
+        Event::Link(Some(problem)) => {
+            model.problem(&problem);
             Vec::new()
         }
         Event::Protocol(name) => {
@@ -1017,12 +1021,14 @@ impl Model {
     /// Puts a case on the desk, or none. What was begun for another case is closed.
     fn put_on_desk(&mut self, desk: Option<Desk>) {
         let key = |desk: &Option<Desk>| desk.as_ref().map(|desk| desk.key.clone());
-        if key(&self.desk) != key(&desk) {
+        let moved = key(&self.desk) != key(&desk);
+        self.desk = desk;
+        if moved {
             self.overlays.retain(|overlay| {
                 !matches!(overlay, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_))
             });
+            self.forget_outside_window();
         }
-        self.desk = desk;
     }
 
     /// Takes up the first row at or after `index` that nobody else has, else the one before.
