@@ -114,6 +114,7 @@ impl Setup {
         let intake = &self.config.intake;
         intake::Settings {
             statuses: self.statuses(),
+            warnings: intake.warnings.clone(),
             lookback_ms: i64::from(intake.lookback_hours) * 3_600_000,
             bands: self.config.bands(),
             interval_ms: i64::from(intake.poll_seconds) * 1000,

@@ -57,6 +57,8 @@ pub struct Store {
 pub struct Intake {
     /// Statuses of workflow sessions to take in.
     pub statuses: Vec<String>,
+    /// Didit's warnings that make a session in review a case.
+    pub warnings: Vec<String>,
     /// Lower edge of the possible band, percent.
     pub lower: f64,
     /// Upper edge of the possible band, percent.
@@ -144,6 +146,7 @@ impl Config {
             ((4..=512).contains(&self.review.window_pairs), "review.window_pairs", "4 to 512"),
             ((5..=3600).contains(&self.intake.poll_seconds), "intake.poll_seconds", "5 to 3600"),
             (!self.intake.statuses.is_empty(), "intake.statuses", "at least one status"),
+            (!self.intake.warnings.is_empty(), "intake.warnings", "at least one warning"),
             (
                 (1..=100_000).contains(&self.didit.reads_per_minute)
                     && (1..=100_000).contains(&self.didit.writes_per_minute),

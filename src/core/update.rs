@@ -61,8 +61,12 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
-        Event::Link(trouble) => {
-            model.link = trouble.map_or(Link::Online, |p| Link::Down(p.text));
+        Event::Link(None) => {
+            model.link = Link::Online;
+            Vec::new()
+        }
+        Event::Link(Some(problem)) => {
+            model.problem(&problem);
             Vec::new()
         }
         Event::Protocol(name) => {
@@ -87,10 +91,18 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
 
 fn on_key(model: &mut Model, key: Key, at: Millis, in_one_read: u32) -> Vec<Effect> {
     model.now = model.now.max(at);
-    let typing = matches!(model.overlays.last(), Some(Overlay::Comment(_) | Overlay::Filter(_)));
-    if !typing && verdict::burst(model, at, in_one_read) {
+    // A number may be typed as fast as fingers go: its digits decide nothing by themselves.
+    let typing = match model.overlays.last() {
+        Some(Overlay::Comment(_) | Overlay::Filter(_)) => true,
+        Some(Overlay::Interlock(_)) => matches!(key.code, KeyCode::Char('0'..='9')),
+        _ => false,
+    };
+    if verdict::burst(model, at, in_one_read) && !typing {
+        verdict::drop_burst(model, at);
         return Vec::new();
     }
+    // A word that was read and answered with a key has served.
+    model.notice.take_if(|notice| notice.severity == Severity::Info);
     if key == Key::ctrl('c') {
         return ask_to_leave(model);
     }
@@ -279,7 +291,7 @@ fn accept_comment(model: &mut Model, line: Line) {
     if let Some(whose) = names::held(&text, model.desk_details()) {
         model.say(
             Severity::Warn,
-            format!("The comment holds {whose}; Didit keeps it for ever: leave names out."),
+            format!("It holds {whose}: leave names out, Didit keeps comments for ever."),
         );
         model.overlays.push(Overlay::Comment(line));
         return;
@@ -746,9 +758,11 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
                 format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
             };
             model.say(Severity::Info, format!("{name} {word}."));
+            let mut effects = reload(model);
             if pending.undo {
-                return vec![Effect::Undo(id)];
+                effects.push(Effect::Undo(id));
             }
+            effects
         }
         Err(problem) => {
             let text = format!(
@@ -764,10 +778,9 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
             bring_back(model, pending.index, pending.row, desk);
             model.say(Severity::Error, text);
-            return reload(model);
+            reload(model)
         }
     }
-    Vec::new()
 }
 
 fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {
@@ -1018,12 +1031,14 @@ impl Model {
     /// Puts a case on the desk, or none. What was begun for another case is closed.
     fn put_on_desk(&mut self, desk: Option<Desk>) {
         let key = |desk: &Option<Desk>| desk.as_ref().map(|desk| desk.key.clone());
-        if key(&self.desk) != key(&desk) {
+        let moved = key(&self.desk) != key(&desk);
+        self.desk = desk;
+        if moved {
             self.overlays.retain(|overlay| {
                 !matches!(overlay, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_))
             });
+            self.forget_outside_window();
         }
-        self.desk = desk;
     }
 
     /// Takes up the first row at or after `index` that nobody else has, else the one before.

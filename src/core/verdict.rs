@@ -300,8 +300,7 @@ fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
     }
 }
 
-/// Notes a key's arrival; true when it is part of a burst. What the burst's first keys had begun is
-/// taken back.
+/// Notes a key's arrival; true when it is part of a burst.
 pub fn burst(model: &mut Model, at: Millis, in_one_read: u32) -> bool {
     model.arrivals.push_back(at);
     while model.arrivals.len() > BURST_KEYS + 1 {
@@ -309,10 +308,11 @@ pub fn burst(model: &mut Model, at: Millis, in_one_read: u32) -> bool {
     }
     let many = model.arrivals.len() > BURST_KEYS
         && model.arrivals.front().is_some_and(|first| at.since(*first) <= BURST_MS);
-    let burst = many || usize::try_from(in_one_read).unwrap_or(usize::MAX) > BURST_KEYS;
-    if burst {
-        model.restore_before_burst(at);
-        model.say(Severity::Warn, "Too many keys at once (a paste?): nothing was decided.");
-    }
-    burst
+    many || usize::try_from(in_one_read).unwrap_or(usize::MAX) > BURST_KEYS
+}
+
+/// A burst decides nothing: what its first keys had begun is taken back.
+pub fn drop_burst(model: &mut Model, at: Millis) {
+    model.restore_before_burst(at);
+    model.say(Severity::Warn, "Too many keys at once (a paste?): nothing was decided.");
 }

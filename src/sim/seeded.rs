@@ -265,14 +265,13 @@ impl Maker {
                 let mut listed = self.candidate(subject, percent, false);
                 listed.blocklisted = true;
                 listed.status = Some("Declined".to_owned());
+                // Listed after the search: the report itself warned of a duplicate.
                 subject.candidates.push(listed);
-                subject.warnings = vec!["POSSIBLE_FACE_IN_BLOCKLIST".to_owned()];
             }
             8 => {
                 let percent = self.between(71.0, 84.0);
                 let entry = self.without_session(Candidate::list_entry(percent), subject, false);
                 subject.candidates.push(entry);
-                subject.warnings = vec!["POSSIBLE_FACE_IN_BLOCKLIST".to_owned()];
             }
             9 => {
                 let percent = self.between(74.0, 88.0);
