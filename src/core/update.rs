@@ -739,9 +739,11 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
                 format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
             };
             model.say(Severity::Info, format!("{name} {word}."));
+            let mut effects = reload(model);
             if pending.undo {
-                return vec![Effect::Undo(id)];
+                effects.push(Effect::Undo(id));
             }
+            effects
         }
         Err(problem) => {
             let text = format!(
@@ -755,10 +757,9 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             }
             bring_back(model, pending.index, pending.row, pending.desk);
             model.say(Severity::Error, text);
-            return reload(model);
+            reload(model)
         }
     }
-    Vec::new()
 }
 
 fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {

@@ -1,13 +1,17 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod core_support;
 mod didit;
 mod didit_sim;
 mod intake;
+mod laws;
+mod layers;
 mod openapi;
 mod outbox;
 mod picture;
 mod postgres;
+mod pty;
 mod readme;
 mod sim;
 mod stage;
@@ -15,3 +19,4 @@ mod store;
 mod store_laws;
 mod store_races;
 mod term;
+mod terminal;

@@ -19,7 +19,7 @@ pub fn help(model: &Model, line: u16, theme: Theme, frame: &mut Frame<'_>) {
         let keys: Vec<String> =
             model.settings.keymap.keys(info.action).iter().map(Key::to_string).collect();
         lines.push(Line::from(vec![
-            Span::styled(format!("  {:<14}", keys.join(" ")), theme.style(Meaning::Key)),
+            Span::styled(format!("  {:<17}", keys.join(" ")), theme.style(Meaning::Key)),
             Span::raw(info.help),
         ]));
     }

@@ -41,7 +41,7 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         frame.render_widget(Paragraph::new(lines), body);
     }
     if let Some(row) = model.history.current() {
-        let words = Paragraph::new(details(row)).wrap(Wrap { trim: true });
+        let words = Paragraph::new(details(row)).wrap(Wrap { trim: false });
         frame.render_widget(words, Rect::new(0, area.height.saturating_sub(6), area.width, 4));
     }
     let keys = key_line(&model.settings.keymap, model.screen.scope(), (area.width, 1), theme);
