@@ -14,6 +14,7 @@ mod interlock;
 mod keymap;
 mod line;
 mod model;
+mod names;
 mod queue;
 mod update;
 mod verdict;

@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::desk::{Desk, PictureState, Side};
 use super::model::{Model, Overlay, Pending, Severity};
+use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Receipt,
     SeenPicture, Target,
@@ -10,8 +11,11 @@ use crate::domain::{
 
 /// More than this many keys within [`BURST_MS`] are a paste or a fault, and decide nothing.
 pub const BURST_KEYS: usize = 3;
-/// The window of a burst, in milliseconds. A decision is kept back this long before it is recorded.
+/// The window of a burst, in milliseconds.
 pub const BURST_MS: i64 = 30;
+/// A decision is kept back this long before it is recorded, in milliseconds: longer than a burst lasts, for
+/// its last key is heard a little after it was read.
+pub const KEPT_BACK_MS: i64 = 50;
 /// A deciding key must have been quiet this long, in milliseconds: a held key decides at most once.
 pub const QUIET_MS: i64 = 150;
 
@@ -48,10 +52,11 @@ impl Consequence {
     }
 }
 
-/// Must-judge candidates that would still be unjudged after the one on the screen.
+/// Must-judge candidates that would still be in the way of an approval after the one on the screen.
 fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
+    let different = |place: &usize| desk.judged.get(place) == Some(&Judgement::Different);
     case.must_judge(&model.settings.bands)
-        .filter(|place| *place != desk.place && !desk.judged.contains_key(place))
+        .filter(|place| *place != desk.place && !different(place))
         .collect()
 }
 
@@ -68,14 +73,29 @@ fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<Stri
     (!judged_here).then(|| "off: this candidate needs no judgement".to_owned())
 }
 
+/// Notes a press; whether the key was quiet before it, so that a held key acts once.
+pub fn quiet(model: &mut Model, action: Action, at: Millis) -> bool {
+    model.last_press.insert(action, at).is_none_or(|last| at.since(last) >= QUIET_MS)
+}
+
+/// Whether the comment holds a name, learnt perhaps after it was typed. Says so.
+fn comment_holds_a_name(model: &mut Model) -> bool {
+    let comment = model.desk.as_ref().and_then(|desk| desk.comment.as_deref());
+    let Some(whose) = comment.and_then(|text| names::held(text, model.desk_details())) else {
+        return false;
+    };
+    let key = model.settings.keymap.label(Action::Comment);
+    model.say(Severity::Warn, format!("Nothing decided: the comment holds {whose} ({key} edits)."));
+    true
+}
+
 /// Whether a deciding key counts now. Says why not, and notes the press.
 fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
-    let quiet = model.last_press.insert(action, at).is_none_or(|last| at.since(last) >= QUIET_MS);
-    if !quiet {
+    if !quiet(model, action, at) {
         return false;
     }
     match model.armed(at) {
-        Ok(()) => true,
+        Ok(()) => !comment_holds_a_name(model),
         Err(why) => {
             let label = model.settings.keymap.label(action);
             model.say(Severity::Warn, format!("'{label}' decided nothing: {}.", why.words()));
@@ -95,9 +115,8 @@ pub fn approve(model: &mut Model, at: Millis) {
         return;
     }
     let next = remaining(&details.case, desk, model);
-    model.remember_before_burst(at);
+    judge_here(model, Judgement::Different, at);
     let Some(desk) = &mut model.desk else { return };
-    desk.judged.insert(desk.place, Judgement::Different);
     let after = desk.place;
     match next.iter().find(|place| **place > after).or(next.first()) {
         Some(place) => {
@@ -129,11 +148,15 @@ pub fn unsure(model: &mut Model, at: Millis) {
 
 /// `e`: to a second reviewer. Works without pictures: that is what it is for.
 pub fn escalate(model: &mut Model, at: Millis) {
-    let quiet =
-        model.last_press.insert(Action::Escalate, at).is_none_or(|last| at.since(last) >= QUIET_MS);
-    let Some(desk) = model.desk.as_ref().filter(|_| quiet) else { return };
+    if !quiet(model, Action::Escalate, at) {
+        return;
+    }
+    let Some(desk) = &model.desk else { return };
     if let Err(why) = model.lease_held(desk) {
         model.say(Severity::Warn, format!("Nothing was escalated: {}.", why.words()));
+        return;
+    }
+    if comment_holds_a_name(model) {
         return;
     }
     model.remember_before_burst(at);
@@ -180,8 +203,14 @@ fn on_a_must_judge(model: &mut Model, action: Action) -> bool {
 
 fn judge_here(model: &mut Model, judgement: Judgement, at: Millis) {
     model.remember_before_burst(at);
-    if let Some(desk) = &mut model.desk {
-        desk.judged.insert(desk.place, judgement);
+    let Some(desk) = &mut model.desk else { return };
+    desk.judged.insert(desk.place, judgement);
+    for side in [Side::Subject, Side::Candidate(desk.place)] {
+        if let Some(PictureState::Ready { sha256, .. }) =
+            model.pictures.get(&(desk.key.clone(), side))
+        {
+            desk.judged_by.insert(side, sha256.clone());
+        }
     }
 }
 

@@ -150,6 +150,15 @@ pub struct Kept {
     pub state: CaseState,
 }
 
+/// An event and what `update` made of it.
+#[derive(Clone)]
+pub struct Moment {
+    pub before: Model,
+    pub event: Event,
+    pub effects: Vec<Effect>,
+    pub after: Model,
+}
+
 /// The shell, played: a clock, a store in a list, and answers to every effect.
 #[derive(Clone)]
 pub struct Play {
@@ -163,10 +172,13 @@ pub struct Play {
     pub effects: Vec<Effect>,
     /// Effects that were not answered yet.
     pub todo: VecDeque<Effect>,
+    /// Every moment since it was last emptied, where a test wants to look at each.
+    pub moments: Option<Vec<Moment>>,
     /// What the store says to the next decision instead of yes.
     pub refuse: Option<Problem>,
     in_hand: Vec<SessionId>,
     wanted: Vec<SessionId>,
+    leases_changed: bool,
     prepared: Vec<SessionId>,
 }
 
@@ -191,9 +203,11 @@ impl Play {
             decisions: Vec::new(),
             effects: Vec::new(),
             todo: VecDeque::from([Effect::LoadQueue { query, around: None }]),
+            moments: None,
             refuse: None,
             in_hand: Vec::new(),
             wanted: Vec::new(),
+            leases_changed: false,
             prepared: Vec::new(),
         }
     }
@@ -201,7 +215,19 @@ impl Play {
     /// Hands in an event, as the shell does: time has passed, whatever the event is.
     pub fn send(&mut self, event: Event) {
         self.model.now = self.model.now.max(self.now);
+        let used_up = matches!(
+            event,
+            Event::Decided { result: Err(_), .. } | Event::Skipped { result: Err(_), .. }
+        );
+        let before = self.moments.as_ref().map(|_| (self.model.clone(), event.clone()));
         let effects = update(&mut self.model, event);
+        if let (Some(moments), Some((before, event))) = (&mut self.moments, before) {
+            let (effects, after) = (effects.clone(), self.model.clone());
+            moments.push(Moment { before, event, effects, after });
+        }
+        let leases = wants(&self.model).leases;
+        self.leases_changed |= used_up || leases != self.wanted;
+        self.wanted = leases;
         self.effects.extend(effects.iter().cloned());
         self.todo.extend(effects);
     }
@@ -224,10 +250,9 @@ impl Play {
             self.in_hand.retain(|key| leases.contains(key));
             self.prepared.retain(|key| window.iter().any(|(wanted, _)| wanted == key));
             let mut events = Vec::new();
-            if leases != self.wanted {
+            if std::mem::take(&mut self.leases_changed) {
                 events.extend(leases.iter().map(|key| self.leased(key)));
-                self.in_hand.clone_from(&leases);
-                self.wanted = leases;
+                self.in_hand = leases;
             }
             for (key, _) in &window {
                 if !self.prepared.contains(key) {
@@ -287,7 +312,7 @@ impl Play {
         for key in keys.split_whitespace() {
             self.look();
             self.strike(key);
-            self.wait(40);
+            self.wait(60);
             self.settle();
         }
     }

@@ -30,7 +30,7 @@ pub fn quit(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         key("k", "keep them: they stay held, and are sent when you are back"),
         key("esc", "stay"),
     ];
-    if model.leaving == Some(Leaving::Flushing) {
+    if matches!(model.leaving, Some(Leaving::SavingToFlush | Leaving::Flushing)) {
         lines.push(Line::default());
         lines.push(Line::styled(
             "  Sending… ctrl-c leaves at once; nothing is lost.",
