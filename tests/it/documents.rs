@@ -155,7 +155,8 @@ fn every_link_leads_somewhere() {
     let headings = |name: &str| -> Vec<String> {
         page(name)
             .lines()
-            .filter_map(|line| line.starts_with('#').then(|| anchor(line.trim_start_matches('#'))))
+            .filter(|line| line.starts_with('#'))
+            .map(|line| anchor(line.trim_start_matches('#')))
             .collect()
     };
     let mut seen = 0;
