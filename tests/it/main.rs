@@ -4,6 +4,7 @@
 mod core_support;
 mod didit;
 mod didit_sim;
+mod documents;
 mod intake;
 mod laws;
 mod layers;
