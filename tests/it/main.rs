@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod core_support;
+mod crash;
 mod didit;
 mod didit_sim;
 mod intake;
