@@ -13,6 +13,7 @@ mod outbox;
 mod picture;
 mod postgres;
 mod pty;
+mod races;
 mod readme;
 mod sim;
 mod stage;
