@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod core_support;
+mod crash;
 mod didit;
 mod didit_sim;
 mod documents;
@@ -13,6 +14,7 @@ mod outbox;
 mod picture;
 mod postgres;
 mod pty;
+mod races;
 mod readme;
 mod screens;
 mod sim;
