@@ -34,6 +34,12 @@ pub struct Args {
     pub command: Option<Command>,
 }
 
+const INGEST_HELP: &str = "\
+Older shapes and today's are understood. Only what the store keeps is kept: no name, no link. A known case
+stays as it is. A search that Didit did not save is counted as unsaved: nobody can look at it later.
+A line that cannot be read is named by its number on standard error, and the others are kept; the exit
+code is then 8, or 1 when no line could be read. A line holds at most 8 MiB.";
+
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Images {
@@ -68,6 +74,14 @@ pub enum Command {
         /// Go on until stopped.
         #[arg(long)]
         watch: bool,
+    },
+    /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
+    /// JSON object a line.
+    #[command(after_help = INGEST_HELP)]
+    Ingest {
+        /// The file; - for standard input.
+        #[arg(value_name = "FILE|-")]
+        file: std::path::PathBuf,
     },
     /// See the cases that wait.
     #[command(subcommand)]

@@ -3,6 +3,7 @@
 
 mod didit;
 mod didit_sim;
+mod ingest;
 mod intake;
 mod openapi;
 mod outbox;

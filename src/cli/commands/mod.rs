@@ -4,6 +4,7 @@ mod console;
 mod decide;
 mod doctor;
 mod generate;
+mod ingest;
 mod outbox;
 mod queue;
 mod sim;
@@ -26,6 +27,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
