@@ -118,6 +118,17 @@ pub enum Command {
         /// The decision's id, as `history` prints it.
         decision: String,
     },
+    /// See whose faces are on the blocklist at Didit, and take one off.
+    #[command(subcommand)]
+    Blocklist(Blocklist),
+    /// Every decision with its judgements, for other programs. Never a name, never a link.
+    Export {
+        /// JSON lines, or a table for a spreadsheet.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: ExportFormat,
+    },
+    /// Figures: cases by band and state; decisions by disposition, state, reviewer and hour; times.
+    Stats,
     /// Run the simulated Didit API alone, for integrators.
     Sim {
         /// Port of the API on 127.0.0.1; any that is free when absent.
@@ -181,6 +192,31 @@ pub enum Queue {
         /// The case: a session id, or its number.
         case: String,
     },
+}
+
+/// `blocklist …`
+#[derive(Debug, Subcommand)]
+pub enum Blocklist {
+    /// List the faces that are on the blocklist.
+    List,
+    /// Take a face off the blocklist, after asking.
+    Remove {
+        /// A session id, a session's number, or the id of an entry that has no session.
+        #[arg(value_name = "SESSION|ENTRY")]
+        what: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a head; no cell is a formula.
+    Csv,
 }
 
 /// `outbox …`
