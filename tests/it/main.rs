@@ -6,6 +6,7 @@ mod crash;
 mod didit;
 mod didit_sim;
 mod documents;
+mod ingest;
 mod intake;
 mod laws;
 mod layers;
