@@ -35,7 +35,7 @@ pub struct Interlock {
 }
 
 /// Why an approved customer is not listed here.
-const APPROVED: &str = "approved customer: needs a second reviewer, there is none here";
+const APPROVED: &str = "approved customer, needs a second reviewer: none is here";
 
 impl Interlock {
     /// The interlock for the case on the desk, its subject chosen.

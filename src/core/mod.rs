@@ -33,4 +33,4 @@ pub use model::{
 };
 pub use queue::{QueueView, View};
 pub use update::update;
-pub use verdict::Consequence;
+pub use verdict::{Consequence, candidates};

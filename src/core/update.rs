@@ -16,6 +16,9 @@ use crate::domain::{
 };
 use crate::input::{Key, KeyCode};
 
+/// Help is never scrolled by more lines than this: it has not more.
+const HELP_LINES: u16 = 48;
+
 /// Acts on an event.
 #[must_use]
 pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -58,8 +61,12 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
-        Event::Link(trouble) => {
-            model.link = trouble.map_or(Link::Online, |p| Link::Down(p.text));
+        Event::Link(None) => {
+            model.link = Link::Online;
+            Vec::new()
+        }
+        Event::Link(Some(problem)) => {
+            model.problem(&problem);
             Vec::new()
         }
         Event::Protocol(name) => {
@@ -67,7 +74,9 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             cover(model)
         }
         Event::Flushed => {
-            model.exit = Some(Exit::Quit);
+            if model.leaving == Some(Leaving::Flushing) {
+                model.exit = Some(Exit::Quit);
+            }
             Vec::new()
         }
         Event::Say(text) => {
@@ -227,7 +236,7 @@ fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
         Overlay::Curtain => cover(model),
         Overlay::Help(line) => {
             let moved = match action {
-                Some(Action::NextCase) => line.saturating_add(1),
+                Some(Action::NextCase) => (line + 1).min(HELP_LINES),
                 Some(Action::PreviousCase) => line.saturating_sub(1),
                 _ => return cover(model),
             };
@@ -282,7 +291,7 @@ fn accept_comment(model: &mut Model, line: Line) {
     if let Some(whose) = names::held(&text, model.desk_details()) {
         model.say(
             Severity::Warn,
-            format!("The comment holds {whose}; Didit keeps it for ever: leave names out."),
+            format!("It holds {whose}: leave names out, Didit keeps comments for ever."),
         );
         model.overlays.push(Overlay::Comment(line));
         return;
@@ -332,14 +341,19 @@ fn on_interlock_key(
 
 fn on_quit_key(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
     if action == Some(Action::SendNow) {
-        // What is being recorded goes with the rest, so the sending begins after that.
-        model.leaving = Some(Leaving::SavingToFlush);
-        model.say(Severity::Info, "Sending before leaving; press ctrl-c to leave at once.");
+        model.overlays.push(Overlay::Quit);
+        if !matches!(model.leaving, Some(Leaving::SavingToFlush | Leaving::Flushing)) {
+            // What is being recorded goes with the rest, so the sending begins after that.
+            model.leaving = Some(Leaving::SavingToFlush);
+        }
         return Vec::new();
     }
     match key.code {
         KeyCode::Char('k') => leave(model, Leaving::Saving),
-        KeyCode::Esc => cover(model),
+        KeyCode::Esc => {
+            model.leaving = None;
+            cover(model)
+        }
         _ => {
             model.overlays.push(Overlay::Quit);
             Vec::new()
@@ -1052,12 +1066,14 @@ impl Model {
     /// Puts a case on the desk, or none. What was begun for another case is closed.
     fn put_on_desk(&mut self, desk: Option<Desk>) {
         let key = |desk: &Option<Desk>| desk.as_ref().map(|desk| desk.key.clone());
-        if key(&self.desk) != key(&desk) {
+        let moved = key(&self.desk) != key(&desk);
+        self.desk = desk;
+        if moved {
             self.overlays.retain(|overlay| {
                 !matches!(overlay, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_))
             });
+            self.forget_outside_window();
         }
-        self.desk = desk;
     }
 
     /// Takes up the first row at or after `index` that nobody else has, else the one before.

@@ -6,7 +6,7 @@ use super::model::{Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Receipt,
-    SeenPicture, Target,
+    SeenPicture, Target, printable,
 };
 
 /// More than this many keys within [`BURST_MS`] are a paste or a fault, and decide nothing.
@@ -36,10 +36,11 @@ impl Consequence {
         let details = model.desk_details()?;
         let case = &details.case;
         let name = case.name();
-        let now = case.status.word();
+        // A status of a few words; what comes after it must not be pushed off the line.
+        let now = printable(case.status.word(), 20);
         let after = remaining(case, desk, model).len();
         let approve = match approve_refusal(details, desk, model) {
-            Some(why) => why,
+            Some(why) => format!("nothing, {why}"),
             None if after > 0 => format!("this pair different, then {after} more to judge"),
             None => format!("{name} {now} -> Approved"),
         };
@@ -63,14 +64,24 @@ fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
 /// Why `a` is off for this pair, in words for the consequence line.
 fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<String> {
     if let Some(faces) = desk.several_faces(details) {
-        let most = faces.len().clamp(1, 5);
-        return Some(format!("off: several faces; press 1-{most} for the one that is meant"));
+        // Didit often boxes only the largest one.
+        let keys = match faces.len() {
+            0 | 1 => "1 if the largest is".to_owned(),
+            most => format!("1-{} for the one that is", most.min(5)),
+        };
+        return Some(format!("several faces: press {keys} meant"));
     }
     if details.case.set_aside > 0 && remaining(&details.case, desk, model).is_empty() {
-        return Some(format!("off: {} candidate(s) could not be read", details.case.set_aside));
+        return Some(format!("{} could not be read", candidates(details.case.set_aside)));
     }
     let judged_here = desk.candidate(&details.case.candidates)?.must_judge(&model.settings.bands);
-    (!judged_here).then(|| "off: this candidate needs no judgement".to_owned())
+    (!judged_here).then(|| "this candidate needs no judgement".to_owned())
+}
+
+/// `1 candidate`, `2 candidates`.
+#[must_use]
+pub fn candidates(count: u32) -> String {
+    if count == 1 { "1 candidate".to_owned() } else { format!("{count} candidates") }
 }
 
 /// Notes a press; whether the key was quiet before it, so that a held key acts once.
@@ -111,7 +122,8 @@ pub fn approve(model: &mut Model, at: Millis) {
     }
     let (Some(desk), Some(details)) = (&model.desk, model.desk_details()) else { return };
     if let Some(why) = approve_refusal(details, desk, model) {
-        model.say(Severity::Warn, format!("'a' is {why}."));
+        let label = model.settings.keymap.label(Action::Approve);
+        model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
         return;
     }
     let next = remaining(&details.case, desk, model);

@@ -101,7 +101,7 @@ fn a_does_nothing_on_a_candidate_that_needs_no_judgement() {
     let mut play = Play::new(vec![known(1, &[88.0, 40.0])]);
     play.press("l");
     play.look();
-    assert_eq!(play.consequence().0, "off: this candidate needs no judgement");
+    assert_eq!(play.consequence().0, "nothing, this candidate needs no judgement");
     play.press("a x i");
     assert_eq!(play.decided(), [""; 0]);
     assert!(play.notice().contains("needs no judgement"));
@@ -642,12 +642,9 @@ fn sending_before_leaving_sends_also_what_is_being_saved() {
 
 #[test]
 fn every_way_out_has_the_store_asked_first() {
-    for event in [
-        Event::InputClosed,
-        Event::Signal(Signal::Hangup),
-        Event::Signal(Signal::Terminate),
-        Event::Flushed,
-    ] {
+    for event in
+        [Event::InputClosed, Event::Signal(Signal::Hangup), Event::Signal(Signal::Terminate)]
+    {
         let mut play = three();
         play.strike("a");
         play.send(event.clone());
