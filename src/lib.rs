@@ -40,4 +40,3 @@ pub mod sim;
 pub mod store;
 pub mod term;
 pub mod tui;
-pub mod webhook;
