@@ -64,8 +64,12 @@ fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
 /// Why `a` is off for this pair, in words for the consequence line.
 fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<String> {
     if let Some(faces) = desk.several_faces(details) {
-        let most = faces.len().clamp(1, 5);
-        return Some(format!("several faces: press 1-{most} for the one that is meant"));
+        // Didit often boxes only the largest one.
+        let keys = match faces.len() {
+            0 | 1 => "1 if the largest is".to_owned(),
+            most => format!("1-{} for the one that is", most.min(5)),
+        };
+        return Some(format!("several faces: press {keys} meant"));
     }
     if details.case.set_aside > 0 && remaining(&details.case, desk, model).is_empty() {
         return Some(format!("{} could not be read", candidates(details.case.set_aside)));

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_secondlook");
 /// Past this a test has failed; nothing waits for it when all is well.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(15);
 /// Columns and rows, unless a test says otherwise.
 const SIZE: (u16, u16) = (100, 30);
 
@@ -214,6 +214,12 @@ fn picture(number: u64) -> Picture {
     Picture::Bytes("image/jpeg".to_owned(), bytes.into_inner().into())
 }
 
+/// The number of the case that a screen shows.
+pub fn case_on(screen: &str) -> Option<u64> {
+    let rest = screen.split_once("A SUBJECT #")?.1;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// A program in a terminal.
 pub struct Terminal {
     shared: Arc<Shared>,
@@ -237,6 +243,14 @@ struct Seen {
     arrivals: u64,
     exit: Option<portable_pty::ExitStatus>,
     hung_up: bool,
+}
+
+impl Seen {
+    /// The text of the screen; the characters that pictures are made of are left out.
+    fn text(&self) -> String {
+        let is_text = |c: &char| *c != '\u{10eeee}' && !('\u{300}'..'\u{600}').contains(c);
+        self.screen.screen().contents().chars().filter(is_text).collect()
+    }
 }
 
 impl Terminal {
@@ -272,7 +286,7 @@ impl Terminal {
 
     /// What stands on the screen.
     pub fn screen(&self) -> String {
-        self.shared.seen().screen.screen().contents()
+        self.shared.seen().text()
     }
 
     /// Waits until all of these stand on the screen together.
@@ -292,7 +306,7 @@ impl Terminal {
         let deadline = Instant::now() + limit;
         let mut seen = self.shared.seen();
         loop {
-            if wanted(&seen.screen.screen().contents()) {
+            if wanted(&seen.text()) {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -334,9 +348,7 @@ impl Terminal {
 
     /// The number of the case on the desk.
     pub fn case(&self) -> Option<u64> {
-        let screen = self.screen();
-        let rest = screen.split_once("A SUBJECT #")?.1;
-        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        case_on(&self.screen())
     }
 
     /// Types.
@@ -415,7 +427,7 @@ impl Terminal {
         let mut seen = self.shared.seen();
         while !back(&seen) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "not restored: {}", seen.screen.screen().contents());
+            assert!(!left.is_zero(), "not restored: {}", seen.text());
             seen = self.shared.sleep(seen, left);
         }
     }
@@ -428,7 +440,7 @@ impl Terminal {
                 return exit.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "it does not end\n{}", seen.screen.screen().contents());
+            assert!(!left.is_zero(), "it does not end\n{}", seen.text());
             seen = self.shared.sleep(seen, left);
         }
     }
@@ -442,7 +454,7 @@ impl Terminal {
             let left = deadline.saturating_duration_since(Instant::now());
             seen = self.shared.sleep(seen, left);
         }
-        seen.screen.screen().contents()
+        seen.text()
     }
 }
 

@@ -1,13 +1,18 @@
 //! One file a command.
 
+mod blocklist;
 mod console;
 mod decide;
 mod doctor;
+mod export;
 mod generate;
+mod ingest;
 mod outbox;
 mod queue;
 mod sim;
+mod stats;
 mod sync;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -26,6 +31,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
@@ -40,6 +46,10 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
+        Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
+        Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
+        Some(Command::Export { format }) => export::export(&args, *format).await,
+        Some(Command::Stats) => stats::stats(&args).await,
         Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,
