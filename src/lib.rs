@@ -40,3 +40,4 @@ pub mod sim;
 pub mod store;
 pub mod term;
 pub mod tui;
+pub mod webhook;

@@ -57,8 +57,12 @@ impl Sent {
         let body = format!("{} ", canonical.replacen(":", ": ", 1));
         let timestamp = event["timestamp"].to_string();
         let word = |name: &str| event[name].as_str().unwrap().to_owned();
-        let simple =
-            format!("{timestamp}:{}:{}:{}", word("session_id"), word("status"), word("webhook_type"));
+        let simple = format!(
+            "{timestamp}:{}:{}:{}",
+            word("session_id"),
+            word("status"),
+            word("webhook_type")
+        );
         Self {
             v2: match way {
                 0 => Some(sign(canonical.as_bytes())),
@@ -103,7 +107,11 @@ fn inbox(stage: &Stage) -> Inbox {
 }
 
 /// Works on what has been sent, to the end; everything it told.
-async fn worked(stage: &Stage, receiver: Receiver, waiting: secondlook::webhook::Waiting) -> Vec<Notice> {
+async fn worked(
+    stage: &Stage,
+    receiver: Receiver,
+    waiting: secondlook::webhook::Waiting,
+) -> Vec<Notice> {
     drop(receiver);
     let told = Mutex::new(Vec::new());
     let report = |notice| told.lock().unwrap().push(notice);
@@ -196,7 +204,10 @@ async fn an_older_event_undoes_no_newer_one() {
     let told = worked(&stage, receiver, waiting).await;
     let key = key_of(session);
     let taken = |taken| Notice::Taken { session: Some(key.clone()), taken };
-    assert_eq!(told, [taken(Taken::Queued), taken(Taken::Departed), Notice::Overtaken(key.clone())]);
+    assert_eq!(
+        told,
+        [taken(Taken::Queued), taken(Taken::Departed), Notice::Overtaken(key.clone())]
+    );
     let row = stage.store.case(&stage.origin, &key, stage.now()).await.unwrap().unwrap();
     assert_eq!((row.state, row.note.as_deref()), (CaseState::Departed, Some("Approved at Didit")));
 }
@@ -208,7 +219,10 @@ async fn what_the_signature_does_not_cover_is_read_at_didit() {
     let stage = Stage::new(Backend::Memory, people).await;
     let (receiver, waiting) = receiver(&stage, Limits::default());
     // The signature over four fields: the 81.5 % in the body is nobody's word.
-    assert_eq!(Sent::new(&event(session, START / 1000, "In Review"), 3).to(&receiver), Answer::Accepted);
+    assert_eq!(
+        Sent::new(&event(session, START / 1000, "In Review"), 3).to(&receiver),
+        Answer::Accepted
+    );
     // An event without a decision.
     let mut bare = event(session_id(9_999), START / 1000, "In Review");
     bare["decision"] = Value::Null;
@@ -224,7 +238,8 @@ async fn what_the_signature_does_not_cover_is_read_at_didit() {
     assert!(matches!(told[1], Notice::GivenUp(_)), "{told:?}");
     assert!(matches!(told[2], Notice::Taken { taken: Taken::Nothing, .. }), "{told:?}");
     assert_eq!(stage.count(Route::Decision), 2);
-    let row = stage.store.case(&stage.origin, &key_of(session), stage.now()).await.unwrap().unwrap();
+    let row =
+        stage.store.case(&stage.origin, &key_of(session), stage.now()).await.unwrap().unwrap();
     assert_eq!(row.case.candidates[0].similarity.unwrap().percent(), 77.0);
 }
 
@@ -232,16 +247,16 @@ async fn what_the_signature_does_not_cover_is_read_at_didit() {
 async fn room_is_counted_in_bytes_and_what_found_none_may_come_again() {
     let stage = Stage::new(Backend::Memory, world()).await;
     let (receiver, mut waiting) = receiver(&stage, Limits { waiting_kib: 2, ..Limits::default() });
-    let sent: Vec<Sent> = (1..=3)
-        .map(|n| Sent::new(&event(session_id(n), START / 1000, "In Review"), 0))
-        .collect();
+    let sent: Vec<Sent> =
+        (1..=3).map(|n| Sent::new(&event(session_id(n), START / 1000, "In Review"), 0)).collect();
     let answers: Vec<Answer> = sent.iter().map(|sent| sent.to(&receiver)).collect();
     assert_eq!(answers, [Answer::Accepted, Answer::Accepted, Answer::Full]);
     // Room is made by working: the two become cases, then the third has its place.
     let (inbox, hurry) = (inbox(&stage), CancellationToken::new());
     let done = tokio::sync::Notify::new();
     let report = |_| done.notify_one();
-    let working = work(std::mem::replace(&mut waiting, receiver_of_nothing()), &inbox, &report, &hurry);
+    let working =
+        work(std::mem::replace(&mut waiting, receiver_of_nothing()), &inbox, &report, &hurry);
     let again = async {
         done.notified().await;
         while sent[2].to(&receiver) == Answer::Full {
@@ -266,9 +281,11 @@ async fn post(url: &str, sent: &Sent) -> u16 {
         .post(url)
         .header("x-timestamp", &sent.timestamp)
         .body(sent.body.clone());
-    for (name, value) in
-        [("x-signature-v2", &sent.v2), ("x-signature", &sent.raw), ("x-signature-simple", &sent.simple)]
-    {
+    for (name, value) in [
+        ("x-signature-v2", &sent.v2),
+        ("x-signature", &sent.raw),
+        ("x-signature-simple", &sent.simple),
+    ] {
         if let Some(value) = value {
             request = request.header(name, value);
         }
@@ -284,7 +301,8 @@ async fn the_listener_answers_works_and_stops_in_good_order() {
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut first = String::new();
     said.read_line(&mut first).unwrap();
-    let url = first.trim().trim_start_matches("listening on ").split(';').next().unwrap().to_owned();
+    let url =
+        first.trim().trim_start_matches("listening on ").split(';').next().unwrap().to_owned();
     assert!(url.starts_with("http://127.0.0.1:"), "{first}");
     let now = jiff::Timestamp::now().as_second();
     let good = Sent::new(&event(session_id(1_001), now, "In Review"), 0);
@@ -302,7 +320,8 @@ async fn the_listener_answers_works_and_stops_in_good_order() {
     assert_eq!(post(&url, &huge).await, 413);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    let output =
+        tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     let rows = String::from_utf8(output.stdout).unwrap();
     let row: Value = serde_json::from_str(rows.trim()).unwrap();
