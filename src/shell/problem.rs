@@ -15,7 +15,7 @@ pub fn of_api(error: &ApiError) -> Problem {
         }
         _ => ProblemKind::Other,
     };
-    Problem { kind, text: error.to_string(), hint: error.hint().to_owned() }
+    Problem { kind, text: sentence(&error.to_string()), hint: error.hint().to_owned() }
 }
 
 /// What to say about an error of the store.

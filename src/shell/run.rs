@@ -37,9 +37,6 @@ const SILENT_DWELL: Duration = Duration::from_millis(1000);
 const EVENTS: usize = 256;
 /// How long leaving waits for calls under way.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long after asking to be stopped the program takes the terminal back: when it was stopped, that is
-/// after it was continued.
-const BACK: Duration = Duration::from_millis(200);
 /// At most one frame in this time.
 const FRAME: Duration = Duration::from_millis(16);
 
@@ -146,8 +143,6 @@ struct Shell {
     easel: Easel,
     probe: Probe,
     probe_ends: Option<Instant>,
-    /// While suspended: when to look whether it really was, for a session without a shell is not.
-    away: Option<Instant>,
     /// On a terminal that answers nothing: the mark that was written, and when it counts as painted.
     silent_mark: Option<(u64, Instant)>,
     workers: Workers,
@@ -236,7 +231,6 @@ impl Shell {
             board: Board::new(cells)?,
             easel: Easel::new(vault, drawing, first_id),
             probe_ends: Some(Instant::now() + PROBE),
-            away: None,
             silent_mark: None,
             workers,
             events,
@@ -299,7 +293,6 @@ impl Shell {
             event = written.recv() => event.map_or_else(hung_up, Happened::Written),
             event = self.events.recv() => event.map_or(Happened::Nothing, Happened::Event),
             made = self.easel.next() => made.map_or(Happened::Nothing, Happened::Made),
-            () = sleep_until(self.away) => Happened::Resume,
             () = sleep_until(self.probe_ends) => Happened::ProbeOver,
             () = sleep_until(silent) => Happened::SilentPainted,
             () = sleep_until(frame) => Happened::Nothing,
@@ -571,7 +564,6 @@ impl Shell {
         let _ = self.writer.frame(wiped);
         let _ = self.writer.pause(Instant::now() + Duration::from_millis(500));
         let _ = self.guard.leave();
-        self.away = Some(Instant::now() + BACK);
         // The whole job, as the shell's own suspend key would.
         let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
         // Stopped in the call and resumed by now, or not stopped at all, where the system ignores it.
@@ -579,7 +571,6 @@ impl Shell {
     }
 
     fn on_resume(&mut self) {
-        self.away = None;
         if self.guard.enter().is_err() {
             self.update(Event::InputClosed);
             return;

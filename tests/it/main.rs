@@ -27,6 +27,7 @@ mod stage;
 mod store;
 mod store_laws;
 mod store_races;
+mod stretch;
 mod term;
 mod terminal;
 mod tmux;

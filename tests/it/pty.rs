@@ -367,7 +367,7 @@ async fn leaving_with_something_held_asks_and_keeps_or_sends() {
     console.press("a");
     console.wait_for(&[&format!("held: #{first} approve")]);
     console.press("q");
-    console.wait_for(&["1 held and 0 on their way to Didit", "esc"]);
+    console.wait_for(&["1 held, 0 on their way to Didit", "esc"]);
     console.press("\x1b");
     console.wait_for(&["A SUBJECT", " ARMED "]);
     let words = quit_keeping(console);
@@ -407,7 +407,7 @@ async fn a_signal_puts_the_terminal_back_and_loses_nothing() {
     let console = home.console(Plays::Xterm);
     console.wait_for(&["held 3"]);
     console.signal(Signal::INT);
-    console.wait_for(&["3 held and 0 on their way"]);
+    console.wait_for(&["3 held, 0 on their way"]);
     console.press("k");
     console.restored();
 }
@@ -531,7 +531,7 @@ async fn a_wrong_key_and_a_dead_network_are_said_on_the_screen_and_lose_nothing(
     quit_keeping(console);
     sim.knobs().always(On::any(), Fault::Answer(Reply::json(503, json!({"detail": "later"}))));
     let console = home.console(Plays::Xterm);
-    console.wait_for(&["OFFLINE", "held: #1001 approve"]);
+    console.wait_for(&["OFFLINE", "held 1", "(HTTP 503): later. Try again"]);
     quit_keeping(console);
     sim.knobs().clear();
     let right = home.environment().to_vec();

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_secondlook");
 /// Past this a test has failed; nothing waits for it when all is well.
-pub const LIMIT: Duration = Duration::from_secs(15);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// Columns and rows, unless a test says otherwise.
 const SIZE: (u16, u16) = (100, 30);
 
