@@ -121,6 +121,9 @@ pub enum Command {
     /// See whose faces are on the blocklist at Didit, and take one off.
     #[command(subcommand)]
     Blocklist(Blocklist),
+    /// Receive Didit's events, and say where Didit sends them.
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Every decision with its judgements, for other programs. Never a name, never a link.
     Export {
         /// JSON lines, or a table for a spreadsheet.
@@ -209,6 +212,42 @@ pub enum Blocklist {
         yes: bool,
     },
 }
+
+/// `webhook …`
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// Listen for events and turn them into cases; a line for each on standard output.
+    #[command(after_help = SERVE_HELP)]
+    Serve {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS:PORT")]
+        listen: std::net::SocketAddr,
+        /// The file that holds the secret, when DIDIT_WEBHOOK_SECRET is not set.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<std::path::PathBuf>,
+    },
+    /// Show where Didit sends events; with a URL, send them there and keep the secret.
+    Config {
+        /// A public https address that leads to `webhook serve`.
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+        /// The destination's label.
+        #[arg(long, requires = "url")]
+        label: Option<String>,
+        /// Send nothing there until it is set again without this.
+        #[arg(long, requires = "url")]
+        disable: bool,
+        /// Where the secret is kept; readable by its owner alone.
+        #[arg(long, requires = "url", value_name = "FILE")]
+        secret_file: Option<std::path::PathBuf>,
+    },
+}
+
+const SERVE_HELP: &str = "\
+Didit sends events to a public https address only: put your reverse proxy before it, any path will do.
+The secret comes from DIDIT_WEBHOOK_SECRET, or from a file with mode 0600 (`webhook config URL` writes it).
+An event is answered at once and worked on afterwards; without room the answer is 503 and Didit sends it
+again. What is refused, repeated or late is told on standard error. GET /health answers ok.";
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

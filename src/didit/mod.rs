@@ -19,6 +19,7 @@ mod rows;
 mod search;
 mod sessions;
 mod types;
+mod webhooks;
 
 pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
@@ -30,3 +31,4 @@ pub use types::{
     FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,
     SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
 };
+pub use webhooks::{Destination, EVENTS, NewDestination};

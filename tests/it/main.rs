@@ -1,11 +1,14 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod cli;
 mod core_support;
 mod crash;
 mod didit;
 mod didit_sim;
 mod documents;
+mod export;
 mod ingest;
 mod intake;
 mod laws;
@@ -19,9 +22,12 @@ mod races;
 mod readme;
 mod screens;
 mod sim;
+mod ssh;
 mod stage;
 mod store;
 mod store_laws;
 mod store_races;
 mod term;
 mod terminal;
+mod tmux;
+mod webhook;

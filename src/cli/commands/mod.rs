@@ -12,6 +12,7 @@ mod queue;
 mod sim;
 mod stats;
 mod sync;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
         Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
+        Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
         Some(Command::Export { format }) => export::export(&args, *format).await,
         Some(Command::Stats) => stats::stats(&args).await,
         Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
