@@ -256,11 +256,12 @@ fn tmux_pane_left() -> Option<u16> {
 }
 
 /// A name for each environment variable that settings can come from, for `doctor`.
-pub const VARIABLES: [&str; 8] = [
+pub const VARIABLES: [&str; 9] = [
     "DIDIT_API_KEY",
     "DIDIT_API_KEY_FILE",
     "DIDIT_BASE_URL",
     "DIDIT_AUTH_URL",
+    "DIDIT_WEBHOOK_SECRET",
     "SECONDLOOK_STORE",
     "SECONDLOOK_CONFIG",
     "SECONDLOOK_REVIEWER",
