@@ -217,6 +217,9 @@ fn a_wrong_digit_clears_and_another_target_forgets() {
     assert_eq!(play.decided(), [""; 0], "what was typed before is forgotten");
 }
 
+/// Changes what Didit says of a case.
+type Change = fn(&mut Details);
+
 #[test]
 fn who_cannot_be_listed_is_refused_in_words() {
     let approved = |d: &mut Details| d.candidates[0].status = Some(Status::Approved);
@@ -225,7 +228,7 @@ fn who_cannot_be_listed_is_refused_in_words() {
     let entry = |d: &mut Details| d.case.candidates[0].source = Source::ListEntry;
     let no_session = |d: &mut Details| d.case.candidates[0].session_id = None;
     let no_number = |d: &mut Details| d.case.candidates[0].session_number = None;
-    let cases: [(&str, fn(&mut Details)); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("approved customer", approved),
         ("status is not known", unknown),
         ("already on a blocklist", listed),

@@ -1,6 +1,8 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod cli;
 mod core_support;
 mod crash;
 mod didit;
@@ -20,10 +22,12 @@ mod races;
 mod readme;
 mod screens;
 mod sim;
+mod ssh;
 mod stage;
 mod store;
 mod store_laws;
 mod store_races;
 mod term;
 mod terminal;
+mod tmux;
 mod webhook;
