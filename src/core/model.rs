@@ -332,6 +332,9 @@ impl Model {
         if let Some(why) = self.unreachable.get(&desk.key) {
             return Err(NotArmed::Gone(why.clone()));
         }
+        if self.desk_details().is_none() {
+            return Err(NotArmed::Loading);
+        }
         for side in [Side::Subject, Side::Candidate(desk.place)] {
             match self.picture(&desk.key, side) {
                 PictureState::Ready { until, .. } if *until > at => {}
