@@ -112,7 +112,11 @@ fn init(args: &Args) -> Result<Exit, CliError> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let mut file = made.map_err(wrong)?;
     file.write_all(DEFAULT.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong)?;
-    line(&path.display().to_string());
+    if args.json {
+        json(&serde_json::json!({ "file": path.display().to_string() }));
+    } else {
+        line(&path.display().to_string());
+    }
     say("every setting is in it with its default; change what you want, delete the rest");
     Ok(Exit::Done)
 }
