@@ -150,6 +150,9 @@ pub enum Command {
         #[arg(long, default_value_t = 3600)]
         link_life: u64,
     },
+    /// Show every setting and where it comes from, or write a configuration file to begin with.
+    #[command(subcommand)]
+    Config(What),
     /// Look at the key, the store, the network and the terminal; say what to mend.
     Doctor,
     /// Print every key of the console.
@@ -211,6 +214,15 @@ pub enum Blocklist {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Show every setting with its value and its origin: default, file, environment or flag.
+    Show,
+    /// Write the complete, commented default configuration; never over a file.
+    Init,
 }
 
 /// `webhook …`

@@ -207,7 +207,11 @@ pub fn now() -> Millis {
     SystemClock::new().now()
 }
 
-fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
+/// The text of the configuration file, if there is one.
+///
+/// # Errors
+/// Exit code 2 when it cannot be read, or was named and is not there.
+pub fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
     let unreadable = |path: &Path, error: std::io::Error| {
         CliError::new(
             Exit::Usage,

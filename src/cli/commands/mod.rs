@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod blocklist;
+mod config;
 mod console;
 mod decide;
 mod doctor;
@@ -60,6 +61,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             };
             sim::sim(&args, &options).await
         }
+        Some(Command::Config(what)) => config::config(&args, what),
         Some(Command::Doctor) => doctor::doctor(&args).await,
         Some(Command::Keys) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
