@@ -19,10 +19,11 @@
 //! term: input
 //! intake: domain didit store
 //! outbox: domain didit store
+//! webhook: domain didit store intake
 //! sim:
 //! tui: domain input config core picture term
 //! shell: domain input config core didit store picture term intake outbox tui
-//! cli: domain input config core didit store picture term intake outbox tui shell sim
+//! cli: domain input config core didit store picture term intake outbox webhook tui shell sim
 //! ```
 
 pub mod cli;
@@ -39,3 +40,4 @@ pub mod sim;
 pub mod store;
 pub mod term;
 pub mod tui;
+pub mod webhook;

@@ -34,6 +34,12 @@ pub struct Args {
     pub command: Option<Command>,
 }
 
+const INGEST_HELP: &str = "\
+Older shapes and today's are understood. Only what the store keeps is kept: no name, no link. A known case
+stays as it is. A search that Didit did not save is counted as unsaved: nobody can look at it later.
+A line that cannot be read is named by its number on standard error, and the others are kept; the exit
+code is then 8, or 1 when no line could be read. A line holds at most 8 MiB.";
+
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Images {
@@ -68,6 +74,14 @@ pub enum Command {
         /// Go on until stopped.
         #[arg(long)]
         watch: bool,
+    },
+    /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
+    /// JSON object a line.
+    #[command(after_help = INGEST_HELP)]
+    Ingest {
+        /// The file; - for standard input.
+        #[arg(value_name = "FILE|-")]
+        file: std::path::PathBuf,
     },
     /// See the cases that wait.
     #[command(subcommand)]
@@ -107,6 +121,20 @@ pub enum Command {
         /// The decision's id, as `history` prints it.
         decision: String,
     },
+    /// See whose faces are on the blocklist at Didit, and take one off.
+    #[command(subcommand)]
+    Blocklist(Blocklist),
+    /// Receive Didit's events, and say where Didit sends them.
+    #[command(subcommand)]
+    Webhook(Webhook),
+    /// Every decision with its judgements, for other programs. Never a name, never a link.
+    Export {
+        /// JSON lines, or a table for a spreadsheet.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: ExportFormat,
+    },
+    /// Figures: cases by band and state; decisions by disposition, state, reviewer and hour; times.
+    Stats,
     /// Run the simulated Didit API alone, for integrators.
     Sim {
         /// Port of the API on 127.0.0.1; any that is free when absent.
@@ -170,6 +198,67 @@ pub enum Queue {
         /// The case: a session id, or its number.
         case: String,
     },
+}
+
+/// `blocklist …`
+#[derive(Debug, Subcommand)]
+pub enum Blocklist {
+    /// List the faces that are on the blocklist.
+    List,
+    /// Take a face off the blocklist, after asking.
+    Remove {
+        /// A session id, a session's number, or the id of an entry that has no session.
+        #[arg(value_name = "SESSION|ENTRY")]
+        what: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `webhook …`
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// Listen for events and turn them into cases; a line for each on standard output.
+    #[command(after_help = SERVE_HELP)]
+    Serve {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS:PORT")]
+        listen: std::net::SocketAddr,
+        /// The file that holds the secret, when DIDIT_WEBHOOK_SECRET is not set.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<std::path::PathBuf>,
+    },
+    /// Show where Didit sends events; with a URL, send them there and keep the secret.
+    Config {
+        /// A public https address that leads to `webhook serve`.
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+        /// The destination's label.
+        #[arg(long, requires = "url")]
+        label: Option<String>,
+        /// Send nothing there until it is set again without this.
+        #[arg(long, requires = "url")]
+        disable: bool,
+        /// Where the secret is kept; readable by its owner alone.
+        #[arg(long, requires = "url", value_name = "FILE")]
+        secret_file: Option<std::path::PathBuf>,
+    },
+}
+
+const SERVE_HELP: &str = "\
+Didit sends events to a public https address only: put your reverse proxy before it, any path will do.
+The secret comes from DIDIT_WEBHOOK_SECRET, or from a file with mode 0600 (`webhook config URL` writes it).
+An event is answered at once and worked on afterwards; without room the answer is 503 and Didit sends it
+again. What is refused, repeated or late is told on standard error. GET /health answers ok.";
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a head; no cell is a formula.
+    Csv,
 }
 
 /// `outbox …`

@@ -32,6 +32,11 @@ impl Paths {
         self.0.config_dir().join("api_key")
     }
 
+    /// The file that holds the secret of the webhook's signatures.
+    pub fn webhook_secret(&self) -> PathBuf {
+        self.0.config_dir().join("webhook_secret")
+    }
+
     /// The store.
     pub fn store(&self) -> PathBuf {
         self.0.data_dir().join("secondlook.db")

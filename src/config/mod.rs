@@ -246,7 +246,7 @@ mod tests {
             ("[review]\nundo_seconds = 400", "review.undo_seconds must be 0 to 300"),
             ("[intake]\nlower = 95", "intake.lower must be"),
             ("[review]\nundo_seconds = 'x'", "invalid type"),
-            ("][", "invalid"),
+            ("][", "expected"),
             ("[images]\nprotocol = 'ascii'", "images.protocol must be"),
         ] {
             let error = Config::load(Some(text)).unwrap_err().to_string();

@@ -71,7 +71,8 @@ pub fn wants(model: &Model) -> Wants {
     Wants { leases, window: window(model) }
 }
 
-/// The window around the cursor: the current case first, then what comes next, a few before.
+/// The window around the cursor: the current case first, those being recorded, for they may come back, then
+/// what comes next, a few before.
 fn window(model: &Model) -> Vec<(SessionId, SubjectKind)> {
     let cases = usize::from(model.settings.window_pairs);
     let rows = &model.queue.rows;
@@ -81,7 +82,8 @@ fn window(model: &Model) -> Vec<(SessionId, SubjectKind)> {
     let desk = model.desk.as_ref().and_then(|desk: &Desk| model.row(&desk.key)).into_iter();
     let mut window: Vec<(SessionId, SubjectKind)> = Vec::with_capacity(cases);
     let mut pairs = 0;
-    for row in desk.chain(ahead.clone().take(cases - cases / 8)).chain(behind) {
+    let pending = model.pending.iter().rev().map(|pending| &pending.row);
+    for row in desk.chain(pending).chain(ahead.clone().take(cases - cases / 8)).chain(behind) {
         if pairs >= cases {
             break;
         }

@@ -185,8 +185,12 @@ pub struct Model {
     pub view: View,
     /// Whether the queue has been read at all, and whether it is being read now.
     pub queue_read: bool,
-    /// How many reads of the queue are under way.
-    pub queue_loads: u32,
+    /// Whether a read of the queue is under way.
+    pub queue_loading: bool,
+    /// The case around which it is being read.
+    pub queue_around: Option<SessionId>,
+    /// Whether it is to be read once more after that.
+    pub queue_again: bool,
     /// The case on the desk; also the cursor of the queue.
     pub desk: Option<Desk>,
     /// Details of the cases in the window.
@@ -242,7 +246,9 @@ impl Model {
             queue: QueueView::default(),
             view: View::default(),
             queue_read: false,
-            queue_loads: 0,
+            queue_loading: false,
+            queue_around: None,
+            queue_again: false,
             desk: None,
             details: BTreeMap::new(),
             unreachable: BTreeMap::new(),
@@ -325,6 +331,9 @@ impl Model {
         }
         if let Some(why) = self.unreachable.get(&desk.key) {
             return Err(NotArmed::Gone(why.clone()));
+        }
+        if self.desk_details().is_none() {
+            return Err(NotArmed::Loading);
         }
         for side in [Side::Subject, Side::Candidate(desk.place)] {
             match self.picture(&desk.key, side) {

@@ -304,7 +304,8 @@ fn accept_comment(model: &mut Model, line: Line) {
 fn accept_filter(model: &mut Model, line: &Line) -> Vec<Effect> {
     model.queue.query.filter = line.text().trim().trim_start_matches('#').to_owned();
     model.queue.query.offset = 0;
-    load(model, None)
+    // The case on the desk stays there if the filter lets it.
+    load_around_desk(model)
 }
 
 fn on_interlock_key(
@@ -436,9 +437,13 @@ fn step(model: &mut Model, by: i64) -> Vec<Effect> {
     fill_around(model, to)
 }
 
-/// Reads more of the queue when the cursor comes near the end of what is in memory.
+/// Reads more of the queue when the cursor comes near the end of what is in memory. A read under way is
+/// followed by another look.
 fn fill_around(model: &mut Model, at: usize) -> Vec<Effect> {
     const NEAR: usize = 40;
+    if model.queue_loading {
+        return Vec::new();
+    }
     let held = model.queue.rows.len();
     let more_below = model.queue.offset + u64::try_from(held).unwrap_or(0) < model.queue.total;
     let more_above = model.queue.offset > 0;
@@ -456,8 +461,12 @@ fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
     }
     let held = u64::try_from(model.queue.rows.len()).unwrap_or(0);
     // What lacks in a short list is only just on its way.
-    let whole = held == model.queue.total || model.queue.total <= u64::from(QueueView::ROWS);
-    if model.queue.offset == 0 && whole {
+    let short = model.queue.total <= u64::from(QueueView::ROWS);
+    let in_memory = match last {
+        true => short || model.queue.offset + held == model.queue.total,
+        false => model.queue.offset == 0,
+    };
+    if in_memory {
         put_row_on_desk(model, if last { model.queue.rows.len().saturating_sub(1) } else { 0 });
         return Vec::new();
     }
@@ -497,50 +506,77 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
 
 // The queue.
 
+/// Reads the queue, once the read under way has been answered: only one is, so that no older answer
+/// comes after a newer one.
 fn load(model: &mut Model, around: Option<SessionId>) -> Vec<Effect> {
-    model.queue_loads += 1;
+    if model.queue_loading {
+        model.queue_again = true;
+        return Vec::new();
+    }
+    model.queue_loading = true;
+    model.queue_around.clone_from(&around);
     let query = QueueQuery { limit: QueueView::ROWS, ..model.queue.query.clone() };
     vec![Effect::LoadQueue { query, around }]
 }
 
 /// Reads the queue again where the cursor is.
 fn reload(model: &mut Model) -> Vec<Effect> {
-    if model.queue_loads > 0 {
-        return Vec::new();
+    if !model.queue_loading {
+        model.queue.query.offset = model.queue.offset;
     }
-    model.queue.query.offset = model.queue.offset;
+    load_around_desk(model)
+}
+
+fn load_around_desk(model: &mut Model) -> Vec<Effect> {
     let around = model.desk.as_ref().map(|d| d.key.clone());
     load(model, around)
 }
 
 fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<Effect> {
-    model.queue_loads = model.queue_loads.saturating_sub(1);
-    let mut view = match result {
-        Ok(view) => *view,
-        Err(problem) => {
-            model.problem(&problem);
-            return Vec::new();
-        }
-    };
-    if view.query.states != model.queue.query.states
-        || view.query.filter != model.queue.query.filter
-    {
-        return Vec::new();
+    model.queue_loading = false;
+    let around = model.queue_around.take();
+    let again = std::mem::take(&mut model.queue_again);
+    let read = result.is_ok();
+    match result {
+        Ok(view) => take_view(model, *view, around),
+        Err(problem) => model.problem(&problem),
+    }
+    let unseen = model.desk.as_ref().is_some_and(|d| model.queue.position(&d.key).is_none());
+    if again || (read && unseen) {
+        return load_around_desk(model);
+    }
+    match model.cursor_index() {
+        Some(at) if read => fill_around(model, at),
+        _ => Vec::new(),
+    }
+}
+
+/// Takes a stretch of the queue that was read around a case, unless something else is wanted by now.
+fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) {
+    let wanted = &model.queue.query;
+    if view.query.states != wanted.states || view.query.filter != wanted.filter {
+        return;
+    }
+    // After a jump, an answer from around the case that was on the desk means nothing.
+    if model.queue_read && model.desk.is_none() && view.offset != wanted.offset {
+        return;
     }
     // What was decided here but is not recorded yet still stands in the store's answer.
     for pending in &model.pending {
         let _ = view.remove(&pending.decision.case);
     }
+    let kept = model.desk.as_ref().is_some_and(|d| view.position(&d.key).is_some());
+    // The cursor has left the stretch that was asked for: its case is not gone, only elsewhere.
+    if !kept && model.desk.as_ref().is_some_and(|d| around.as_ref() != Some(&d.key)) {
+        return;
+    }
     let first_look = !model.queue_read;
     let to_the_end = model.queue.rows.is_empty() && view.offset > 0 && model.desk.is_none();
     let before = model.cursor_index();
-    model.queue_read = true;
     let gone = model.desk.as_ref().and_then(|d| model.row(&d.key)).map(|row| row.case.name());
+    model.queue_read = true;
     model.queue = view;
-    let kept = model.desk.as_ref().is_some_and(|d| model.queue.position(&d.key).is_some());
-    // A case just shown again is in the next answer, when this one was asked for before.
-    let awaited = before.is_none() && model.desk.is_some() && model.queue_loads > 0;
-    if !kept && !awaited {
+    if !kept {
         let index = match before {
             _ if to_the_end => model.queue.rows.len().saturating_sub(1),
             Some(index) => index,
@@ -556,7 +592,6 @@ fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<E
         }
     }
     model.forget_outside_window();
-    Vec::new()
 }
 
 fn on_departed(model: &mut Model, key: &SessionId, status: Option<&Status>) -> Vec<Effect> {

@@ -9,6 +9,7 @@ mod client;
 mod convert;
 mod dto;
 mod error;
+mod events;
 mod http;
 mod lists;
 mod read;
@@ -18,9 +19,11 @@ mod rows;
 mod search;
 mod sessions;
 mod types;
+mod webhooks;
 
 pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
+pub use events::{Item, parse_item};
 pub use search::parse_face_search;
 pub use sessions::parse_decision;
 pub use types::{
@@ -28,3 +31,4 @@ pub use types::{
     FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,
     SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
 };
+pub use webhooks::{Destination, EVENTS, NewDestination};

@@ -534,13 +534,26 @@ impl Shell {
             }
             changed
         });
+        let mut entered = Vec::new();
         self.window.send_if_modified(|now| {
             let changed = *now != wants.window;
             if changed {
+                entered.extend(
+                    wants
+                        .window
+                        .iter()
+                        .filter(|case| !now.contains(case))
+                        .map(|(key, _)| key.clone()),
+                );
                 *now = wants.window;
             }
             changed
         });
+        // A case that left and came back before the window has looked is forgotten here and ready there: it is
+        // asked for again. For all others this means nothing.
+        for key in entered {
+            let _ = self.again.try_send(key);
+        }
     }
 
     // Stopping, for a while or for good.

@@ -45,7 +45,9 @@ impl ReviewLayout {
         // A line each: a consequence that is cut could mean something else.
         let consequence_rows = 2;
         let key_rows = if tall { 2 } else { 1 };
-        let line = |y: u16, rows: u16| Rect::new(0, y, width, rows.min(height.saturating_sub(y)));
+        let line = |y: u16, rows: u16| {
+            Rect::new(0, y.min(height), width, rows.min(height.saturating_sub(y)))
+        };
         let bottom = facts_rows + 1 + consequence_rows + key_rows + 1;
         let top = 1;
         let middle = height.saturating_sub(top + bottom);
@@ -55,7 +57,7 @@ impl ReviewLayout {
         let room = width.saturating_sub(left);
         let pane = |x: u16, w: u16, title: bool| {
             let (y, rows) = if title { (top, 1) } else { (top + 1, middle.saturating_sub(1)) };
-            Rect::new(x, y, w, rows.min(middle))
+            Rect::new(x, y.min(height), w, rows.min(middle))
         };
         let half = room.saturating_sub(1) / 2;
         let (subject_x, candidate_x) = (left, left + half + 1);

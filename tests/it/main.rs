@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod audit;
+mod bad_input;
+mod cli;
 mod core_support;
 mod crash;
 mod didit;
 mod didit_sim;
 mod documents;
+mod export;
+mod ingest;
 mod intake;
 mod laws;
 mod layers;
@@ -19,9 +23,12 @@ mod races;
 mod readme;
 mod screens;
 mod sim;
+mod ssh;
 mod stage;
 mod store;
 mod store_laws;
 mod store_races;
 mod term;
 mod terminal;
+mod tmux;
+mod webhook;

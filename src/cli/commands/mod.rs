@@ -1,14 +1,19 @@
 //! One file a command.
 
 mod audit;
+mod blocklist;
 mod console;
 mod decide;
 mod doctor;
+mod export;
 mod generate;
+mod ingest;
 mod outbox;
 mod queue;
 mod sim;
+mod stats;
 mod sync;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -27,6 +32,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
@@ -42,6 +48,10 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
+        Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
+        Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
+        Some(Command::Export { format }) => export::export(&args, *format).await,
+        Some(Command::Stats) => stats::stats(&args).await,
         Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,

@@ -125,11 +125,13 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
     }
 }
 
-fn state(row: &QueueRow) -> (String, Meaning) {
+fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
     if row.case.candidates.iter().any(|c| c.blocklisted) {
         return ("BLOCKLISTED".to_owned(), Meaning::Bad);
     }
-    match (&row.taken, &row.note) {
+    // The reviewer's own lease, a moment old perhaps, is no news.
+    let others = row.taken.as_ref().filter(|t| t.reviewer.id != model.settings.reviewer.id);
+    match (others, &row.note) {
         (Some(taken), _) => (format!("with {}", taken.reviewer.name), Meaning::Warn),
         (None, Some(note)) => (note.clone(), Meaning::Muted),
         (None, None) => (row.case.status.word().to_owned(), Meaning::Muted),
@@ -139,7 +141,7 @@ fn state(row: &QueueRow) -> (String, Meaning) {
 fn full_line(model: &Model, row: &QueueRow, here: bool, width: u16, theme: Theme) -> Line<'static> {
     let created = row.case.created_at.and_then(date).unwrap_or_else(|| "-".to_owned());
     let room = candidates_room(width);
-    let (state, meaning) = state(row);
+    let (state, meaning) = state(model, row);
     let marker = if here { '>' } else { ' ' };
     let text = format!(
         "{marker}{} {created:<11} {} {:<7} ",
@@ -180,7 +182,7 @@ pub fn queue_column(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'
             row.case.candidates.len(),
         );
         let text = pad(&text, usize::from(area.width));
-        let (_, meaning) = state(row);
+        let (_, meaning) = state(model, row);
         let style = match (here, meaning) {
             (true, _) => theme.style(Meaning::Focus),
             (false, Meaning::Muted) => theme.style(Meaning::Text),

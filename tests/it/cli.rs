@@ -1,0 +1,237 @@
+//! The commands for scripts, as the real program gives them: names, exit codes, and what goes where.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::process::Stdio;
+
+use secondlook::sim::{Candidate, Limits, Options, Route, Session, Sim, World, session_id};
+use serde_json::{Value, json};
+
+use crate::terminal::{Home, candidate, subject, world};
+
+async fn sim(world: World) -> Sim {
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    Sim::start(world, options).await.unwrap()
+}
+
+/// Wants at least these names in a row: more may come, none may go.
+fn has_names(row: &Value, names: &[&str]) {
+    let there: BTreeSet<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    for name in names {
+        assert!(there.contains(name), "{name} is missing: {row}");
+    }
+}
+
+fn writes(sim: &Sim) -> Vec<Option<Route>> {
+    sim.record().into_iter().filter(|call| call.method != "GET").map(|call| call.route).collect()
+}
+
+fn id(number: u64) -> String {
+    session_id(number).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_takes_in_decides_takes_back_and_sends() {
+    let mut cases = world([1001, 1002, 1003]);
+    // Strong only: counted, not queued. Of the same customer: folded, not queued.
+    cases.add(subject(1004).with(candidate(6004, 95.0)));
+    cases.add(
+        subject(1005)
+            .with(Candidate { vendor_data: Some("user-1005".to_owned()), ..candidate(6005, 80.0) }),
+    );
+    let sim = sim(cases).await;
+    let home = Home::at(&sim, 300);
+
+    let counts = home.rows(&["sync"]);
+    assert_eq!(counts.len(), 1);
+    has_names(&counts[0], &["seen", "queued", "updated", "left", "set_aside"]);
+    assert_eq!((&counts[0]["queued"], &counts[0]["left"]), (&json!(3), &json!(1)), "{counts:?}");
+    let again = home.rows(&["sync"]);
+    assert_eq!((&again[0]["queued"], &again[0]["updated"]), (&json!(0), &json!(0)), "{again:?}");
+
+    let queue = home.rows(&["queue", "list"]);
+    assert_eq!(queue.len(), 3);
+    for row in &queue {
+        has_names(row, &["case", "session_number", "state", "candidates"]);
+        assert_eq!(row["state"], "open");
+        let found = &row["candidates"][0];
+        has_names(
+            found,
+            &["session_id", "similarity_percentage", "band", "source", "self_match", "blocklisted"],
+        );
+        assert_eq!(found["similarity_percentage"], 75.0);
+        assert_eq!((&found["band"], &found["source"]), (&json!("possible"), &json!("session")));
+    }
+    assert_eq!(home.rows(&["queue", "list", "--limit", "2"]).len(), 2);
+    assert_eq!(home.rows(&["queue", "list", "--state", "left"]).len(), 1);
+    for name in ["1002", "#1002", &id(1002)] {
+        let shown = home.rows(&["queue", "show", name]);
+        assert_eq!(shown[0]["case"], id(1002));
+    }
+
+    for (case, verdict) in [("1001", "approve"), ("1002", "reject"), ("1003", "approve")] {
+        let decided = home.rows(&["decide", case, verdict, "--reason", "relatives"]);
+        assert_eq!(
+            (&decided[0]["disposition"], &decided[0]["state"]),
+            (&json!(verdict), &json!("held"))
+        );
+    }
+    let outbox = home.rows(&["outbox", "list"]);
+    assert_eq!(outbox.len(), 3);
+    for row in &outbox {
+        has_names(row, &["decision", "case", "disposition", "state", "attempts", "due"]);
+        assert_eq!((&row["state"], &row["attempts"]), (&json!("held"), &json!(0)));
+    }
+    let history = home.rows(&["history"]);
+    assert_eq!(history.len(), 3);
+    for row in &history {
+        has_names(row, &["decision", "case", "disposition", "state", "target", "reviewer", "at"]);
+        assert_eq!(row["reviewer"], "ana");
+    }
+    assert_eq!(history[0]["case"], id(1003), "newest first");
+    assert_eq!(home.rows(&["history", "--limit", "1"]).len(), 1);
+
+    let third = history[0]["decision"].as_str().unwrap();
+    let undone = home.rows(&["undo", third]);
+    assert_eq!(undone[0], json!({"decision": third, "case": id(1003), "state": "undone"}));
+    assert_eq!(writes(&sim), []);
+
+    let sent = home.rows(&["outbox", "flush"]);
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|row| row["state"] == "sent"), "{sent:?}");
+    assert_eq!(writes(&sim), [Some(Route::UpdateStatus); 2]);
+    let status = |number| sim.session(session_id(number)).unwrap().status;
+    assert_eq!((status(1001).as_str(), status(1002).as_str()), ("Approved", "Declined"));
+    assert_eq!(status(1003), "In Review");
+    let comments: Vec<String> = sim
+        .record()
+        .iter()
+        .filter(|call| call.route == Some(Route::UpdateStatus))
+        .map(|call| call.body["comment"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(comments.iter().all(|c| c.contains(" by:ana ") && c.contains(" reason:relatives")));
+    assert!(home.rows(&["outbox", "list"]).is_empty());
+    assert_eq!(home.decisions(), ["approve undone", "reject sent", "approve sent"]);
+
+    // What was sent cannot be taken back, and what is decided is decided.
+    let first = history[2]["decision"].as_str().unwrap();
+    refused(&home, &["undo", first], 6, "already");
+    refused(&home, &["decide", "1001", "reject"], 6, "already");
+}
+
+/// Wants a refusal: an exit code, one sentence with a next step on standard error, and no data.
+fn refused(home: &Home, arguments: &[&str], code: i32, word: &str) {
+    let ran = home.run(arguments);
+    assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+    assert_eq!(ran.out, "", "{arguments:?}: {ran:?}");
+    assert!(ran.err.contains(word), "{arguments:?}: {ran:?}");
+    assert_eq!(ran.err.trim_end().lines().count(), 1, "{arguments:?}: {ran:?}");
+    assert!(ran.err.starts_with("secondlook: ") && ran.err.ends_with(".\n"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocklist_needs_its_number_and_lists_the_target() {
+    let listed = Session::in_review(1002).but(|s| s.status = "Declined".to_owned());
+    let mut cases = World::new(jiff::Timestamp::now());
+    cases.add(subject(1001).with(Candidate::of(&listed, 75.0)));
+    cases.add(listed);
+    let sim = sim(cases).await;
+    let home = Home::at(&sim, 0);
+    home.rows(&["sync"]);
+    refused(&home, &["decide", "1001", "blocklist"], 2, "--target");
+    refused(&home, &["decide", "1001", "approve", "--target", "1001"], 2, "--target");
+    refused(&home, &["decide", "1001", "blocklist", "--target", "9"], 1, "9");
+    refused(&home, &["decide", "1001", "approve", "--reason", "whim"], 2, "relatives");
+    assert!(home.rows(&["history"]).is_empty());
+    home.rows(&["decide", "1001", "blocklist", "--target", "1002"]);
+    let sent = home.rows(&["outbox", "flush"]);
+    assert_eq!((&sent[0]["state"], &sent[0]["target"]), (&json!("sent"), &json!(id(1002))));
+    assert_eq!(writes(&sim), [Some(Route::UpdateStatus), Some(Route::BlocklistAdd)]);
+    // The status is the subject's, the list entry the target's; never crossed.
+    assert_eq!(sim.session(session_id(1001)).unwrap().status, "Declined");
+    assert!(sim.session(session_id(1002)).unwrap().blocked.face);
+    assert!(!sim.session(session_id(1001)).unwrap().blocked.face);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conflict_is_told_by_the_exit_code() {
+    let sim = sim(world([1001, 1002])).await;
+    let home = Home::at(&sim, 0);
+    home.rows(&["sync"]);
+    home.rows(&["decide", "1001", "approve"]);
+    sim.knobs().decide_elsewhere(session_id(1001), "Declined", "boss@example.com", None);
+    sim.knobs().decide_elsewhere(session_id(1002), "Declined", "boss@example.com", None);
+    let ran = home.run(&["outbox", "flush", "--json"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.out.contains("\"conflict\"") && ran.out.contains("boss@example.com"), "{ran:?}");
+    refused(&home, &["decide", "1002", "approve"], 6, "Declined at Didit by now");
+    assert_eq!(writes(&sim), []);
+    assert_eq!(home.decisions(), ["approve conflict"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_is_code_three() {
+    let sim = sim(world([])).await;
+    let home = Home::at(&sim, 0);
+    assert!(home.rows(&["queue", "list"]).is_empty());
+    refused(&home, &["queue", "show", "77"], 3, "no case 77");
+    refused(&home, &["decide", &id(77), "approve"], 3, "no case");
+    refused(&home, &["undo", &id(77)], 3, "no such decision");
+    refused(&home, &["undo", "77"], 2, "no decision's id");
+    refused(&home, &["queue", "list", "--state", "asleep"], 2, "escalated");
+    assert_eq!(home.run(&["outbox", "flush"]).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_goes_away_is_no_error() {
+    let sim = sim(world(1001..1041)).await;
+    let home = Home::at(&sim, 0);
+    home.rows(&["sync"]);
+    // Nobody reads from the start.
+    let mut child = home.command(&["queue", "list", "--json"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let status = child.wait().unwrap();
+    assert!(status.success() && said.is_empty(), "{status} {said}");
+    for arguments in [&["--help"][..], &["keys"], &["man"], &["completions", "bash"]] {
+        let mut child = home.command(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        said.clear();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!said.contains("panicked") && !said.contains("fault"), "{arguments:?}: {said}");
+        assert!(child.wait().unwrap().code().is_some_and(|code| code <= 1), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_is_generated_goes_to_standard_output() {
+    let home = Home::new("");
+    for (arguments, word) in [
+        (&["--help"][..], "Exit codes"),
+        (&["--version"], "secondlook "),
+        (&["keys"], "approve"),
+        (&["completions", "bash"], "_secondlook"),
+        (&["man"], ".TH"),
+    ] {
+        let ran = home.run(arguments);
+        assert!(ran.code == 0 && ran.out.contains(word) && ran.err.is_empty(), "{ran:?}");
+    }
+    assert!(!home.path("store.db").exists(), "nothing was made on the way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_ends_the_watch_in_good_order() {
+    let sim = sim(world([1001])).await;
+    let home = Home::at(&sim, 0);
+    let mut command = home.command(&["sync", "--watch", "--json"]);
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    has_names(&serde_json::from_str(&line).unwrap(), &["seen", "queued"]);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(home.rows(&["queue", "list"]).len(), 1);
+}

@@ -1,0 +1,152 @@
+//! The console inside a real tmux, on a server of the test's own: driven by `send-keys`, read by
+//! `capture-pane`, with a client attached whose terminal tells when something has changed.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use secondlook::sim::{Limits, Options, Sim, session_id};
+
+use crate::terminal::{Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, world};
+
+/// A tmux server of this test's own.
+struct Tmux {
+    home: Home,
+}
+
+impl Tmux {
+    fn new(mut home: Home) -> Self {
+        let folder = home.path("").display().to_string();
+        home.set("TMUX_TMPDIR", &folder);
+        Self { home }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("tmux");
+        command.args(["-L", "look", "-f", "/dev/null"]).args(arguments).env_clear();
+        command.envs(self.home.environment().iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        finish(command)
+    }
+
+    /// Starts the console in a new session.
+    fn start(&self) {
+        let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
+        let ran = self.run(&[&new[..], &[PROGRAM, "review"]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(self.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
+    }
+
+    /// Attaches a client.
+    fn attach(&self, plays: Plays) -> Client<'_> {
+        let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
+        Client { tmux: self, terminal: self.home.open(plays, "tmux", &attach) }
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        // Where it is gone already, that is as good.
+        let _ = self.run(&["kill-server"]);
+    }
+}
+
+/// A client of the server, and the terminal it is attached to.
+struct Client<'a> {
+    tmux: &'a Tmux,
+    terminal: Terminal,
+}
+
+impl Client<'_> {
+    fn screen(&self) -> String {
+        self.tmux.run(&["capture-pane", "-p", "-t", "desk"]).out
+    }
+
+    /// Waits until all of these stand in the pane together; returns the pane.
+    fn wait_for(&self, texts: &[&str]) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let arrivals = self.terminal.arrivals();
+            let screen = self.screen();
+            if texts.iter().all(|text| screen.contains(text)) {
+                return screen;
+            }
+            // What changes in the pane reaches the client; a second more for what does not.
+            let soon = Instant::now() + Duration::from_secs(1);
+            self.terminal.more_than(arrivals, soon.min(deadline));
+            assert!(Instant::now() < deadline, "never in the pane: {texts:?}\n{screen}");
+        }
+    }
+
+    fn any_armed(&self) -> u64 {
+        case_on(&self.wait_for(&["A SUBJECT #", " ARMED "])).unwrap()
+    }
+
+    fn press(&self, key: &str) {
+        let ran = self.tmux.run(&["send-keys", "-t", "desk", key]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn detached_attached_and_hung_up_it_is_as_it_was_left() {
+    if !has("tmux") {
+        return;
+    }
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world([1001, 1002]), options).await.unwrap();
+    let tmux = Tmux::new(Home::at(&sim, 300));
+    tmux.start();
+    let client = tmux.attach(Plays::Xterm);
+    let decided = client.any_armed();
+    client.press("x");
+    client.wait_for(&[&format!("held: #{decided} reject"), "held 1"]);
+    let other = client.any_armed();
+    assert_ne!(other, decided);
+
+    // The client is cut off: the console goes on, and whoever attaches finds it.
+    client.terminal.signal(Signal::KILL);
+    client.terminal.end();
+    let client = tmux.attach(Plays::Xterm);
+    client.wait_for(&[&format!("held: #{decided} reject"), " ARMED "]);
+
+    // The whole server goes: the console hangs up, and a new one finds everything but the window.
+    assert_eq!(tmux.run(&["kill-server"]).code, 0);
+    client.terminal.end();
+    assert!(sim.effects().is_empty());
+    tmux.start();
+    let client = tmux.attach(Plays::Xterm);
+    client.wait_for(&[&format!("held: #{decided} reject"), "held 1"]);
+    client.wait_for(&[&format!("A SUBJECT #{other} "), " ARMED "]);
+    client.press("$");
+    client.wait_for(&[&format!("#{decided} reject: Declined at Didit, read back.")]);
+    client.press("q");
+    client.terminal.end();
+    assert_eq!(sim.effects().len(), 1);
+    assert_eq!(sim.session(session_id(decided)).unwrap().status, "Declined");
+    assert_eq!(tmux.home.decisions(), ["reject sent"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_terminal_around_tmux_is_asked_and_draws() {
+    if !has("tmux") {
+        return;
+    }
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world([1001]), options).await.unwrap();
+    let tmux = Tmux::new(Home::at(&sim, 0));
+    // The client first: the console asks the terminal around it when it starts.
+    let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
+    let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
+    assert_eq!(tmux.run(&[&new[..], &waiting[..]].concat()).code, 0);
+    assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
+    let client = tmux.attach(Plays::Kitty);
+    client.wait_for(&["waiting"]);
+    assert_eq!(tmux.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
+    client.wait_for(&["A SUBJECT #1001 ", " ARMED ", "kitty"]);
+    client.press("a");
+    client.wait_for(&["#1001 approve: Approved at Didit, read back."]);
+    client.press("q");
+    client.terminal.end();
+    assert_eq!(sim.session(session_id(1001)).unwrap().status, "Approved");
+}
