@@ -107,6 +107,9 @@ pub enum Command {
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
+    /// The chain of what was decided, taken back, opened again and settled.
+    #[command(subcommand)]
+    Audit(Audit),
     /// What was decided and what became of it, newest first.
     History {
         /// At most so many.
@@ -281,4 +284,16 @@ pub enum Outbox {
         #[arg(long, default_value_t = 120)]
         within: u64,
     },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Look whether every entry is as it was written and none is missing; name those that are not.
+    Verify {
+        /// A file that `audit export` wrote; without it, the store.
+        file: Option<std::path::PathBuf>,
+    },
+    /// Print the entries as JSON lines.
+    Export,
 }

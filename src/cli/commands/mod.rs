@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod audit;
 mod blocklist;
 mod config;
 mod console;
@@ -45,6 +46,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             decide::decide(&args, wanted).await
         }
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
+        Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
         Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
