@@ -26,5 +26,5 @@ pub use sessions::parse_decision;
 pub use types::{
     Balance, BlocklistPage, BlocklistRow, DUPLICATE_RISKS, EntryId, EntryPage, EntryRow, EntryType,
     FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,
-    SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
+    SavedSearch, SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
 };

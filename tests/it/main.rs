@@ -8,6 +8,7 @@ mod openapi;
 mod outbox;
 mod picture;
 mod postgres;
+mod search;
 mod sim;
 mod stage;
 mod store;

@@ -5,7 +5,9 @@ mod decide;
 mod doctor;
 mod generate;
 mod outbox;
+mod prompt;
 mod queue;
+mod search;
 mod sim;
 mod sync;
 
@@ -26,6 +28,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
