@@ -34,6 +34,12 @@ pub struct Args {
     pub command: Option<Command>,
 }
 
+const INGEST_HELP: &str = "\
+Older shapes and today's are understood. Only what the store keeps is kept: no name, no link. A known case
+stays as it is. A search that Didit did not save is counted as unsaved: nobody can look at it later.
+A line that cannot be read is named by its number on standard error, and the others are kept; the exit
+code is then 8, or 1 when no line could be read. A line holds at most 8 MiB.";
+
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Images {
@@ -71,6 +77,14 @@ pub enum Command {
     },
     /// Search all enrolled faces for the face in a picture, or in many. Each search is billed.
     Search(Search),
+    /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
+    /// JSON object a line.
+    #[command(after_help = INGEST_HELP)]
+    Ingest {
+        /// The file; - for standard input.
+        #[arg(value_name = "FILE|-")]
+        file: std::path::PathBuf,
+    },
     /// See the cases that wait.
     #[command(subcommand)]
     Queue(Queue),
@@ -106,6 +120,17 @@ pub enum Command {
         /// The decision's id, as `history` prints it.
         decision: String,
     },
+    /// See whose faces are on the blocklist at Didit, and take one off.
+    #[command(subcommand)]
+    Blocklist(Blocklist),
+    /// Every decision with its judgements, for other programs. Never a name, never a link.
+    Export {
+        /// JSON lines, or a table for a spreadsheet.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: ExportFormat,
+    },
+    /// Figures: cases by band and state; decisions by disposition, state, reviewer and hour; times.
+    Stats,
     /// Run the simulated Didit API alone, for integrators.
     Sim {
         /// Port of the API on 127.0.0.1; any that is free when absent.
@@ -228,6 +253,31 @@ pub enum Queue {
         /// The case: a session id, or its number.
         case: String,
     },
+}
+
+/// `blocklist …`
+#[derive(Debug, Subcommand)]
+pub enum Blocklist {
+    /// List the faces that are on the blocklist.
+    List,
+    /// Take a face off the blocklist, after asking.
+    Remove {
+        /// A session id, a session's number, or the id of an entry that has no session.
+        #[arg(value_name = "SESSION|ENTRY")]
+        what: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a head; no cell is a formula.
+    Csv,
 }
 
 /// `outbox …`

@@ -196,7 +196,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "case",
         "the case or line before",
     ),
-    row(Action::First, "first", &["g", "home"], EVERYWHERE, "first", "the first case or line"),
+    row(Action::First, "first", &["g", "home"], EVERYWHERE, "ends", "the first case or line"),
     row(Action::Last, "last", &["G", "end"], EVERYWHERE, "last", "the last case or line"),
     row(Action::PageDown, "page-down", &["ctrl-d", "pagedown"], LISTS, "page", "half a page down"),
     row(Action::PageUp, "page-up", &["ctrl-u", "pageup"], LISTS, "page", "half a page up"),

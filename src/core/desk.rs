@@ -135,6 +135,8 @@ pub struct Desk {
     pub place: usize,
     /// What was judged so far, by place.
     pub judged: BTreeMap<usize, Judgement>,
+    /// The pictures that were judged by, as their hashes: another picture is judged anew.
+    pub judged_by: BTreeMap<Side, String>,
     /// Why, in a word.
     pub reason: Option<Reason>,
     /// Why, in a sentence.
@@ -167,6 +169,7 @@ impl Desk {
             key,
             place,
             judged: BTreeMap::new(),
+            judged_by: BTreeMap::new(),
             reason: None,
             comment: None,
             face: None,
@@ -191,6 +194,30 @@ impl Desk {
     pub fn turn_to(&mut self, place: usize) {
         self.place = place;
         self.flipped = false;
+        self.disarm();
+    }
+
+    /// Nothing was judged.
+    pub fn forget_judgements(&mut self) {
+        self.judged.clear();
+        self.judged_by.clear();
+    }
+
+    /// Forgets what was judged by another picture of this side.
+    pub fn match_picture(&mut self, side: Side, sha256: &str) {
+        if self.judged_by.get(&side).is_none_or(|seen| seen == sha256) {
+            return;
+        }
+        match side {
+            Side::Subject => {
+                self.forget_judgements();
+                self.face = None;
+            }
+            Side::Candidate(place) => {
+                self.judged.remove(&place);
+                self.judged_by.remove(&side);
+            }
+        }
         self.disarm();
     }
 

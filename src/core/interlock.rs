@@ -34,6 +34,9 @@ pub struct Interlock {
     pub typed: String,
 }
 
+/// Why an approved customer is not listed here.
+const APPROVED: &str = "approved customer, needs a second reviewer: none is here";
+
 impl Interlock {
     /// The interlock for the case on the desk, its subject chosen.
     #[must_use]
@@ -60,12 +63,13 @@ impl Interlock {
                     Some("has no session to list".to_owned())
                 } else if candidate.session_number.is_none() {
                     Some("has no number to type".to_owned())
-                } else if known.status == Some(Status::Approved) {
-                    Some(
-                        "approved customer: needs a second reviewer, there is none here".to_owned(),
-                    )
                 } else {
-                    None
+                    match &known.status {
+                        Some(Status::Approved) => Some(APPROVED.to_owned()),
+                        // It could be an approved customer.
+                        None => Some("its status is not known".to_owned()),
+                        Some(_) => None,
+                    }
                 },
             },
         );
@@ -122,12 +126,18 @@ fn subject_refusal(details: &Details) -> Option<String> {
     match (details.case.kind, details.case.session_number) {
         (SubjectKind::Unreachable, _) => Some("cannot be reached at Didit".to_owned()),
         (_, None) => Some("has no number to type".to_owned()),
+        (SubjectKind::Workflow, _) if details.case.status == Status::Approved => {
+            Some(APPROVED.to_owned())
+        }
         _ => None,
     }
 }
 
-/// Whether the interlock still means the case on the desk.
+/// Whether the interlock still means the case on the desk, and its targets are what they were.
 #[must_use]
 pub fn still_means(interlock: &Interlock, model: &Model) -> bool {
     model.desk.as_ref().is_some_and(|desk| desk.key == interlock.case)
+        && model
+            .desk_details()
+            .is_some_and(|details| Interlock::open(details).targets == interlock.targets)
 }

@@ -14,6 +14,7 @@ mod interlock;
 mod keymap;
 mod line;
 mod model;
+mod names;
 mod queue;
 mod update;
 mod verdict;
@@ -32,4 +33,4 @@ pub use model::{
 };
 pub use queue::{QueueView, View};
 pub use update::update;
-pub use verdict::Consequence;
+pub use verdict::{Consequence, candidates};

@@ -149,6 +149,8 @@ pub enum Exit {
 pub enum Leaving {
     /// Decisions are being recorded.
     Saving,
+    /// Decisions are being recorded; what is held is sent after that.
+    SavingToFlush,
     /// Held decisions are being sent; a second ctrl-c leaves at once.
     Flushing,
     /// Nothing: the terminal is gone.
@@ -183,8 +185,8 @@ pub struct Model {
     pub view: View,
     /// Whether the queue has been read at all, and whether it is being read now.
     pub queue_read: bool,
-    /// Whether a read of the queue is under way.
-    pub queue_loading: bool,
+    /// How many reads of the queue are under way.
+    pub queue_loads: u32,
     /// The case on the desk; also the cursor of the queue.
     pub desk: Option<Desk>,
     /// Details of the cases in the window.
@@ -219,8 +221,8 @@ pub struct Model {
     pub leaving: Option<Leaving>,
     /// Set when the program is to end.
     pub exit: Option<Exit>,
-    /// The case a settled decision of which is to be replaced, once it is on the desk.
-    pub reopened: Option<(SessionId, DecisionId)>,
+    /// Cases that were opened again, and the settled decision that the next one replaces.
+    pub reopened: BTreeMap<SessionId, DecisionId>,
     /// Raised for every new desk, so that no answer for an old pair arms a new one.
     pub epoch: u64,
     /// The desk before the newest deciding key, and when that was.
@@ -240,7 +242,7 @@ impl Model {
             queue: QueueView::default(),
             view: View::default(),
             queue_read: false,
-            queue_loading: false,
+            queue_loads: 0,
             desk: None,
             details: BTreeMap::new(),
             unreachable: BTreeMap::new(),
@@ -258,7 +260,7 @@ impl Model {
             last_press: BTreeMap::new(),
             leaving: None,
             exit: None,
-            reopened: None,
+            reopened: BTreeMap::new(),
             epoch: 0,
             before_burst: None,
             random: fastrand::Rng::with_seed(seed),
@@ -318,6 +320,9 @@ impl Model {
             return Err(NotArmed::Store(why.clone()));
         }
         self.lease_held(desk)?;
+        if self.row(&desk.key).is_none() {
+            return Err(NotArmed::Loading);
+        }
         if let Some(why) = self.unreachable.get(&desk.key) {
             return Err(NotArmed::Gone(why.clone()));
         }
@@ -389,7 +394,7 @@ impl Model {
             .pending
             .iter()
             .filter(|p| !p.asked)
-            .map(|p| p.decision.at.plus(super::verdict::BURST_MS));
+            .map(|p| p.decision.at.plus(super::verdict::KEPT_BACK_MS));
         let dwell = self
             .desk
             .as_ref()

@@ -7,6 +7,7 @@ use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
 use super::line::Line;
 use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity};
+use super::names;
 use super::queue::QueueView;
 use super::verdict;
 use crate::domain::{
@@ -14,6 +15,9 @@ use crate::domain::{
     SessionId, Status, SubjectKind, Undone,
 };
 use crate::input::{Key, KeyCode};
+
+/// Help is never scrolled by more lines than this: it has not more.
+const HELP_LINES: u16 = 48;
 
 /// Acts on an event.
 #[must_use]
@@ -57,8 +61,12 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
-        Event::Link(trouble) => {
-            model.link = trouble.map_or(Link::Online, |p| Link::Down(p.text));
+        Event::Link(None) => {
+            model.link = Link::Online;
+            Vec::new()
+        }
+        Event::Link(Some(problem)) => {
+            model.problem(&problem);
             Vec::new()
         }
         Event::Protocol(name) => {
@@ -66,7 +74,9 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             cover(model)
         }
         Event::Flushed => {
-            model.exit = Some(Exit::Quit);
+            if model.leaving == Some(Leaving::Flushing) {
+                model.exit = Some(Exit::Quit);
+            }
             Vec::new()
         }
         Event::Say(text) => {
@@ -74,8 +84,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
     };
-    model.settle_leaving();
-    effects
+    settle_leaving(model, effects)
 }
 
 // Keys.
@@ -128,7 +137,7 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
         Action::Reject => verdict::reject(model, at),
         Action::Unsure => verdict::unsure(model, at),
         Action::Escalate => verdict::escalate(model, at),
-        Action::Skip => return skip(model),
+        Action::Skip => return skip(model, at),
         Action::Blocklist => open_interlock(model, at),
         Action::Undo => return undo(model),
         Action::SendNow => {
@@ -227,7 +236,7 @@ fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
         Overlay::Curtain => cover(model),
         Overlay::Help(line) => {
             let moved = match action {
-                Some(Action::NextCase) => line.saturating_add(1),
+                Some(Action::NextCase) => (line + 1).min(HELP_LINES),
                 Some(Action::PreviousCase) => line.saturating_sub(1),
                 _ => return cover(model),
             };
@@ -279,10 +288,10 @@ fn pick_reason(model: &mut Model, key: Key, leave: bool) {
 
 fn accept_comment(model: &mut Model, line: Line) {
     let text = line.text().trim().to_owned();
-    if let Some(name) = name_in(&text, model.desk_details()) {
+    if let Some(whose) = names::held(&text, model.desk_details()) {
         model.say(
             Severity::Warn,
-            format!("The comment holds {name}; Didit keeps comments for ever, so leave names out."),
+            format!("It holds {whose}: leave names out, Didit keeps comments for ever."),
         );
         model.overlays.push(Overlay::Comment(line));
         return;
@@ -290,26 +299,6 @@ fn accept_comment(model: &mut Model, line: Line) {
     if let Some(desk) = &mut model.desk {
         desk.comment = (!text.is_empty()).then_some(text);
     }
-}
-
-/// Which part of a name on the screen a text holds. Parts of up to two letters are too common to tell.
-fn name_in(text: &str, details: Option<&Details>) -> Option<&'static str> {
-    let details = details?;
-    let text = text.to_lowercase();
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
-    let people = std::iter::once(("the subject's name", &details.subject.person))
-        .chain(details.candidates.iter().map(|c| ("a candidate's name", &c.person)));
-    for (whose, person) in people {
-        let Some(name) = person.name.as_deref().map(str::to_lowercase) else { continue };
-        let part_stands_in = name
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|part| part.chars().count() > 2 || (!part.is_ascii() && !part.is_empty()))
-            .any(|part| words.contains(&part) || (!part.is_ascii() && text.contains(part)));
-        if part_stands_in {
-            return Some(whose);
-        }
-    }
-    None
 }
 
 fn accept_filter(model: &mut Model, line: &Line) -> Vec<Effect> {
@@ -351,13 +340,19 @@ fn on_interlock_key(
 
 fn on_quit_key(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
     if action == Some(Action::SendNow) {
-        model.leaving = Some(Leaving::Flushing);
-        model.say(Severity::Info, "Sending before leaving; press ctrl-c to leave at once.");
-        return vec![Effect::FlushThenLeave];
+        model.overlays.push(Overlay::Quit);
+        if !matches!(model.leaving, Some(Leaving::SavingToFlush | Leaving::Flushing)) {
+            // What is being recorded goes with the rest, so the sending begins after that.
+            model.leaving = Some(Leaving::SavingToFlush);
+        }
+        return Vec::new();
     }
     match key.code {
         KeyCode::Char('k') => leave(model, Leaving::Saving),
-        KeyCode::Esc => cover(model),
+        KeyCode::Esc => {
+            model.leaving = None;
+            cover(model)
+        }
         _ => {
             model.overlays.push(Overlay::Quit);
             Vec::new()
@@ -382,7 +377,9 @@ fn choose_face(model: &mut Model, key: Key) {
     let number = digit.to_digit(10).and_then(|n| usize::try_from(n).ok());
     match (faces, number, &mut model.desk) {
         (Some(count), Some(number), Some(desk)) if (1..=count).contains(&number) => {
-            desk.face = Some(number - 1);
+            if desk.face.replace(number - 1) != Some(number - 1) {
+                desk.forget_judgements();
+            }
             desk.disarm();
             model.say(Severity::Info, format!("Face {number} is meant."));
         }
@@ -458,14 +455,15 @@ fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
         return Vec::new();
     }
     let held = u64::try_from(model.queue.rows.len()).unwrap_or(0);
-    let whole = model.queue.offset == 0 && held == model.queue.total;
-    if whole {
+    // What lacks in a short list is only just on its way.
+    let whole = held == model.queue.total || model.queue.total <= u64::from(QueueView::ROWS);
+    if model.queue.offset == 0 && whole {
         put_row_on_desk(model, if last { model.queue.rows.len().saturating_sub(1) } else { 0 });
         return Vec::new();
     }
     let rows = u64::from(QueueView::ROWS);
     model.queue.query.offset = if last { model.queue.total.saturating_sub(rows) } else { 0 };
-    model.desk = None;
+    model.put_on_desk(None);
     let mut effects = load(model, None);
     if last {
         // The end of the last part, not its start.
@@ -479,13 +477,13 @@ fn next_view(model: &mut Model) -> Vec<Effect> {
     model.view = model.view.next();
     model.queue.query.states = model.view.states();
     model.queue.query.offset = 0;
-    model.desk = None;
+    model.put_on_desk(None);
     load(model, None)
 }
 
 fn put_row_on_desk(model: &mut Model, index: usize) {
     let Some(row) = model.queue.rows.get(index) else {
-        model.desk = None;
+        model.put_on_desk(None);
         return;
     };
     let key = row.case.key.clone();
@@ -493,27 +491,21 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
         return;
     }
     let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
-    let replaces = model.reopened.take_if(|(case, _)| *case == key).map(|(_, id)| id);
-    model.epoch += Model::DESK_EPOCHS;
-    let mut desk = Desk::new(key, place, model.epoch);
-    desk.replaces = replaces;
-    model.desk = Some(desk);
-    model
-        .overlays
-        .retain(|o| !matches!(o, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_)));
+    let desk = model.new_desk(key, place);
+    model.put_on_desk(Some(desk));
 }
 
 // The queue.
 
 fn load(model: &mut Model, around: Option<SessionId>) -> Vec<Effect> {
-    model.queue_loading = true;
+    model.queue_loads += 1;
     let query = QueueQuery { limit: QueueView::ROWS, ..model.queue.query.clone() };
     vec![Effect::LoadQueue { query, around }]
 }
 
 /// Reads the queue again where the cursor is.
 fn reload(model: &mut Model) -> Vec<Effect> {
-    if model.queue_loading {
+    if model.queue_loads > 0 {
         return Vec::new();
     }
     model.queue.query.offset = model.queue.offset;
@@ -522,7 +514,7 @@ fn reload(model: &mut Model) -> Vec<Effect> {
 }
 
 fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<Effect> {
-    model.queue_loading = false;
+    model.queue_loads = model.queue_loads.saturating_sub(1);
     let mut view = match result {
         Ok(view) => *view,
         Err(problem) => {
@@ -543,19 +535,24 @@ fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<E
     let to_the_end = model.queue.rows.is_empty() && view.offset > 0 && model.desk.is_none();
     let before = model.cursor_index();
     model.queue_read = true;
+    let gone = model.desk.as_ref().and_then(|d| model.row(&d.key)).map(|row| row.case.name());
     model.queue = view;
     let kept = model.desk.as_ref().is_some_and(|d| model.queue.position(&d.key).is_some());
-    if !kept {
+    // A case just shown again is in the next answer, when this one was asked for before.
+    let awaited = before.is_none() && model.desk.is_some() && model.queue_loads > 0;
+    if !kept && !awaited {
         let index = match before {
             _ if to_the_end => model.queue.rows.len().saturating_sub(1),
             Some(index) => index,
             None => 0,
         };
-        model.desk = None;
+        if let Some(name) = gone {
+            model.say(Severity::Warn, format!("{name} is no longer in this list."));
+        }
         if first_look {
-            model.advance_from(0)
+            model.advance_from(0);
         } else {
-            put_row_on_desk(model, index.min(model.queue.rows.len().saturating_sub(1)))
+            put_row_on_desk(model, index.min(model.queue.rows.len().saturating_sub(1)));
         }
     }
     model.forget_outside_window();
@@ -575,7 +572,10 @@ fn on_departed(model: &mut Model, key: &SessionId, status: Option<&Status>) -> V
     Vec::new()
 }
 
-fn skip(model: &mut Model) -> Vec<Effect> {
+fn skip(model: &mut Model, at: Millis) -> Vec<Effect> {
+    if !verdict::quiet(model, Action::Skip, at) {
+        return Vec::new();
+    }
     let Some(desk) = &model.desk else { return Vec::new() };
     if let Err(why) = model.lease_held(desk) {
         model.say(Severity::Warn, format!("Not skipped: {}.", why.words()));
@@ -606,18 +606,25 @@ fn on_lease(
     key: &SessionId,
     answer: Result<LeaseAnswer, Problem>,
 ) -> Vec<Effect> {
-    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
-    desk.lease = match answer {
+    let lease = match answer {
         Ok(LeaseAnswer::Yours(_)) => LeaseState::Ours,
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),
     };
+    if let Some(pending) = model.pending.iter_mut().find(|p| p.desk.key == *key) {
+        pending.desk.lease = lease.clone();
+    }
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
+    desk.lease = lease;
     if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
 }
 
 fn on_lease_lost(model: &mut Model, key: &SessionId, why: String) -> Vec<Effect> {
+    if let Some(pending) = model.pending.iter_mut().find(|p| p.desk.key == *key) {
+        pending.desk.lease = LeaseState::Lost(why.clone());
+    }
     if let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) {
         desk.lease = LeaseState::Lost(why);
         desk.disarm();
@@ -644,7 +651,7 @@ fn on_hydrated(
     };
     model.link = Link::Online;
     model.unreachable.remove(&key);
-    let reopened = model.desk.as_ref().is_some_and(|d| d.key == key && d.replaces.is_some());
+    let reopened = model.reopened.contains_key(&key);
     let out_of_review = details.case.kind == SubjectKind::Workflow
         && !model.settings.statuses.contains(&details.case.status);
     if out_of_review && !reopened {
@@ -664,15 +671,21 @@ fn match_desk(model: &mut Model, key: &SessionId, old: Option<&Details>) {
     let Some(new) = model.details.get(key) else { return };
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return };
     let known = old.map(|details| &details.case);
+    let faces_moved = old.is_some_and(|old| {
+        old.subject.faces != new.subject.faces || old.several_faces != new.several_faces
+    });
     let same = known.is_some_and(|case| {
         case.status == new.case.status && case.candidates == new.case.candidates
     });
-    if same {
+    if same && !faces_moved {
         return;
     }
     let moved = known.is_some_and(|case| case.candidates != new.case.candidates);
-    if moved {
-        desk.judged.clear();
+    if moved || faces_moved {
+        desk.forget_judgements();
+    }
+    if faces_moved {
+        desk.face = None;
     }
     let fits = new.case.candidates.get(desk.place).is_some();
     let place = if fits && !moved {
@@ -694,6 +707,11 @@ fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState
     });
     if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
         desk.disarm();
+    }
+    if let PictureState::Ready { sha256, .. } = &state
+        && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
+    {
+        desk.match_picture(side, sha256);
     }
     model.pictures.insert((key, side), state);
     Vec::new()
@@ -730,6 +748,7 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
         Ok(()) => {
+            model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
             let undo = model.settings.keymap.label(Action::Undo);
             let local = pending.decision.disposition.subject_status().is_none();
@@ -755,7 +774,9 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             if problem.kind == ProblemKind::Store {
                 model.store_trouble = Some("decisions cannot be kept".to_owned());
             }
-            bring_back(model, pending.index, pending.row, pending.desk);
+            // The attempt has used the lease up: it is asked for again.
+            let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
+            bring_back(model, pending.index, pending.row, desk);
             model.say(Severity::Error, text);
             reload(model)
         }
@@ -763,16 +784,11 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
 }
 
 fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {
-    let key = row.case.key.clone();
     model.queue.put_back(index, row);
     model.epoch += Model::DESK_EPOCHS;
-    let mut back = desk;
-    back.epoch = model.epoch;
-    back.painted = None;
-    back.lease = LeaseState::Asking;
-    back.judged.clear();
-    debug_assert_eq!(back.key, key);
-    model.desk = Some(back);
+    let mut back = Desk { epoch: model.epoch, painted: None, ..desk };
+    back.forget_judgements();
+    model.put_on_desk(Some(back));
     model.screen = Screen::Review;
 }
 
@@ -794,17 +810,23 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
-    match newest.map(|row| (row.decision.id, row.state, row_name(row))) {
+    let standing = |row: &HistoryRow| match row.decision.disposition.subject_status() {
+        None => "with the second reviewer",
+        Some(_) if row.state == DeliveryState::Local => "kept here",
+        Some(_) => row.state.word(),
+    };
+    match newest.map(|row| (row.decision.id, row.state, row_name(row), standing(row))) {
         None => {
             model.say(Severity::Info, "There is no decision of yours to take back.");
             Vec::new()
         }
-        Some((id, DeliveryState::Held, _)) => vec![Effect::Undo(id)],
-        Some((_, state, name)) => {
-            let history = model.settings.keymap.label(Action::History);
+        Some((id, DeliveryState::Held, ..)) => vec![Effect::Undo(id)],
+        Some((_, _, name, standing)) => {
+            let label = |action| model.settings.keymap.label(action);
+            let (history, undo) = (label(Action::History), label(Action::Undo));
             model.say(
                 Severity::Warn,
-                format!("{name} is {} already; nothing was touched. {history} opens the history, u there opens the case again.", state.word()),
+                format!("{name} is {standing} already; nothing was touched. {history}, then {undo}, opens its case again."),
             );
             Vec::new()
         }
@@ -863,11 +885,11 @@ fn on_reopened(
 ) -> Vec<Effect> {
     match result {
         Ok(true) => {
-            model.reopened = Some((case.clone(), id));
+            model.reopened.insert(case.clone(), id);
             model.details.remove(&case);
             model.say(
                 Severity::Warn,
-                "Open again for a new decision. What Didit has done already (status, webhooks, lists) stands until then.",
+                "Open again. What Didit has done (status, webhooks, lists) stands until you decide.",
             );
             let mut effects = show_case(model, case.clone());
             effects.push(Effect::Refresh(case));
@@ -890,12 +912,10 @@ fn show_case(model: &mut Model, case: SessionId) -> Vec<Effect> {
     model.view = super::queue::View::Waiting;
     model.queue.query.states = model.view.states();
     model.queue.query.filter.clear();
-    model.epoch += Model::DESK_EPOCHS;
     let place =
         model.details.get(&case).and_then(|d| d.case.must_judge(&model.settings.bands).next());
-    let mut desk = Desk::new(case.clone(), place.unwrap_or(0), model.epoch);
-    desk.replaces = model.reopened.take_if(|(key, _)| *key == case).map(|(_, id)| id);
-    model.desk = Some(desk);
+    let desk = model.new_desk(case.clone(), place.unwrap_or(0));
+    model.put_on_desk(Some(desk));
     load(model, Some(case))
 }
 
@@ -962,7 +982,25 @@ fn ask_to_leave(model: &mut Model) -> Vec<Effect> {
 
 fn leave(model: &mut Model, how: Leaving) -> Vec<Effect> {
     model.leaving = Some(how);
-    model.ask_pending(true)
+    Vec::new()
+}
+
+/// Goes on with leaving as soon as nothing is being recorded any more. When the terminal is gone the model
+/// waits for nothing: the shell still waits for what it was asked to record, so it is asked for all.
+fn settle_leaving(model: &mut Model, mut effects: Vec<Effect>) -> Vec<Effect> {
+    match model.leaving {
+        Some(Leaving::Gone) => model.exit = Some(Exit::Gone),
+        Some(Leaving::Saving) if model.pending.is_empty() => model.exit = Some(Exit::Quit),
+        Some(Leaving::SavingToFlush) if model.pending.is_empty() => {
+            model.leaving = Some(Leaving::Flushing);
+            effects.push(Effect::FlushThenLeave);
+        }
+        Some(Leaving::Saving | Leaving::SavingToFlush | Leaving::Flushing) | None => {}
+    }
+    if model.exit.is_some() {
+        effects.extend(model.ask_pending(true));
+    }
+    effects
 }
 
 impl Model {
@@ -975,7 +1013,7 @@ impl Model {
         let due = self
             .pending
             .iter_mut()
-            .filter(|p| !p.asked && (all || now.since(p.decision.at) >= verdict::BURST_MS));
+            .filter(|p| !p.asked && (all || now.since(p.decision.at) >= verdict::KEPT_BACK_MS));
         due.map(|p| {
             p.asked = true;
             Effect::Decide(Box::new(p.decision.clone()))
@@ -983,13 +1021,23 @@ impl Model {
         .collect()
     }
 
-    /// Leaves as soon as nothing is being recorded any more. When the terminal is gone the model waits for
-    /// nothing: the shell still waits for what it was asked to record.
-    fn settle_leaving(&mut self) {
-        match self.leaving {
-            Some(Leaving::Gone) => self.exit = Some(Exit::Gone),
-            Some(Leaving::Saving) if self.pending.is_empty() => self.exit = Some(Exit::Quit),
-            Some(Leaving::Saving | Leaving::Flushing) | None => {}
+    /// A case as it is put on the desk for the first time.
+    fn new_desk(&mut self, key: SessionId, place: usize) -> Desk {
+        self.epoch += Self::DESK_EPOCHS;
+        let replaces = self.reopened.get(&key).copied();
+        Desk { replaces, ..Desk::new(key, place, self.epoch) }
+    }
+
+    /// Puts a case on the desk, or none. What was begun for another case is closed.
+    fn put_on_desk(&mut self, desk: Option<Desk>) {
+        let key = |desk: &Option<Desk>| desk.as_ref().map(|desk| desk.key.clone());
+        let moved = key(&self.desk) != key(&desk);
+        self.desk = desk;
+        if moved {
+            self.overlays.retain(|overlay| {
+                !matches!(overlay, Overlay::Interlock(_) | Overlay::Reason | Overlay::Comment(_))
+            });
+            self.forget_outside_window();
         }
     }
 
@@ -1005,7 +1053,7 @@ impl Model {
             .or_else(|| (!rows.is_empty()).then(|| index.min(rows.len() - 1)));
         match next {
             Some(next) => put_row_on_desk(self, next),
-            None => self.desk = None,
+            None => self.put_on_desk(None),
         }
     }
 
@@ -1024,6 +1072,9 @@ impl Model {
 
     /// Takes back what the first keys of a burst began.
     pub(super) fn restore_before_burst(&mut self, at: Millis) {
+        if matches!(self.leaving, Some(Leaving::Saving | Leaving::SavingToFlush)) {
+            self.leaving = None;
+        }
         let Some((_, desk)) =
             self.before_burst.take_if(|(since, _)| at.since(*since) <= verdict::BURST_MS)
         else {
@@ -1034,6 +1085,7 @@ impl Model {
             None => {
                 if let Some(now) = self.desk.as_mut().filter(|now| now.key == desk.key) {
                     now.judged = desk.judged;
+                    now.judged_by = desk.judged_by;
                     now.turn_to(desk.place);
                 }
             }

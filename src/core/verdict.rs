@@ -3,15 +3,19 @@
 use super::action::Action;
 use super::desk::{Desk, PictureState, Side};
 use super::model::{Model, Overlay, Pending, Severity};
+use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Receipt,
-    SeenPicture, Target,
+    SeenPicture, Target, printable,
 };
 
 /// More than this many keys within [`BURST_MS`] are a paste or a fault, and decide nothing.
 pub const BURST_KEYS: usize = 3;
-/// The window of a burst, in milliseconds. A decision is kept back this long before it is recorded.
+/// The window of a burst, in milliseconds.
 pub const BURST_MS: i64 = 30;
+/// A decision is kept back this long before it is recorded, in milliseconds: longer than a burst lasts, for
+/// its last key is heard a little after it was read.
+pub const KEPT_BACK_MS: i64 = 50;
 /// A deciding key must have been quiet this long, in milliseconds: a held key decides at most once.
 pub const QUIET_MS: i64 = 150;
 
@@ -32,10 +36,11 @@ impl Consequence {
         let details = model.desk_details()?;
         let case = &details.case;
         let name = case.name();
-        let now = case.status.word();
+        // A status of a few words; what comes after it must not be pushed off the line.
+        let now = printable(case.status.word(), 20);
         let after = remaining(case, desk, model).len();
         let approve = match approve_refusal(details, desk, model) {
-            Some(why) => why,
+            Some(why) => format!("nothing, {why}"),
             None if after > 0 => format!("this pair different, then {after} more to judge"),
             None => format!("{name} {now} -> Approved"),
         };
@@ -48,34 +53,60 @@ impl Consequence {
     }
 }
 
-/// Must-judge candidates that would still be unjudged after the one on the screen.
+/// Must-judge candidates that would still be in the way of an approval after the one on the screen.
 fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
+    let different = |place: &usize| desk.judged.get(place) == Some(&Judgement::Different);
     case.must_judge(&model.settings.bands)
-        .filter(|place| *place != desk.place && !desk.judged.contains_key(place))
+        .filter(|place| *place != desk.place && !different(place))
         .collect()
 }
 
 /// Why `a` is off for this pair, in words for the consequence line.
 fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<String> {
     if let Some(faces) = desk.several_faces(details) {
-        let most = faces.len().clamp(1, 5);
-        return Some(format!("off: several faces; press 1-{most} for the one that is meant"));
+        // Didit often boxes only the largest one.
+        let keys = match faces.len() {
+            0 | 1 => "1 if the largest is".to_owned(),
+            most => format!("1-{} for the one that is", most.min(5)),
+        };
+        return Some(format!("several faces: press {keys} meant"));
     }
     if details.case.set_aside > 0 && remaining(&details.case, desk, model).is_empty() {
-        return Some(format!("off: {} candidate(s) could not be read", details.case.set_aside));
+        return Some(format!("{} could not be read", candidates(details.case.set_aside)));
     }
     let judged_here = desk.candidate(&details.case.candidates)?.must_judge(&model.settings.bands);
-    (!judged_here).then(|| "off: this candidate needs no judgement".to_owned())
+    (!judged_here).then(|| "this candidate needs no judgement".to_owned())
+}
+
+/// `1 candidate`, `2 candidates`.
+#[must_use]
+pub fn candidates(count: u32) -> String {
+    if count == 1 { "1 candidate".to_owned() } else { format!("{count} candidates") }
+}
+
+/// Notes a press; whether the key was quiet before it, so that a held key acts once.
+pub fn quiet(model: &mut Model, action: Action, at: Millis) -> bool {
+    model.last_press.insert(action, at).is_none_or(|last| at.since(last) >= QUIET_MS)
+}
+
+/// Whether the comment holds a name, learnt perhaps after it was typed. Says so.
+fn comment_holds_a_name(model: &mut Model) -> bool {
+    let comment = model.desk.as_ref().and_then(|desk| desk.comment.as_deref());
+    let Some(whose) = comment.and_then(|text| names::held(text, model.desk_details())) else {
+        return false;
+    };
+    let key = model.settings.keymap.label(Action::Comment);
+    model.say(Severity::Warn, format!("Nothing decided: the comment holds {whose} ({key} edits)."));
+    true
 }
 
 /// Whether a deciding key counts now. Says why not, and notes the press.
 fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
-    let quiet = model.last_press.insert(action, at).is_none_or(|last| at.since(last) >= QUIET_MS);
-    if !quiet {
+    if !quiet(model, action, at) {
         return false;
     }
     match model.armed(at) {
-        Ok(()) => true,
+        Ok(()) => !comment_holds_a_name(model),
         Err(why) => {
             let label = model.settings.keymap.label(action);
             model.say(Severity::Warn, format!("'{label}' decided nothing: {}.", why.words()));
@@ -91,13 +122,13 @@ pub fn approve(model: &mut Model, at: Millis) {
     }
     let (Some(desk), Some(details)) = (&model.desk, model.desk_details()) else { return };
     if let Some(why) = approve_refusal(details, desk, model) {
-        model.say(Severity::Warn, format!("'a' is {why}."));
+        let label = model.settings.keymap.label(Action::Approve);
+        model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
         return;
     }
     let next = remaining(&details.case, desk, model);
-    model.remember_before_burst(at);
+    judge_here(model, Judgement::Different, at);
     let Some(desk) = &mut model.desk else { return };
-    desk.judged.insert(desk.place, Judgement::Different);
     let after = desk.place;
     match next.iter().find(|place| **place > after).or(next.first()) {
         Some(place) => {
@@ -129,11 +160,15 @@ pub fn unsure(model: &mut Model, at: Millis) {
 
 /// `e`: to a second reviewer. Works without pictures: that is what it is for.
 pub fn escalate(model: &mut Model, at: Millis) {
-    let quiet =
-        model.last_press.insert(Action::Escalate, at).is_none_or(|last| at.since(last) >= QUIET_MS);
-    let Some(desk) = model.desk.as_ref().filter(|_| quiet) else { return };
+    if !quiet(model, Action::Escalate, at) {
+        return;
+    }
+    let Some(desk) = &model.desk else { return };
     if let Err(why) = model.lease_held(desk) {
         model.say(Severity::Warn, format!("Nothing was escalated: {}.", why.words()));
+        return;
+    }
+    if comment_holds_a_name(model) {
         return;
     }
     model.remember_before_burst(at);
@@ -180,8 +215,14 @@ fn on_a_must_judge(model: &mut Model, action: Action) -> bool {
 
 fn judge_here(model: &mut Model, judgement: Judgement, at: Millis) {
     model.remember_before_burst(at);
-    if let Some(desk) = &mut model.desk {
-        desk.judged.insert(desk.place, judgement);
+    let Some(desk) = &mut model.desk else { return };
+    desk.judged.insert(desk.place, judgement);
+    for side in [Side::Subject, Side::Candidate(desk.place)] {
+        if let Some(PictureState::Ready { sha256, .. }) =
+            model.pictures.get(&(desk.key.clone(), side))
+        {
+            desk.judged_by.insert(side, sha256.clone());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod convert;
 mod dto;
 mod error;
+mod events;
 mod http;
 mod lists;
 mod read;
@@ -21,6 +22,7 @@ mod types;
 
 pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
+pub use events::{Item, parse_item};
 pub use search::parse_face_search;
 pub use sessions::parse_decision;
 pub use types::{

@@ -8,6 +8,7 @@
 //! intake remembers, while it lives, the sessions that hold nothing to review.
 
 mod error;
+mod inbox;
 mod policy;
 mod pull;
 mod watch;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use error::IntakeError;
+pub use inbox::{Inbox, Taken};
 pub use watch::pause;
 
 use crate::didit::{Client, DUPLICATE_RISKS};

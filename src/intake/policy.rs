@@ -42,6 +42,15 @@ pub(super) fn wanted(settings: &Settings, status: &Status) -> bool {
     settings.statuses.is_empty() || settings.statuses.contains(status)
 }
 
+/// Whether one of the wanted warnings speaks of a session, which the listing asks for. Older decisions
+/// hold no warnings at all; there the candidates alone decide. Searches are made for their candidates.
+pub(super) fn is_warned_of(settings: &Settings, details: &Details) -> bool {
+    let wanted = |risk: &String| settings.warnings.contains(risk);
+    details.case.kind != SubjectKind::Workflow
+        || details.warnings.is_empty()
+        || details.warnings.iter().any(|warning| wanted(&warning.risk))
+}
+
 /// Whether a session is certainly older than the limit.
 pub(super) fn is_old(created_at: Option<Millis>, cutoff: Millis) -> bool {
     created_at.is_some_and(|at| at < cutoff)

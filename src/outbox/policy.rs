@@ -11,6 +11,9 @@ use crate::store::{Progress, Settled};
 
 /// The longest name of a reviewer at Didit that is repeated, in graphemes.
 const NAME_MOST: usize = 80;
+/// So long before a decision its reviewer may have read the session, in milliseconds: pictures are
+/// held for an hour, and another one is for clocks that differ.
+const LOOK_MS: i64 = 2 * 3_600_000;
 
 /// What the review feed tells about this decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub struct Reading {
     /// Who set the status found, and when, in words: the newest entry of others that set a status,
     /// where it is this one.
     pub theirs: Option<String>,
+    /// What somebody else had set just before this decision was written over it, and who and when in
+    /// words: between the read and the write, where no lock reaches.
+    pub overwritten: Option<(Status, String)>,
 }
 
 impl Reading {
@@ -42,25 +48,46 @@ impl Reading {
     #[must_use]
     pub fn new(decision: &Decision, status: Status, feed: Option<&[ReviewEntry]>) -> Self {
         let Some(feed) = feed else {
-            return Self { status, trace: Trace::Hidden, theirs: None };
+            return Self { status, trace: Trace::Hidden, theirs: None, overwritten: None };
         };
         let mark = decision.mark();
         let intended = decision.disposition.subject_status();
-        let mut trace = Trace::None;
-        for entry in feed.iter().filter(|e| bears(e, &mark)) {
-            if entry.new_status.is_some() && entry.new_status == intended {
-                trace = Trace::Written;
-                break;
-            }
-            trace = Trace::Note;
-        }
+        let ours = || feed.iter().filter(|e| bears(e, &mark));
+        let written = ours().find(|e| e.new_status.is_some() && e.new_status == intended);
+        let trace = match written {
+            Some(_) => Trace::Written,
+            None if ours().next().is_some() => Trace::Note,
+            None => Trace::None,
+        };
         let theirs = feed
             .iter()
             .find(|e| e.new_status.is_some() && !bears(e, &mark))
             .filter(|e| e.new_status.as_ref() == Some(&status))
             .map(who_and_when);
-        Self { status, trace, theirs }
+        let overwritten = written.and_then(|ours| overwritten(decision, ours, feed));
+        Self { status, trace, theirs, overwritten }
     }
+}
+
+/// What others had set when `ours` was written, where it is neither what the reviewer saw nor what
+/// was decided, and no older than the look that the reviewer had. Lines of one moment have no order,
+/// so each of them may have been the last.
+fn overwritten(
+    decision: &Decision,
+    ours: &ReviewEntry,
+    feed: &[ReviewEntry],
+) -> Option<(Status, String)> {
+    let mark = decision.mark();
+    let mut before = feed
+        .iter()
+        .filter(|e| e.new_status.is_some() && !bears(e, &mark) && e.at <= ours.at)
+        .peekable();
+    let last = before.peek()?.at.filter(|at| at.since(decision.at) >= -LOOK_MS)?;
+    let other = |e: &&ReviewEntry| {
+        e.new_status != ours.new_status && e.new_status.as_ref() != Some(&decision.seen_status)
+    };
+    let theirs = before.take_while(|e| e.at == Some(last)).find(other)?;
+    Some((theirs.new_status.clone()?, who_and_when(theirs)))
 }
 
 /// Whether an entry's comment holds the mark as a word of its own.
@@ -180,6 +207,10 @@ fn intended_status(
     answers: &Answers,
     read: &Reading,
 ) -> Step {
+    if let Some((theirs, by)) = &read.overwritten {
+        let by = format!("{by}, just before this decision was written over it");
+        return Step::End(Settled::Conflict { theirs: theirs.clone(), by });
+    }
     // A note of ours beside somebody else's change is no claim to it.
     let beside = decision.seen_status != read.status && read.theirs.is_some();
     if read.trace == Trace::Written || (read.trace == Trace::Note && !beside) {
@@ -423,7 +454,8 @@ mod tests {
     }
 
     fn read(status: &str, trace: Trace, theirs: Option<&str>) -> Reading {
-        Reading { status: status.into(), trace, theirs: theirs.map(str::to_owned) }
+        let theirs = theirs.map(str::to_owned);
+        Reading { status: status.into(), trace, theirs, overwritten: None }
     }
 
     fn progress(letters: &str) -> Progress {
@@ -626,8 +658,13 @@ mod tests {
                         let a = Answers { status: status.clone(), note_refused };
                         for now in [R, A, D, "Resubmitted"] {
                             for trace in [Trace::Hidden, Trace::None, Trace::Note, Trace::Written] {
-                                for theirs in [None, Some("bo")] {
-                                    let r = read(now, trace, theirs);
+                                for (theirs, over) in
+                                    [(None, false), (Some("bo"), false), (None, true)]
+                                {
+                                    let mut r = read(now, trace, theirs);
+                                    let over = over && trace == Trace::Written;
+                                    r.overwritten =
+                                        over.then(|| ("Overwritten".into(), "bo".into()));
                                     let step = next(&decision, p, &a, &r);
                                     check(&decision, p, &a, &r, step);
                                 }
@@ -664,6 +701,7 @@ mod tests {
                 }
                 Step::StatusStands => {
                     assert!(r.status == intended && !p.status_done, "{about}");
+                    assert_eq!(r.overwritten, None, "{about}");
                 }
                 Step::List => {
                     assert_eq!(decision.disposition, BLOCKLIST, "{about}");
@@ -672,6 +710,11 @@ mod tests {
                 Step::End(Settled::Sent { .. }) => {
                     assert!(r.status == intended && p.status_done, "{about}");
                     assert!(decision.disposition != BLOCKLIST || p.listed, "{about}");
+                }
+                Step::End(Settled::Conflict { theirs, .. }) if *theirs != r.status => {
+                    let over = r.overwritten.as_ref().map(|(status, _)| status);
+                    assert_eq!(over, Some(theirs), "{about}");
+                    assert!(r.status == intended && !p.status_done, "{about}");
                 }
                 Step::End(Settled::Conflict { theirs, .. }) => {
                     assert_eq!(*theirs, r.status, "{about}");
@@ -695,7 +738,7 @@ mod tests {
                 }
             }
         });
-        assert_eq!(seen, 2 * 12 * 16 * 8 * 4 * 4 * 2);
+        assert_eq!(seen, 2 * 12 * 16 * 8 * 4 * 4 * 3);
     }
 
     #[test]
@@ -720,6 +763,39 @@ mod tests {
         let round = vec![entry("bo", Some(R), None), entry("bo", Some(A), None)];
         assert_eq!(feed(round), (Trace::None, None));
         assert_eq!(Reading::new(&d, A.into(), None).trace, Trace::Hidden);
+    }
+
+    #[test]
+    fn what_was_written_over_is_found() {
+        let d = decision(WORKFLOW, APPROVE, R);
+        let at = |ms, mut e: ReviewEntry| {
+            e.at = Some(Millis(ms));
+            e
+        };
+        let ours = |ms| at(ms, entry("API Client", Some(A), Some(d.api_comment().to_string())));
+        let bo = |ms, status| at(ms, entry("bo", Some(status), None));
+        for (feed, wanted) in [
+            (vec![ours(9), bo(5, D)], Some(D)),
+            // Lines of one moment may come in either order.
+            (vec![bo(9, D), ours(9)], Some(D)),
+            (vec![ours(9), bo(9, D)], Some(D)),
+            (vec![bo(9, A), bo(9, D), ours(9)], Some(D)),
+            (vec![ours(9), bo(5, "Kyc Expired"), bo(4, R)], Some("Kyc Expired")),
+            // What the reviewer saw, the same word, an earlier round, a later word.
+            (vec![ours(9), bo(5, R), bo(4, D)], None),
+            (vec![ours(9), bo(5, A)], None),
+            (vec![ours(9), bo(-LOOK_MS - 1, D)], None),
+            (vec![bo(10, D), ours(9)], None),
+            (vec![bo(5, D)], None),
+            (vec![ours(9)], None),
+        ] {
+            let r = Reading::new(&d, A.into(), Some(&feed));
+            let found = r.overwritten.map(|(status, _)| status);
+            assert_eq!(found, wanted.map(Status::from), "{feed:?}");
+        }
+        let r = Reading::new(&d, A.into(), Some(&[ours(9), bo(5, D)]));
+        let step = next(&d, progress("m"), &Answers::default(), &r);
+        assert_eq!(word(&step), "conflict Declined");
     }
 
     #[test]

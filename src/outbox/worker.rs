@@ -371,7 +371,11 @@ impl Errand<'_> {
         let before = self.progress.may_have_written;
         self.note(|p| p.may_have_written = true).await?;
         let now = self.clock.now();
-        if self.store.is_ours(self.delivery, self.limits.write_ends(now)).await? {
+        let ours = self.store.is_ours(self.delivery, self.limits.write_ends(now)).await?;
+        // The answer may be old by the time it is here: a worker that was stopped meanwhile has no
+        // time left.
+        let now = self.clock.now();
+        if ours && self.limits.write_ends(now) <= self.delivery.until {
             return Ok(before);
         }
         self.note(|p| p.may_have_written = before).await?;

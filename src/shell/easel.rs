@@ -63,6 +63,7 @@ pub struct Easel {
     workers: JoinSet<Made>,
     busy: HashSet<FrameKey>,
     unfit: HashSet<FrameKey>,
+    first_id: u32,
     next_id: u32,
 }
 
@@ -76,6 +77,7 @@ impl Easel {
             workers: JoinSet::new(),
             busy: HashSet::new(),
             unfit: HashSet::new(),
+            first_id,
             next_id: first_id,
         }
     }
@@ -88,6 +90,11 @@ impl Easel {
     /// How pictures are drawn.
     pub fn drawing(&self) -> &Drawing {
         &self.drawing
+    }
+
+    /// The block of image ids of this session, first and last.
+    pub fn ids(&self) -> (u32, u32) {
+        (self.first_id, self.first_id | 0xffff)
     }
 
     /// Draws another way from now on; answers with what wipes the old pictures off the terminal.
@@ -127,6 +134,11 @@ impl Easel {
         self.deletions(&gone)
     }
 
+    /// A case's picture has come anew: what could not be prepared is tried again.
+    pub fn look_again(&mut self, case: &SessionId) {
+        self.unfit.retain(|key| key.case != *case);
+    }
+
     /// Waits for the next picture; for ever when none is being made.
     pub async fn next(&mut self) -> Option<Made> {
         match self.workers.join_next().await {
@@ -145,7 +157,11 @@ impl Easel {
         }
         let (encoded, eyes) = match made.result {
             Ok(done) => done,
-            Err(Missing::File) => return (None, Some(made.key.case)),
+            Err(Missing::File) => {
+                let case = made.key.case.clone();
+                self.unfit.insert(made.key);
+                return (None, Some(case));
+            }
             Err(Missing::Unfit) => {
                 self.unfit.insert(made.key);
                 return (None, None);
@@ -175,7 +191,8 @@ impl Easel {
     fn start(&mut self, job: Job) {
         let mut drawing = self.drawing;
         drawing.options.image_id = self.next_id;
-        self.next_id = self.next_id.wrapping_add(1).max(1);
+        // Round again inside the block: by then the first ones are long gone.
+        self.next_id = if self.next_id == self.ids().1 { self.first_id } else { self.next_id + 1 };
         self.busy.insert(job.key.clone());
         let vault = self.vault.clone();
         self.workers.spawn_blocking(move || {

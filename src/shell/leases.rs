@@ -71,14 +71,17 @@ impl Leases {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         beat.tick().await;
         loop {
-            tokio::select! {
+            let changed = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                changed = wanted.changed() => if changed.is_err() { break },
-                _ = beat.tick() => self.renew().await,
-            }
+                changed = wanted.changed() => if changed.is_err() { break } else { true },
+                _ = beat.tick() => { self.renew().await; false }
+            };
             let now_wanted = wanted.borrow_and_update().clone();
             self.match_up(&now_wanted).await;
+            if changed {
+                self.confirm(&now_wanted).await;
+            }
         }
         self.match_up(&[]).await;
     }
@@ -95,6 +98,16 @@ impl Leases {
             if self.in_hand.get(key).is_none() {
                 self.ask(key).await;
             }
+        }
+    }
+
+    /// Says again which leases are in hand: a case that left the desk and came back faster than its lease
+    /// could be given back has a desk that still waits for an answer.
+    async fn confirm(&self, wanted: &[SessionId]) {
+        for lease in wanted.iter().filter_map(|key| self.in_hand.get(key)) {
+            let event =
+                Event::Leased { key: lease.case.clone(), answer: Ok(LeaseAnswer::Yours(lease)) };
+            let _ = self.events.send(event).await;
         }
     }
 

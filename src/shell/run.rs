@@ -22,7 +22,7 @@ use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap};
+use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap, kitty_delete_range};
 use crate::store::Store;
 use crate::term::{
     self, Arrival, Capabilities, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer,
@@ -332,6 +332,15 @@ impl Shell {
         self.dirty = true;
         // Time has passed since the last event, whatever this one is.
         self.model.now = self.model.now.max(self.clock.now());
+        if let Event::Picture { key, .. } = &event {
+            self.easel.look_again(key);
+        }
+        if let Event::Decided { result: Err(_), .. } | Event::Skipped { result: Err(_), .. } =
+            &event
+        {
+            // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
+            self.leases.send_modify(|_| {});
+        }
         for effect in update(&mut self.model, event) {
             match effect {
                 Effect::Refresh(key) => {
@@ -451,6 +460,12 @@ impl Shell {
         }
         let wiped = self.easel.redraw_by(drawing);
         self.send_deletions(wiped);
+        if drawing.protocol == Protocol::Kitty {
+            // Whatever happens, the faces of this session do not stay in the terminal.
+            let ids = self.easel.ids();
+            let all = kitty_delete_range(ids.0, ids.1, drawing.options.wrap);
+            self.guard.set_farewell(all);
+        }
         self.begin_anew();
         self.update(Event::Protocol(drawing.protocol.word().to_owned()));
     }
@@ -531,13 +546,23 @@ impl Shell {
     // Stopping, for a while or for good.
 
     fn suspend(&mut self) {
+        if leads_session() {
+            // As under `ssh -t host secondlook`: the system would not stop us, and nobody could resume us.
+            let text = "There is no shell to come back from; ctrl-z does nothing here.";
+            self.update(Event::Say(text.to_owned()));
+            return;
+        }
+        // With every upload taken back, deletions may go as a frame, which a pause does not hold.
+        self.writer.cancel_all();
         let wiped = self.easel.wipe();
-        self.send_deletions(wiped);
+        let _ = self.writer.frame(wiped);
         let _ = self.writer.pause(Instant::now() + Duration::from_millis(500));
         let _ = self.guard.leave();
         self.away = Some(Instant::now() + BACK);
         // The whole job, as the shell's own suspend key would.
         let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+        // Stopped in the call and resumed by now, or not stopped at all, where the system ignores it.
+        self.on_resume();
     }
 
     fn on_resume(&mut self) {
@@ -586,6 +611,11 @@ impl Shell {
             }
         }
     }
+}
+
+/// Whether this process is at the head of its session: no shell started it as one job of several.
+fn leads_session() -> bool {
+    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid())
 }
 
 /// The number under which deletions travel; image ids begin at 1.

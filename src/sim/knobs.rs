@@ -57,6 +57,8 @@ pub enum Fault {
     DropBefore,
     /// The request is done, and the connection breaks before the answer: a lost answer.
     DropAfter,
+    /// The request is done, and the answer never comes for as long as the client waits.
+    Withhold,
     /// The answer ends after so many bytes of its body, and the connection breaks.
     CutBody(usize),
     /// Every link is null, as with a key without media access.

@@ -230,7 +230,7 @@ pub(super) async fn serve(
     }
     let reply = shared.with(|state| {
         let (reply, took_effect) = state.answer_with(&call, session, &faults);
-        let dropped = faults.contains(&Fault::DropAfter);
+        let dropped = faults.contains(&Fault::DropAfter) || faults.contains(&Fault::Withhold);
         state.record.change(number, |row| {
             row.status = (!dropped).then_some(reply.status);
             row.took_effect = took_effect;
@@ -238,6 +238,9 @@ pub(super) async fn serve(
         reply
     });
     shared.tick();
+    if faults.contains(&Fault::Withhold) {
+        shared.ending.cancelled().await;
+    }
     if faults.contains(&Fault::DropAfter) {
         scissors.cut();
         return Reply::empty(500).into_response();

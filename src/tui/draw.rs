@@ -69,8 +69,8 @@ pub fn draw(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_
             frame.render_widget(Clear, area);
             screen::quit(model, theme, frame);
         }
-        Some(Overlay::Filter(line)) => widget::entry("filter", line, theme, frame),
-        Some(Overlay::Comment(line)) => widget::entry("comment", line, theme, frame),
+        Some(Overlay::Filter(line)) => widget::entry(model, "filter", line, theme, frame),
+        Some(Overlay::Comment(line)) => widget::entry(model, "comment", line, theme, frame),
         Some(Overlay::Reason) => screen::reasons(model, theme, frame),
         Some(Overlay::Interlock(lock)) => screen::interlock(model, lock, theme, frame),
         Some(Overlay::Curtain) | None => {}

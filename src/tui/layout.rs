@@ -42,7 +42,8 @@ impl ReviewLayout {
         let tall = height >= 32;
         let wide = width >= 110;
         let facts_rows = if tall { 6 } else { 1 };
-        let consequence_rows = if tall || width < 130 { 2 } else { 1 };
+        // A line each: a consequence that is cut could mean something else.
+        let consequence_rows = 2;
         let key_rows = if tall { 2 } else { 1 };
         let line = |y: u16, rows: u16| Rect::new(0, y, width, rows.min(height.saturating_sub(y)));
         let bottom = facts_rows + 1 + consequence_rows + key_rows + 1;

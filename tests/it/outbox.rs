@@ -496,6 +496,62 @@ async fn a_worker_may_die_at_every_verb_of_the_store() {
     }
 }
 
+/// Writes asked for so far, of whatever kind.
+fn writes(stage: &Stage) -> usize {
+    let routes = [Route::UpdateStatus, Route::AddReview, Route::BlocklistAdd, Route::AddEntry];
+    routes.into_iter().map(|route| stage.count(route)).sum()
+}
+
+/// The worker is stopped at every verb of the store for longer than its claim and then goes on: it
+/// writes nothing any more, whether somebody has taken its work over or nobody has.
+#[tokio::test]
+async fn a_worker_that_was_stopped_too_long_writes_nothing() {
+    for (workflow, disposition, options, wanted) in ways() {
+        for (death, taken_over) in [
+            (Death::Before, true),
+            (Death::After, true),
+            (Death::Before, false),
+            (Death::After, false),
+        ] {
+            let stage = Stage::with(Backend::Sqlite, world(), options.clone()).await;
+            for verbs in 0i64.. {
+                let session = stage.sim.knobs().add(case(workflow, 2_000 + verbs.unsigned_abs()));
+                let decision = stage.decide(session, disposition, "ana").await;
+                let delivery = stage.take("slow", "ana").await.unwrap();
+                let slow = DeadlyStore::new(Arc::clone(&stage.store), verbs, death);
+                let attempt = stage.deliver_on(&slow, &delivery);
+                tokio::pin!(attempt);
+                let ended = tokio::select! {
+                    biased;
+                    attempt = &mut attempt => Some(attempt),
+                    () = slow.died.notified() => None,
+                };
+                let about = format!("{disposition:?} {verbs} {death:?} {taken_over}");
+                if let Some(ended) = ended {
+                    assert!(verbs >= 3 && matches!(ended, Attempt::Settled { .. }), "{about}");
+                    break;
+                }
+                stage.clock.turn(CLAIM + 1);
+                if taken_over {
+                    let quick = stage.take("quick", "bo").await;
+                    if let Some(quick) = quick {
+                        assert!(matches!(stage.deliver(&quick).await, Attempt::Settled { .. }));
+                    }
+                }
+                let before = writes(&stage);
+                slow.wake.notify_one();
+                let late = attempt.await;
+                assert_eq!(writes(&stage), before, "{about} {late:?}");
+                if stage.state(&decision).await.is_open() {
+                    stage.finish("ana").await;
+                }
+                assert_eq!(stage.changed(session), wanted, "{about}");
+                assert!(!stage.state(&decision).await.is_open(), "{about}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_worker_may_die_at_every_await() {
     for (workflow, disposition, options, wanted) in ways() {

@@ -289,29 +289,41 @@ pub enum Death {
     After,
 }
 
-/// A store whose user dies at the n-th verb of a delivery: the verb never answers, and `died` tells
-/// the test that the time has come to drop the worker.
+/// A store whose user stops at the n-th verb of a delivery, and `died` tells the test so: that the
+/// time has come to drop the worker, or to let it go on late.
 pub struct DeadlyStore {
     inner: Arc<dyn Store>,
     left: AtomicI64,
     death: Death,
     pub died: Notify,
+    /// Told, the stopped one goes on where it stood.
+    pub wake: Notify,
 }
 
 impl DeadlyStore {
     pub fn new(inner: Arc<dyn Store>, verbs: i64, death: Death) -> Self {
-        Self { inner, left: AtomicI64::new(verbs), death, died: Notify::new() }
+        Self { inner, left: AtomicI64::new(verbs), death, died: Notify::new(), wake: Notify::new() }
     }
 
     async fn verb<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        if self.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+        if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
             return call.await;
         }
-        if self.death == Death::After {
-            call.await?;
+        let stop = async {
+            self.died.notify_one();
+            self.wake.notified().await;
+        };
+        match self.death {
+            Death::Before => {
+                stop.await;
+                call.await
+            }
+            Death::After => {
+                let answer = call.await;
+                stop.await;
+                answer
+            }
         }
-        self.died.notify_one();
-        std::future::pending().await
     }
 }
 

@@ -10,8 +10,9 @@ use super::super::error::{CliError, Exit};
 use super::super::output::say;
 use super::super::wire::Setup;
 use crate::core;
-use crate::didit::{self, Client};
-use crate::shell::{self, Console};
+use crate::didit::{self, Client, SessionQuery};
+use crate::domain::Tally;
+use crate::shell::{self, Console, Parts};
 use crate::sim::{Options, Sim, World};
 use crate::store::MemoryStore;
 
@@ -26,8 +27,25 @@ pub async fn review(args: &Args) -> Result<Exit, CliError> {
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_default();
     let parts = setup.parts(store, client, &place).await?;
+    ask_first(&parts).await?;
     let ended = shell::run(parts).await?;
     Ok(farewell(ended))
+}
+
+/// Where nothing is stored yet there is nothing to show without Didit: a wrong key or a dead network is
+/// said before the screen opens. With work in the store the console opens at once, also off line.
+async fn ask_first(parts: &Parts) -> Result<(), CliError> {
+    let tally = parts.store.tally(&parts.origin).await?;
+    if tally != Tally::default() {
+        return Ok(());
+    }
+    let query =
+        SessionQuery { limit: 1, ..SessionQuery::duplicates(parts.intake.statuses.clone()) };
+    let result = parts.client.sessions(&query).await;
+    if result.is_err() {
+        parts.store.close().await;
+    }
+    result.map(|_| ()).map_err(CliError::from)
 }
 
 /// Opens the console on the simulated API, with nothing on disk and nothing beyond loopback.

@@ -8,6 +8,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
 use super::super::wire::{self, Setup};
 use super::Desk;
+use super::outbox::timestamp;
 use crate::core::{Interlock, TargetLine};
 use crate::domain::{
     Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged, Judgement, Lease,
@@ -36,7 +37,7 @@ struct Row<'a> {
     case: &'a str,
     disposition: &'static str,
     state: &'static str,
-    due: Option<i64>,
+    due: Option<String>,
 }
 
 /// How long the lease lasts that the command takes, milliseconds.
@@ -100,7 +101,7 @@ fn said(
     if args.json {
         let decision = decision.map(|id| id.to_string());
         let case = row.case.key.as_str();
-        json(&Row { decision, case, disposition, state, due: due.map(|due| due.0) });
+        json(&Row { decision, case, disposition, state, due: due.map(timestamp) });
     } else {
         let id = decision.map(|id| format!(" decision {id}")).unwrap_or_default();
         line(&format!("{} {disposition}: {state}{id}", row.case.name()));

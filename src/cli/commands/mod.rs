@@ -1,14 +1,18 @@
 //! One file a command.
 
+mod blocklist;
 mod console;
 mod decide;
 mod doctor;
+mod export;
 mod generate;
+mod ingest;
 mod outbox;
 mod prompt;
 mod queue;
 mod search;
 mod sim;
+mod stats;
 mod sync;
 
 use std::sync::Arc;
@@ -29,6 +33,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
         Some(Command::Search(wanted)) => search::search(&args, wanted).await,
+        Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
@@ -43,6 +48,9 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
+        Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
+        Some(Command::Export { format }) => export::export(&args, *format).await,
+        Some(Command::Stats) => stats::stats(&args).await,
         Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,

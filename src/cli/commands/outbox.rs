@@ -225,6 +225,6 @@ fn name(row: &HistoryRow) -> String {
 }
 
 /// RFC 3339 in UTC, whole seconds.
-fn timestamp(at: Millis) -> String {
+pub(super) fn timestamp(at: Millis) -> String {
     date(at).map_or_else(|| "-".to_owned(), |day| format!("{day}T{}Z", clock(at)))
 }

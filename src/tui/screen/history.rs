@@ -5,20 +5,24 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::core::{Model, clock, date};
-use crate::domain::{DeliveryState, HistoryRow};
+use crate::core::{Action, Model, clock, date};
+use crate::domain::{DeliveryState, HistoryRow, Judgement};
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{duration, key_line, notice, status_line};
+use crate::tui::widget::{duration, key_line, notice, pad, status_line};
+
+/// Lines for the decision under the cursor.
+const DETAILS: u16 = 6;
 
 /// The history screen.
 pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
     let line = |y: u16| Rect::new(0, y, area.width, 1);
     status_line(model, theme, line(0), frame);
+    let undo = model.settings.keymap.label(Action::Undo);
     let title =
-        " Decisions, newest first.  u takes a held one back, or opens a settled one's case again.";
+        format!(" Decisions, newest first. {undo} takes a held one back, reopens a settled one.");
     frame.render_widget(Paragraph::new(title).style(theme.style(Meaning::Title)), line(1));
-    let rows = usize::from(area.height.saturating_sub(8));
+    let rows = usize::from(area.height.saturating_sub(4 + DETAILS));
     let start = model
         .history
         .cursor
@@ -33,7 +37,7 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         .take(rows)
         .map(|(i, row)| row_line(model, row, i == model.history.cursor, theme))
         .collect();
-    let body = Rect::new(0, 2, area.width, area.height.saturating_sub(8));
+    let body = Rect::new(0, 2, area.width, area.height.saturating_sub(4 + DETAILS));
     if lines.is_empty() {
         let words = if model.history.loading { " Reading…" } else { " Nothing was decided yet." };
         frame.render_widget(Paragraph::new(words).style(theme.style(Meaning::Muted)), body);
@@ -41,8 +45,8 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         frame.render_widget(Paragraph::new(lines), body);
     }
     if let Some(row) = model.history.current() {
-        let words = Paragraph::new(details(row)).wrap(Wrap { trim: false });
-        frame.render_widget(words, Rect::new(0, area.height.saturating_sub(6), area.width, 4));
+        let area = Rect::new(0, area.height.saturating_sub(2 + DETAILS), area.width, DETAILS);
+        frame.render_widget(Paragraph::new(details(row, theme)).wrap(Wrap { trim: false }), area);
     }
     let keys = key_line(&model.settings.keymap, model.screen.scope(), (area.width, 1), theme);
     frame.render_widget(Paragraph::new(keys), line(area.height.saturating_sub(2)));
@@ -69,11 +73,12 @@ fn row_line(model: &Model, row: &HistoryRow, here: bool, theme: Theme) -> Line<'
     let name = d.session_number.map_or_else(|| d.case.short().to_owned(), |n| format!("#{n}"));
     let day = date(d.at).unwrap_or_default();
     let text = format!(
-        "{}{day} {}  {name:<10} {:<10} {:<12} ",
+        "{}{day} {}  {} {:<10} {} ",
         if here { '>' } else { ' ' },
         clock(d.at),
+        pad(&name, 10),
         d.disposition.word(),
-        d.reviewer.name,
+        pad(&d.reviewer.name, 12),
     );
     let (word, meaning) = state_word(model, row);
     if here {
@@ -82,35 +87,36 @@ fn row_line(model: &Model, row: &HistoryRow, here: bool, theme: Theme) -> Line<'
     Line::from(vec![Span::raw(text), Span::styled(word, theme.style(meaning))])
 }
 
-fn details(row: &HistoryRow) -> Vec<Line<'static>> {
+/// What was decided and what came of it first; what was said about it after that.
+fn details(row: &HistoryRow, theme: Theme) -> Vec<Line<'static>> {
     let d = &row.decision;
     let judged: Vec<String> = d
         .judgements
         .iter()
-        .map(|j| {
-            format!(
-                "{} {}",
-                j.place + 1,
-                j.judgement.map_or("unjudged", crate::domain::Judgement::word)
-            )
-        })
+        .map(|j| format!("{} {}", j.place + 1, j.judgement.map_or("unjudged", Judgement::word)))
         .collect();
+    let mine = match d.disposition.subject_status() {
+        Some(status) => format!(" mine: {} -> {}", d.seen_status.word(), status.word()),
+        None => " nothing is written at Didit".to_owned(),
+    };
     let target = d.target.as_ref().map_or_else(String::new, |t| {
         let number =
             t.session_number.map_or_else(|| t.session_id.short().to_owned(), |n| format!("#{n}"));
-        format!("  blocklist target {number}")
+        format!("   blocklist target {number}")
     });
-    let mine = match d.disposition.subject_status() {
-        Some(status) => format!("mine: {} -> {}", d.seen_status.word(), status.word()),
-        None => "nothing is written at Didit".to_owned(),
+    let meaning = match row.state {
+        DeliveryState::Conflict | DeliveryState::Refused => Meaning::Warn,
+        _ => Meaning::Text,
     };
-    vec![
-        Line::raw(format!(" decision {}  candidates: {}{target}", d.id, judged.join(", "))),
-        Line::raw(format!(
-            " {mine}   reason {}  comment {}",
-            d.reason.map_or("-", crate::domain::Reason::word),
-            d.comment.as_deref().unwrap_or("-")
-        )),
-        Line::raw(format!(" {}", row.note.as_deref().unwrap_or(""))),
-    ]
+    let note = row.note.as_ref().map(|note| Line::styled(format!(" {note}"), theme.style(meaning)));
+    let comment = d.comment.as_ref().map(|words| Line::raw(format!(" comment {words}")));
+    let reason = d.reason.map_or_else(String::new, |reason| format!("   reason {}", reason.word()));
+    let lines = [
+        Some(Line::raw(format!("{mine}{target}{reason}"))),
+        note,
+        Some(Line::raw(format!(" candidates: {}", judged.join(", ")))),
+        Some(Line::styled(format!(" decision {}", d.id), theme.style(Meaning::Muted))),
+        comment,
+    ];
+    lines.into_iter().flatten().collect()
 }

@@ -1,12 +1,14 @@
 //! The blocklist interlock: who, what, and the number that has to be typed.
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use crate::core::{Action, Interlock, Model};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
+use crate::tui::widget::{clip, notice_above};
 
 /// Draws the interlock below the pictures.
 pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Frame<'_>) {
@@ -22,18 +24,27 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         label(Action::NextCandidate),
     );
     let subject = model.desk_details().map(|d| d.case.name()).unwrap_or_default();
-    let third = match (&target.refused, lock.is_complete()) {
-        (Some(why), _) => {
-            Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad))
-        }
-        (None, true) => Line::styled(
-            format!(" {} again to hold", label(Action::Blocklist)),
-            theme.style(Meaning::Good),
+    let consequence =
+        format!(" then: {subject} -> Declined, and the face of {number} is blocklisted");
+    let (third, fourth) = match (&target.refused, lock.is_complete()) {
+        (Some(why), _) => (
+            Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad)),
+            String::new(),
         ),
-        (None, false) => Line::from(vec![
-            Span::raw(" type the number of the session to block, or esc: "),
-            Span::styled(format!("{}__", lock.typed), theme.style(Meaning::Key)),
-        ]),
+        (None, true) => (
+            Line::styled(
+                format!(" {} again to hold", label(Action::Blocklist)),
+                theme.style(Meaning::Good),
+            ),
+            consequence,
+        ),
+        (None, false) => (
+            Line::from(vec![
+                Span::raw(" type the number of the session to block, or esc: "),
+                Span::styled(format!("{}__", lock.typed), theme.style(Meaning::Key)),
+            ]),
+            consequence,
+        ),
     };
     let lines = vec![
         Line::styled(
@@ -43,19 +54,16 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         Line::from(vec![
             Span::raw(" target > "),
             Span::styled(
-                format!("{} {number}  {}", target.kind, target.status),
+                format!("{} {number}  {}", target.kind, clip(&target.status, 20)),
                 theme.style(Meaning::Warn),
             ),
             Span::styled(choice, theme.style(Meaning::Muted)),
         ]),
         third,
-        Line::styled(
-            format!(
-                " then: {subject} -> Declined, and the face of {number} on the blocklist. Enter does nothing."
-            ),
-            theme.style(Meaning::Muted),
-        ),
+        Line::raw(fourth),
+        Line::styled(" enter does nothing here; esc leaves", theme.style(Meaning::Muted)),
     ];
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines), area);
+    notice_above(model, theme, Rect { y: area.bottom() + 1, height: 0, ..area }, frame);
 }

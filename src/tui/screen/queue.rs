@@ -4,11 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 use crate::core::{Model, PictureState, Side, date};
 use crate::domain::QueueRow;
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{key_line, notice, status_line};
+use crate::tui::widget::{clip, fit, key_line, notice, pad, piece, status_line};
 
 /// The queue screen.
 pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
@@ -18,19 +19,24 @@ pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let tally = model.queue.tally;
     let filter = match model.queue.query.filter.as_str() {
         "" => String::new(),
-        text => format!("   filter '{text}'"),
+        text => format!("filter '{}'", clip(text, 30)),
     };
-    let title = format!(
-        " {}{filter}   open {}  escalated {}  strong only {}  departed {}  decided {}",
-        model.view.word(),
-        tally.open,
-        tally.escalated,
-        tally.left,
-        tally.departed,
-        tally.decided
+    let title = fit(
+        vec![
+            piece(0, Meaning::Title, model.view.word()),
+            piece(0, Meaning::Title, filter),
+            piece(1, Meaning::Muted, format!("open {}", tally.open)),
+            piece(2, Meaning::Muted, format!("escalated {}", tally.escalated)),
+            piece(3, Meaning::Muted, format!("strong only {}", tally.left)),
+            piece(4, Meaning::Muted, format!("departed {}", tally.departed)),
+            piece(5, Meaning::Muted, format!("decided {}", tally.decided)),
+        ],
+        area.width,
+        theme,
     );
-    let head = " case       created     candidates                         images  state";
-    frame.render_widget(Paragraph::new(title).style(theme.style(Meaning::Title)), line(1));
+    let room = candidates_room(area.width);
+    let head = format!(" case       created     {:<room$} images  state", "candidates");
+    frame.render_widget(Paragraph::new(title), line(1));
     frame.render_widget(Paragraph::new(head).style(theme.style(Meaning::Muted)), line(2));
     let rows = area.height.saturating_sub(5);
     let body = Rect::new(0, 3, area.width, rows);
@@ -97,12 +103,7 @@ fn candidates(row: &QueueRow, most: usize) -> String {
     if folded > 0 {
         words.push(format!("{folded} self"));
     }
-    let text = words.join("  ");
-    if text.chars().count() > most {
-        text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
-    } else {
-        text
-    }
+    clip(&words.join("  "), most)
 }
 
 fn images(model: &Model, row: &QueueRow) -> &'static str {
@@ -118,17 +119,19 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
     } else if states.iter().all(|s| matches!(s, PictureState::Ready { .. })) {
         "ready"
     } else if model.details.contains_key(key) {
-        "load"
+        "loading"
     } else {
         "-"
     }
 }
 
-fn state(row: &QueueRow) -> (String, Meaning) {
+fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
     if row.case.candidates.iter().any(|c| c.blocklisted) {
-        return ("BLOCKLISTED MATCH".to_owned(), Meaning::Bad);
+        return ("BLOCKLISTED".to_owned(), Meaning::Bad);
     }
-    match (&row.taken, &row.note) {
+    // The reviewer's own lease, a moment old perhaps, is no news.
+    let others = row.taken.as_ref().filter(|t| t.reviewer.id != model.settings.reviewer.id);
+    match (others, &row.note) {
         (Some(taken), _) => (format!("with {}", taken.reviewer.name), Meaning::Warn),
         (None, Some(note)) => (note.clone(), Meaning::Muted),
         (None, None) => (row.case.status.word().to_owned(), Meaning::Muted),
@@ -137,19 +140,25 @@ fn state(row: &QueueRow) -> (String, Meaning) {
 
 fn full_line(model: &Model, row: &QueueRow, here: bool, width: u16, theme: Theme) -> Line<'static> {
     let created = row.case.created_at.and_then(date).unwrap_or_else(|| "-".to_owned());
-    let room = usize::from(width).saturating_sub(48).clamp(24, 60);
-    let (state, meaning) = state(row);
+    let room = candidates_room(width);
+    let (state, meaning) = state(model, row);
     let marker = if here { '>' } else { ' ' };
     let text = format!(
-        "{marker}{:<10} {created:<11} {:<room$} {:<7} ",
-        row.case.name(),
-        candidates(row, room),
+        "{marker}{} {created:<11} {} {:<7} ",
+        pad(&row.case.name(), 10),
+        pad(&candidates(row, room), room),
         images(model, row),
     );
+    let left = usize::from(width).saturating_sub(text.width());
     if here {
-        return Line::styled(format!("{text}{state:<24}"), theme.style(Meaning::Focus));
+        return Line::styled(format!("{text}{}", pad(&state, left)), theme.style(Meaning::Focus));
     }
-    Line::from(vec![Span::raw(text), Span::styled(state, theme.style(meaning))])
+    Line::from(vec![Span::raw(text), Span::styled(clip(&state, left), theme.style(meaning))])
+}
+
+/// Cells for the scores; the rest of a line is 48.
+fn candidates_room(width: u16) -> usize {
+    usize::from(width).saturating_sub(48).clamp(24, 60)
 }
 
 /// The queue beside the pair.
@@ -160,13 +169,20 @@ pub fn queue_column(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'
         let best = row.case.candidates.iter().filter(|c| !c.self_match).find_map(|c| c.similarity);
         let score = best.map_or_else(|| "-".to_owned(), |s| s.to_string());
         let marker = if here { '>' } else { ' ' };
+        let listed = row.case.candidates.iter().any(|c| c.blocklisted);
+        // What is ready needs no word.
+        let images = match images(model, row) {
+            "ready" => "",
+            word => word,
+        };
         let text = format!(
-            "{marker}{:<8} {score:>5} {}c {:<7}",
-            row.case.name(),
+            "{marker}{} {score:>5}{}{}c {images}",
+            pad(&row.case.name(), 9),
+            if listed { '!' } else { ' ' },
             row.case.candidates.len(),
-            images(model, row),
         );
-        let (_, meaning) = state(row);
+        let text = pad(&text, usize::from(area.width));
+        let (_, meaning) = state(model, row);
         let style = match (here, meaning) {
             (true, _) => theme.style(Meaning::Focus),
             (false, Meaning::Muted) => theme.style(Meaning::Text),
@@ -175,7 +191,8 @@ pub fn queue_column(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'
         lines.push(Line::styled(text, style));
     }
     if model.queue.rows.is_empty() {
-        lines.push(Line::styled(empty(model), theme.style(Meaning::Muted)));
+        // The words stand beside it, where the pair would be.
+        lines.push(Line::styled(" none", theme.style(Meaning::Muted)));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -19,7 +19,7 @@ pub fn quit(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let mut lines = vec![
         Line::default(),
         Line::styled(
-            format!("  {} held and {} on their way to Didit.", unsent.held, unsent.sending),
+            format!("  Decisions: {} held, {} on their way to Didit.", unsent.held, unsent.sending),
             theme.style(Meaning::Warn),
         ),
         Line::default(),
@@ -30,10 +30,10 @@ pub fn quit(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         key("k", "keep them: they stay held, and are sent when you are back"),
         key("esc", "stay"),
     ];
-    if model.leaving == Some(Leaving::Flushing) {
+    if matches!(model.leaving, Some(Leaving::SavingToFlush | Leaving::Flushing)) {
         lines.push(Line::default());
         lines.push(Line::styled(
-            "  Sending… ctrl-c leaves at once; nothing is lost.",
+            "  Sending… k or ctrl-c leaves at once; what was not sent stays held.",
             theme.style(Meaning::Good),
         ));
     }

@@ -6,13 +6,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::queue::{empty, queue_column};
-use crate::core::{Consequence, Desk, Fact, Mark, Model, NotArmed, Side, facts};
-use crate::domain::{Candidate, Case, Details, Judgement};
+use crate::core::{
+    Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Side, candidates, facts,
+};
+use crate::domain::{Case, Details, Judgement, Source};
 use crate::tui::draw::{Drawn, PlacedPicture};
 use crate::tui::gallery::{Eyes, FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{key_line, notice, picture, status_line};
+use crate::tui::widget::{Piece, fit, key_line, notice, pad, picture, piece, status_line};
 
 /// Below this many pixels between the eyes people are near chance while feeling sure (Merino et al. 2025).
 const STOP: u16 = 10;
@@ -35,7 +37,8 @@ pub fn review(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<
     frame.render_widget(Paragraph::new(keys), layout.keys);
     notice(model, theme, layout.notice, frame);
     let Some(desk) = &model.desk else {
-        frame.render_widget(Paragraph::new(empty(model)), layout.subject);
+        let area = layout.subject.union(layout.candidate);
+        frame.render_widget(Paragraph::new(empty(model)).wrap(Wrap { trim: false }), area);
         return Drawn::default();
     };
     let Some(case) =
@@ -62,70 +65,60 @@ fn titles(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) {
-    let subject = format!(" A SUBJECT {}  {}", case.name(), case.status.word());
-    let candidate = candidate_title(model, desk, case);
-    let title = |text: String, loud: bool| {
-        let meaning = if loud { Meaning::Bad } else { Meaning::Title };
-        Paragraph::new(Line::styled(text, theme.style(meaning)))
-    };
-    let loud = desk.candidate(&case.candidates).is_some_and(|c| c.blocklisted);
-    let (subject, turned) = if desk.flipped {
-        (format!(" B in A's place (space flips back)  {}", case.name()), true)
+    let subject = if desk.flipped {
+        vec![
+            piece(0, Meaning::Bad, "B IN A's PLACE"),
+            piece(1, Meaning::Title, "space flips back"),
+            piece(2, Meaning::Title, case.name()),
+        ]
     } else {
-        (subject, false)
+        vec![
+            piece(0, Meaning::Title, "A SUBJECT"),
+            piece(0, Meaning::Title, case.name()),
+            piece(1, Meaning::Title, case.status.word()),
+        ]
     };
-    frame.render_widget(title(subject, turned), layout.subject_title);
-    frame.render_widget(title(candidate, loud), layout.candidate_title);
+    let mut title = |pieces: Vec<Piece>, area: Rect| {
+        frame.render_widget(Paragraph::new(fit(pieces, area.width, theme)), area);
+    };
+    title(subject, layout.subject_title);
+    title(candidate_title(model, desk, case), layout.candidate_title);
 }
 
-fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> String {
+fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
     let Some(c) = desk.candidate(&case.candidates) else {
-        return " B no candidate".to_owned();
+        return vec![piece(0, Meaning::Title, "B no candidate")];
     };
+    let bands = &model.settings.bands;
     let number = match (c.session_number, &c.session_id) {
         (Some(number), _) => format!("#{number}"),
         (None, Some(id)) => id.short().to_owned(),
         (None, None) => "no session".to_owned(),
     };
-    let score = c.similarity.map_or_else(
-        || "no score".to_owned(),
-        |s| format!("{s} % {}", model.settings.bands.of(s).word()),
-    );
+    let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| format!("{s} %"));
     let status = model
         .desk_details()
-        .and_then(|d| d.candidates.get(desk.place)?.status.as_ref().map(|s| s.word().to_owned()))
-        .unwrap_or_default();
-    let flags = flags(c, desk, model);
-    format!(
-        " B {}/{} {number}  {score}  {status} {}{flags}",
-        desk.place + 1,
-        case.candidates.len(),
-        if c.source == crate::domain::Source::Session { "" } else { c.source.word() },
-    )
-}
-
-fn flags(c: &Candidate, desk: &Desk, model: &Model) -> String {
-    let mut words = Vec::new();
-    if c.blocklisted {
-        words.push("BLOCKLISTED");
-    }
-    if c.allowlisted {
-        words.push("allowlisted");
-    }
-    if c.self_match {
-        words.push("same customer id");
-    }
-    if !c.must_judge(&model.settings.bands) {
-        words.push("needs no judgement");
-    }
-    if let Some(judgement) = desk.judged.get(&desk.place) {
-        words.push(match judgement {
-            Judgement::Different => "judged different",
-            Judgement::Same => "judged same",
-            Judgement::Unsure => "unsure",
-        });
-    }
-    words.iter().map(|w| format!(" {w}")).collect()
+        .and_then(|d| Some(d.candidates.get(desk.place)?.status.as_ref()?.word().to_owned()));
+    let judged = desk.judged.get(&desk.place).map_or("", |judgement| match judgement {
+        Judgement::Different => "judged different",
+        Judgement::Same => "judged same",
+        Judgement::Unsure => "unsure",
+    });
+    let when = |holds: bool, words: &'static str| if holds { words } else { "" };
+    let count = format!("B {}/{}", desk.place + 1, case.candidates.len());
+    vec![
+        piece(0, Meaning::Title, count),
+        piece(1, Meaning::Title, number),
+        piece(0, Meaning::Bad, when(c.blocklisted, "BLOCKLISTED")),
+        piece(1, Meaning::Title, score),
+        piece(5, Meaning::Title, c.similarity.map_or("", |s| bands.of(s).word())),
+        piece(3, Meaning::Title, status.unwrap_or_default()),
+        piece(2, Meaning::Warn, when(!c.must_judge(bands), "needs no judgement")),
+        piece(2, Meaning::Title, judged),
+        piece(4, Meaning::Title, when(c.allowlisted, "allowlisted")),
+        piece(4, Meaning::Title, when(c.self_match, "same customer id")),
+        piece(6, Meaning::Title, if c.source == Source::Session { "" } else { c.source.word() }),
+    ]
 }
 
 fn pictures(
@@ -184,7 +177,7 @@ fn placeholder(
 fn facts_box(details: &Details, place: usize, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
     let facts = facts(details, place);
     let mut lines: Vec<Line> = Vec::new();
-    if let Some(line) = warning_line(details, theme) {
+    if let Some(line) = warning_line(details, place, area.width, theme) {
         lines.push(line);
     }
     if area.height <= 1 {
@@ -201,22 +194,30 @@ fn facts_box(details: &Details, place: usize, area: Rect, theme: Theme, frame: &
 }
 
 /// Didit's warnings and what is missing, in words: what the eye must not pass over.
-fn warning_line(details: &Details, theme: Theme) -> Option<Line<'static>> {
-    let mut words: Vec<String> = Vec::new();
+fn warning_line(
+    details: &Details,
+    place: usize,
+    width: u16,
+    theme: Theme,
+) -> Option<Line<'static>> {
+    let mut words: Vec<(u8, String)> = Vec::new();
     if details.several_faces {
-        words.push("several faces in A".to_owned());
+        words.push((0, "several faces in A".to_owned()));
     }
-    if details.case.set_aside > 0 {
-        words.push(format!("{} candidate(s) unreadable", details.case.set_aside));
+    let case = &details.case;
+    let listed = case.candidates.iter().enumerate().filter(|(at, c)| c.blocklisted && *at != place);
+    words.extend(listed.map(|(at, _)| (0, format!("candidate {} is BLOCKLISTED", at + 1))));
+    if case.set_aside > 0 {
+        words.push((1, format!("{} unreadable", candidates(case.set_aside))));
     }
-    let shown = details.case.candidates.len();
-    if let Some(total) = details.case.total_matches.filter(|t| *t as usize > shown) {
-        words.push(format!("{shown} of {total} shown"));
+    let risks = details.warnings.iter().filter(|w| w.risk.contains("BLOCKLIST"));
+    words.extend(risks.map(|w| (2, w.risk.clone())));
+    let shown = case.candidates.len();
+    if let Some(total) = case.total_matches.filter(|t| *t as usize > shown) {
+        words.push((3, format!("{shown} of {total} shown")));
     }
-    let listed = details.warnings.iter().filter(|w| w.risk.contains("BLOCKLIST"));
-    words.extend(listed.map(|w| w.risk.clone()));
-    (!words.is_empty())
-        .then(|| Line::styled(format!(" ! {}", words.join("  |  ")), theme.style(Meaning::Bad)))
+    let pieces = words.iter().map(|(rank, words)| piece(*rank, Meaning::Bad, format!("! {words}")));
+    (!words.is_empty()).then(|| fit(pieces.collect(), width, theme))
 }
 
 fn mark_meaning(mark: Mark) -> Meaning {
@@ -235,22 +236,7 @@ fn short_fact(fact: &Fact, theme: Theme) -> [Span<'static>; 2] {
 }
 
 fn fact_line(fact: &Fact, column: usize, theme: Theme) -> Line<'static> {
-    let cell = |text: &str| {
-        let mut out = String::new();
-        let mut used = 0;
-        for c in text.chars() {
-            let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if used + wide > column.saturating_sub(1) {
-                out.push('…');
-                used += 1;
-                break;
-            }
-            used += wide;
-            out.push(c);
-        }
-        out.extend(std::iter::repeat_n(' ', column.saturating_sub(used)));
-        out
-    };
+    let cell = |text: &str| format!("{} ", pad(text, column.saturating_sub(1)));
     Line::from(vec![
         Span::styled(format!(" {:<12}", fact.label), theme.style(Meaning::Muted)),
         Span::styled(format!("{} ", fact.mark.sign()), theme.style(mark_meaning(fact.mark))),
@@ -270,30 +256,29 @@ fn arming(
 ) {
     let (word, meaning) = match model.armed(model.now) {
         Ok(()) => ("ARMED".to_owned(), Meaning::Good),
-        Err(why @ (NotArmed::Gone(_) | NotArmed::Store(_))) => (why.words(), Meaning::Bad),
-        Err(why) => (why.words(), Meaning::Warn),
+        Err(why @ (NotArmed::Gone(_) | NotArmed::Store(_))) => {
+            (format!("OFF: {}", why.words()), Meaning::Bad)
+        }
+        Err(NotArmed::Lease(why)) if desk.lease != LeaseState::Asking => {
+            (format!("OFF: {why}"), Meaning::Bad)
+        }
+        Err(why) => (format!("WAIT: {}", why.words()), Meaning::Warn),
     };
     let eyes = drawn.pictures.iter().filter_map(|p| Some(gallery.get(&p.key)?.eyes));
     let eyes = eyes.min_by_key(|eyes| eyes.pixels());
-    let legible = eyes.map_or_else(String::new, legibility);
-    let mut marks = vec![desk.zoom.word().to_owned()];
-    if desk.mirrored {
-        marks.push("B mirrored".to_owned());
-    }
-    if let Some(reason) = desk.reason {
-        marks.push(format!("reason {}", reason.word()));
-    }
-    if desk.comment.is_some() {
-        marks.push("with comment".to_owned());
-    }
     let low = eyes.is_some_and(|eyes| eyes.pixels() < FLOOR);
-    let line = Line::from(vec![
-        Span::styled(format!(" {word} "), theme.style(meaning)),
-        Span::raw("  "),
-        Span::styled(legible, theme.style(if low { Meaning::Warn } else { Meaning::Muted })),
-        Span::styled(format!("   {}", marks.join("   ")), theme.style(Meaning::Muted)),
-    ]);
-    frame.render_widget(Paragraph::new(line), area);
+    let reason = desk.reason.map_or_else(String::new, |reason| format!("reason {}", reason.word()));
+    let when = |holds: bool, words: &'static str| if holds { words } else { "" };
+    let (rank, legible) = if low { (1, Meaning::Warn) } else { (5, Meaning::Muted) };
+    let pieces = vec![
+        piece(0, meaning, word),
+        piece(rank, legible, eyes.map_or_else(String::new, legibility)),
+        piece(4, Meaning::Muted, desk.zoom.word()),
+        piece(2, Meaning::Muted, when(desk.mirrored, "B mirrored")),
+        piece(3, Meaning::Muted, reason),
+        piece(3, Meaning::Muted, when(desk.comment.is_some(), "with comment")),
+    ];
+    frame.render_widget(Paragraph::new(fit(pieces, area.width, theme)), area);
 }
 
 /// The distance between the eyes in words, and what helps when it is too small.
@@ -321,10 +306,6 @@ fn consequence(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
     };
     let approve = part(crate::core::Action::Approve, what.approve);
     let reject = part(crate::core::Action::Reject, what.reject);
-    let lines = if area.height > 1 {
-        vec![Line::from(approve), Line::from(reject)]
-    } else {
-        vec![Line::from([approve, vec![Span::raw("   ")], reject].concat())]
-    };
+    let lines = vec![Line::from(approve), Line::from(reject)];
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -6,6 +6,26 @@ use unicode_width::UnicodeWidthStr;
 use crate::core::{ACTIONS, Action, Keymap, Scope};
 use crate::tui::theme::{Meaning, Theme};
 
+/// Actions that go by twos: their keys share a place.
+const PAIRS: [(Action, Action); 5] = [
+    (Action::PreviousCandidate, Action::NextCandidate),
+    (Action::NextCase, Action::PreviousCase),
+    (Action::First, Action::Last),
+    (Action::PageDown, Action::PageUp),
+    (Action::Zoom, Action::ZoomBack),
+];
+
+/// What is used most on a screen, where it is not what stands first in the table.
+fn first(scope: Scope) -> &'static [Action] {
+    match scope {
+        Scope::Review => &[],
+        Scope::Queue => {
+            &[Action::Open, Action::NextCase, Action::Filter, Action::View, Action::Queue]
+        }
+        Scope::History => &[Action::NextCase, Action::Undo, Action::Back],
+    }
+}
+
 /// As many keys of a screen as fit into `rows` lines of `width` cells, the most used first. Help always
 /// has its place, for it names the rest.
 #[must_use]
@@ -16,11 +36,13 @@ pub fn key_line(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let help = item(keymap, Action::Help);
-    let shown = ACTIONS.iter().filter(|info| info.scopes.contains(&scope)).map(|info| info.action);
+    let here = ACTIONS.iter().filter(|info| info.scopes.contains(&scope)).map(|info| info.action);
+    let rest = here.filter(|action| !first(scope).contains(action));
+    let second = |action: &Action| PAIRS.iter().any(|(_, second)| second == action);
+    let shown = first(scope).iter().copied().chain(rest);
     let mut lines: Vec<Vec<(String, &'static str)>> = vec![vec![help.clone()]];
     let mut used = cells(&help);
-    // The second key of a pair (previous candidate, previous case) is shown with the first.
-    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face)) {
+    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face) && !second(a)) {
         let item = item(keymap, action);
         let last_row = lines.len() == usize::from(rows);
         if used + cells(&item) > usize::from(width) {
@@ -39,7 +61,12 @@ pub fn key_line(
 }
 
 fn item(keymap: &Keymap, action: Action) -> (String, &'static str) {
-    (keymap.label(action), action.info().short)
+    let second = PAIRS.iter().find(|(first, _)| *first == action).map(|(_, second)| *second);
+    let label = match second {
+        Some(second) => format!("{}/{}", keymap.label(action), keymap.label(second)),
+        None => keymap.label(action),
+    };
+    (label, action.info().short)
 }
 
 fn cells((key, word): &(String, &'static str)) -> usize {

@@ -1,9 +1,11 @@
 //! Pieces that several screens share.
 
+mod fit;
 mod keys;
 mod picture;
 mod status;
 
+pub use fit::{Piece, clip, fit, pad, piece};
 pub use keys::key_line;
 pub use picture::picture;
-pub use status::{duration, entry, notice, status_line};
+pub use status::{duration, entry, notice, notice_above, status_line};

@@ -1,0 +1,286 @@
+//! `export`: every decision with what was judged, seen and done, for other programs. No name, no link, no
+//! word of the comment beyond the reviewer's own sentence, and in a table no cell that is a formula.
+
+use serde::Serialize;
+
+use super::super::args::{Args, ExportFormat};
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line};
+use super::super::wire::Setup;
+use super::Desk;
+use super::outbox::timestamp;
+use crate::domain::{HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind};
+
+/// A decision. The names are part of the contract with scripts.
+#[derive(Debug, Serialize)]
+struct Row {
+    decision: String,
+    case: String,
+    session_number: Option<u64>,
+    kind: &'static str,
+    disposition: &'static str,
+    state: &'static str,
+    reason: Option<&'static str>,
+    comment: Option<String>,
+    target: Option<String>,
+    target_number: Option<u64>,
+    reviewer: String,
+    reviewer_id: String,
+    seen_status: String,
+    at: String,
+    settled_at: Option<String>,
+    attempts: u32,
+    replaces: Option<String>,
+    note: Option<String>,
+    judgements: Vec<JudgedRow>,
+    receipt: ReceiptRow,
+}
+
+/// A judgement, with what the case says of its candidate.
+#[derive(Debug, Serialize)]
+struct JudgedRow {
+    session_id: Option<String>,
+    similarity_percentage: Option<f64>,
+    band: Option<&'static str>,
+    source: Option<String>,
+    judgement: &'static str,
+}
+
+/// What the reviewer saw.
+#[derive(Debug, Serialize)]
+struct ReceiptRow {
+    protocol: String,
+    sha256: Vec<String>,
+    cells: Vec<(u16, u16)>,
+    eye_pixels: Vec<u16>,
+    zooms: u16,
+    flips: u16,
+    score_hidden: bool,
+    dwell_ms: i64,
+}
+
+const HEAD: [&str; 26] = [
+    "decision",
+    "case",
+    "session_number",
+    "kind",
+    "disposition",
+    "state",
+    "reason",
+    "comment",
+    "target",
+    "target_number",
+    "reviewer",
+    "reviewer_id",
+    "seen_status",
+    "at",
+    "settled_at",
+    "attempts",
+    "replaces",
+    "note",
+    "judgements",
+    "protocol",
+    "sha256",
+    "eye_pixels",
+    "zooms",
+    "flips",
+    "score_hidden",
+    "dwell_ms",
+];
+
+/// Prints every decision, oldest first.
+pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let mut history = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
+    history.reverse();
+    if format == ExportFormat::Csv {
+        line(&csv(&HEAD.map(str::to_owned)));
+    }
+    for past in &history {
+        let row = row(&setup, &desk, past).await?;
+        match format {
+            ExportFormat::Jsonl => json(&row),
+            ExportFormat::Csv => line(&csv(&cells(&row))),
+        }
+    }
+    desk.store.close().await;
+    Ok(Exit::Done)
+}
+
+async fn row(setup: &Setup, desk: &Desk, past: &HistoryRow) -> Result<Row, CliError> {
+    let d = &past.decision;
+    let known = desk.store.case(&desk.origin, &d.case, d.at).await?;
+    let bands = setup.bands();
+    let judged = |judged: &Judged| {
+        let case = known.as_ref().map(|row| &row.case);
+        // The candidates of the case may have changed since: what has another session is another one.
+        let candidate = case
+            .and_then(|case| case.candidates.get(judged.place))
+            .filter(|candidate| candidate.session_id == judged.session_id);
+        let similarity = candidate.and_then(|candidate| candidate.similarity);
+        JudgedRow {
+            session_id: judged.session_id.as_ref().map(ToString::to_string),
+            similarity_percentage: similarity.map(crate::domain::Similarity::percent),
+            band: similarity.map(|s| bands.of(s).word()),
+            source: candidate.map(|candidate| Source::word(&candidate.source).to_owned()),
+            judgement: judged.judgement.map_or("unjudged", Judgement::word),
+        }
+    };
+    let pictures = &d.receipt.pictures;
+    Ok(Row {
+        decision: d.id.to_string(),
+        case: d.case.to_string(),
+        session_number: d.session_number,
+        kind: match d.kind {
+            SubjectKind::Workflow => "workflow",
+            SubjectKind::SavedSearch => "saved_search",
+            SubjectKind::Unreachable => "unreachable",
+        },
+        disposition: d.disposition.word(),
+        state: past.state.word(),
+        reason: d.reason.map(Reason::word),
+        comment: d.comment.clone(),
+        target: d.target.as_ref().map(|target| target.session_id.to_string()),
+        target_number: d.target.as_ref().and_then(|target| target.session_number),
+        reviewer: d.reviewer.name.clone(),
+        reviewer_id: d.reviewer.id.to_string(),
+        seen_status: d.seen_status.word().to_owned(),
+        at: timestamp(d.at),
+        settled_at: past.settled_at.map(timestamp),
+        attempts: past.attempts,
+        replaces: d.replaces.map(|id| id.to_string()),
+        note: past.note.clone(),
+        judgements: d.judgements.iter().map(judged).collect(),
+        receipt: ReceiptRow {
+            protocol: d.receipt.protocol.clone(),
+            sha256: pictures.iter().map(|picture| picture.sha256.clone()).collect(),
+            cells: pictures.iter().map(|picture| picture.cells).collect(),
+            eye_pixels: d.receipt.eye_pixels.clone(),
+            zooms: d.receipt.zooms,
+            flips: d.receipt.flips,
+            score_hidden: d.receipt.score_hidden,
+            dwell_ms: d.receipt.dwell_ms,
+        },
+    })
+}
+
+fn cells(row: &Row) -> [String; HEAD.len()] {
+    let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    let judged = |j: &JudgedRow| {
+        let who = j.session_id.as_deref().unwrap_or("-");
+        let score = j.similarity_percentage.map_or_else(|| "-".to_owned(), |s| s.to_string());
+        format!("{who}:{score}:{}", j.judgement)
+    };
+    let joined = |words: Vec<String>| words.join(" ");
+    [
+        row.decision.clone(),
+        row.case.clone(),
+        number(row.session_number),
+        row.kind.to_owned(),
+        row.disposition.to_owned(),
+        row.state.to_owned(),
+        row.reason.unwrap_or_default().to_owned(),
+        text(&row.comment),
+        text(&row.target),
+        number(row.target_number),
+        row.reviewer.clone(),
+        row.reviewer_id.clone(),
+        row.seen_status.clone(),
+        row.at.clone(),
+        text(&row.settled_at),
+        row.attempts.to_string(),
+        text(&row.replaces),
+        text(&row.note),
+        joined(row.judgements.iter().map(judged).collect()),
+        row.receipt.protocol.clone(),
+        joined(row.receipt.sha256.clone()),
+        joined(row.receipt.eye_pixels.iter().map(u16::to_string).collect()),
+        row.receipt.zooms.to_string(),
+        row.receipt.flips.to_string(),
+        row.receipt.score_hidden.to_string(),
+        row.receipt.dwell_ms.to_string(),
+    ]
+}
+
+/// A line of comma-separated values.
+fn csv(cells: &[String]) -> String {
+    cells.iter().map(|cell| cell_of(cell)).collect::<Vec<_>>().join(",")
+}
+
+/// A cell. One that a spreadsheet would take for a formula gets an apostrophe before it, and what is no
+/// plain word stands in quotes.
+fn cell_of(text: &str) -> String {
+    let first = text.trim_start().chars().next();
+    let formula =
+        matches!(first, Some('=' | '+' | '-' | '@' | '|' | '%' | '＝' | '＋' | '－' | '＠'))
+            || text.starts_with(['\t', '\r', '\n']);
+    // A number below zero is no formula.
+    let formula = formula && text.parse::<i64>().is_err();
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '/' | '#');
+    if text.chars().all(plain) {
+        return text;
+    }
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (text, wanted) in [
+            ("plain", "plain"),
+            ("-12", "-12"),
+            ("two words", "\"two words\""),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "\"'=1+1\""),
+            ("  =cmd|' /C calc'!A0", "\"'  =cmd|' /C calc'!A0\""),
+            ("+1", "+1"),
+            ("+1+2", "\"'+1+2\""),
+            ("-1+2", "\"'-1+2\""),
+            ("@SUM(1)", "\"'@SUM(1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("", ""),
+        ] {
+            assert_eq!(cell_of(text), wanted, "{text}");
+        }
+    }
+
+    /// Reads a line of comma-separated values, quotes and all.
+    fn read(text: &str) -> Vec<String> {
+        let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if quoted && chars.peek() == Some(&'"') => {
+                    cell.push('"');
+                    chars.next();
+                }
+                '"' => quoted = !quoted,
+                ',' if !quoted => cells.push(std::mem::take(&mut cell)),
+                c => cell.push(c),
+            }
+        }
+        cells.push(cell);
+        cells
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_comes_back_and_begins_no_formula(cells in prop::collection::vec(any::<String>(), 1..6)) {
+            let found = read(&csv(&cells));
+            prop_assert_eq!(found.len(), cells.len());
+            for (found, cell) in found.iter().zip(&cells) {
+                prop_assert_eq!(found.strip_prefix('\'').filter(|rest| rest == cell).unwrap_or(found), cell);
+                let harmless = !found.starts_with(['=', '+', '-', '@', '\t', '\r']);
+                prop_assert!(harmless || found.parse::<i64>().is_ok());
+            }
+        }
+    }
+}

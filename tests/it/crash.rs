@@ -1,0 +1,447 @@
+//! The real program, killed with -9 at every named step of a decision's way and at random moments,
+//! against a server that loses replies. The oracle is the simulator's own record: each decided case
+//! has exactly one effective decision.
+//!
+//! Here in small; in full by `cargo test --test it crash::in_full -- --ignored --nocapture`.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use secondlook::sim::{
+    Candidate, Effect, Fault, Knobs, Limits, On, Options, Reply, Route, Session, Sim, World,
+};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+use crate::stage::PATIENCE;
+use crate::terminal::PROGRAM;
+
+/// What is decided about a case, and what that changes at Didit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Approve,
+    Reject,
+    Blocklist,
+    /// A saved search that is `Approved` already: a review note is all there is to write.
+    Note,
+}
+
+impl Way {
+    const ALL: [Self; 4] = [Self::Approve, Self::Reject, Self::Blocklist, Self::Note];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Approve | Self::Note => "approve",
+            Self::Reject => "reject",
+            Self::Blocklist => "blocklist",
+        }
+    }
+
+    fn changes(self) -> &'static [&'static str] {
+        match self {
+            Self::Approve => &["Approved"],
+            Self::Reject => &["Declined"],
+            Self::Blocklist => &["Declined", "listed"],
+            Self::Note => &["note"],
+        }
+    }
+
+    fn session(self, number: u64) -> Session {
+        let session = match self {
+            Self::Note => Session::saved_search(number),
+            _ => Session::in_review(number),
+        };
+        session.with(Candidate::session(7, 81.0))
+    }
+}
+
+/// One case of a rig.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    number: u64,
+    session: Uuid,
+    way: Way,
+}
+
+/// A simulator, a store in a folder, and the program beside them.
+struct Rig {
+    sim: Sim,
+    folder: TempDir,
+    cases: Vec<Case>,
+}
+
+impl Rig {
+    /// A rig whose store holds one open case for each way.
+    async fn new(ways: &[Way], seed: u64) -> Self {
+        let mut world = World::new(jiff::Timestamp::now());
+        let mut cases = Vec::new();
+        for (number, way) in (1001..).zip(ways.iter().copied()) {
+            let session = world.add(way.session(number));
+            cases.push(Case { number, session, way });
+        }
+        let options = Options { limits: Limits::none(), seed, ..Options::default() };
+        let sim = Sim::start(world, options).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let config = "[review]\nundo_seconds = 0\n\
+                      [didit]\nreads_per_minute = 100000\nwrites_per_minute = 100000\n";
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        let rig = Self { sim, folder, cases };
+        assert_eq!(rig.run(&["sync"]).await.0, Some(0));
+        rig
+    }
+
+    fn knobs(&self) -> Knobs {
+        self.sim.knobs()
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        let path = |name: &str| self.folder.path().join(name);
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env_clear().env("HOME", self.folder.path());
+        command.env("SECONDLOOK_CONFIG", path("config.toml"));
+        command.env("SECONDLOOK_STORE", format!("sqlite:{}", path("store.db").display()));
+        command.env("SECONDLOOK_REVIEWER", "ana");
+        command.env("DIDIT_BASE_URL", self.sim.base_url());
+        command.env("DIDIT_API_KEY", self.sim.api_key());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true).spawn().unwrap()
+    }
+
+    /// Runs the program to its end.
+    async fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+        let ended = tokio::time::timeout(PATIENCE * 6, self.start(args).wait_with_output());
+        let output = ended.await.expect("the program ends").unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn decide(&self, case: Case) -> Child {
+        let number = case.number.to_string();
+        match case.way {
+            Way::Blocklist => {
+                self.start(&["decide", &number, case.way.word(), "--target", &number])
+            }
+            _ => self.start(&["decide", &number, case.way.word()]),
+        }
+    }
+
+    /// Decides a case, however often that takes: exit 6 says that it has been decided.
+    async fn is_decided(&self, case: Case) {
+        for _ in 0..20 {
+            let status = self.decide(case).wait().await.unwrap();
+            if matches!(status.code(), Some(0 | 6)) {
+                return;
+            }
+        }
+        panic!("{case:?} cannot be decided");
+    }
+
+    /// A connection to the store's file beside the program's.
+    async fn beside(&self) -> SqliteConnection {
+        let path = self.folder.path().join("store.db");
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
+        options.connect().await.unwrap()
+    }
+
+    /// Makes every wait after a fault be over, as an hour would.
+    async fn wait_no_longer(&self) {
+        let mut file = self.beside().await;
+        let sql = "UPDATE decisions SET due = 0 WHERE state = 'unknown'";
+        sqlx::raw_sql(sql).execute(&mut file).await.unwrap();
+        file.close().await.unwrap();
+    }
+
+    /// New processes flush until nothing is on its way.
+    async fn flush(&self) {
+        for _ in 0..40 {
+            self.wait_no_longer().await;
+            if self.run(&["outbox", "flush", "--within", "1"]).await.0 == Some(0) {
+                let (_, rest) = self.run(&["outbox", "list", "--json"]).await;
+                assert_eq!(rest, "");
+                return;
+            }
+        }
+        panic!("it is never done: {}", self.run(&["outbox", "list", "--json"]).await.1);
+    }
+
+    /// What is wrong, a line each: the simulator's record against what was decided, and the history
+    /// against both.
+    async fn losses(&self) -> String {
+        let (_, history) = self.run(&["history", "--json"]).await;
+        let mut told: HashMap<String, Vec<Value>> = HashMap::new();
+        for line in history.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            told.entry(row["case"].as_str().unwrap().to_owned()).or_default().push(row);
+        }
+        let mut wrong = String::new();
+        for case in &self.cases {
+            let effects = self.sim.effects_on(case.session);
+            let changed: Vec<_> = effects.iter().filter_map(change).collect();
+            if changed != case.way.changes() {
+                writeln!(wrong, "{case:?} changed {changed:?}").unwrap();
+            }
+            let rows = told.remove(&case.session.to_string()).unwrap_or_default();
+            let is_so = |row: &Value| {
+                let mark = format!("decision:{}", row["decision"].as_str().unwrap());
+                let ours = effects.iter().filter_map(comment).all(|text| text.contains(&mark));
+                row["state"] == "sent" && row["disposition"] == case.way.word() && ours
+            };
+            if rows.len() != 1 || !is_so(&rows[0]) {
+                writeln!(wrong, "{case:?} is told as {rows:?}").unwrap();
+            }
+        }
+        if !told.is_empty() {
+            writeln!(wrong, "decisions of nothing: {told:?}").unwrap();
+        }
+        wrong
+    }
+}
+
+fn change(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::Status { to, .. } => Some(to),
+        Effect::Blocklisted { automatic: false, .. } | Effect::EntryAdded { .. } => Some("listed"),
+        Effect::Note { .. } => Some("note"),
+        _ => None,
+    }
+}
+
+fn comment(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::Status { comment, .. } | Effect::Note { comment, .. } => comment.as_deref(),
+        _ => None,
+    }
+}
+
+/// A named step, and on which side of it the program dies.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The n-th request of a route is on the wire and has done nothing yet. What the store was to
+    /// know before it is written.
+    Asked(Route, usize),
+    /// The first request of a route has taken effect and was not answered.
+    Done(Route),
+    /// The n-th request of a route was answered, and the store has not taken down what follows.
+    Answered(Route, usize),
+}
+
+/// Lets a program of the rig come to a step and kills it there.
+async fn kill_at(rig: &Rig, step: Step, start: impl AsyncFn() -> Child) {
+    let knobs = rig.knobs();
+    let mut child;
+    match step {
+        Step::Asked(route, nth) => {
+            knobs.hold(route);
+            knobs.step(route, nth - 1);
+            child = start().await;
+            assert!(knobs.waiting(route, 1, PATIENCE).await, "{step:?} is never reached");
+            child.kill().await.unwrap();
+            knobs.release(route);
+        }
+        Step::Done(route) => {
+            let done = |sim: &Sim| sim.record().iter().filter(|r| took(r, route)).count();
+            let before = done(&rig.sim);
+            knobs.once(On::route(route), Fault::Withhold);
+            child = start().await;
+            let wanted = |r: &[_]| r.iter().filter(|r| took(r, route)).count() > before;
+            assert!(rig.sim.until(PATIENCE, wanted).await, "{step:?} is never reached");
+            child.kill().await.unwrap();
+        }
+        Step::Answered(route, nth) => {
+            let of = |r: &secondlook::sim::Recorded| r.route == Some(route) && r.status.is_some();
+            let before = rig.sim.record().iter().filter(|r| of(r)).count();
+            knobs.hold(route);
+            knobs.step(route, nth - 1);
+            child = start().await;
+            assert!(knobs.waiting(route, 1, PATIENCE).await, "{step:?} is never reached");
+            let mut file = rig.beside().await;
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut file).await.unwrap();
+            knobs.release(route);
+            let wanted = |r: &[_]| r.iter().filter(|r| of(r)).count() >= before + nth;
+            assert!(rig.sim.until(PATIENCE, wanted).await, "{step:?} is never answered");
+            child.kill().await.unwrap();
+            sqlx::raw_sql("ROLLBACK").execute(&mut file).await.unwrap();
+            file.close().await.unwrap();
+        }
+    }
+}
+
+fn took(row: &secondlook::sim::Recorded, route: Route) -> bool {
+    row.route == Some(route) && row.took_effect
+}
+
+/// Every named step of a decision made by the command.
+const DECIDING: [(Way, Step); 2] = [
+    (Way::Approve, Step::Asked(Route::Decision, 1)),
+    (Way::Blocklist, Step::Answered(Route::Decision, 1)),
+];
+
+/// Every named step of the outbox: before and after each write to the store and to the wire.
+const SENDING: [(Way, Step); 17] = [
+    (Way::Approve, Step::Asked(Route::Decision, 1)),
+    (Way::Approve, Step::Asked(Route::Reviews, 1)),
+    (Way::Approve, Step::Answered(Route::Reviews, 1)),
+    (Way::Approve, Step::Asked(Route::UpdateStatus, 1)),
+    (Way::Approve, Step::Done(Route::UpdateStatus)),
+    (Way::Reject, Step::Done(Route::UpdateStatus)),
+    (Way::Approve, Step::Asked(Route::Decision, 2)),
+    (Way::Reject, Step::Answered(Route::Decision, 2)),
+    (Way::Blocklist, Step::Answered(Route::Decision, 2)),
+    (Way::Blocklist, Step::Asked(Route::BlocklistAdd, 1)),
+    (Way::Blocklist, Step::Done(Route::BlocklistAdd)),
+    (Way::Blocklist, Step::Asked(Route::Blocklist, 1)),
+    (Way::Blocklist, Step::Answered(Route::Blocklist, 1)),
+    (Way::Note, Step::Done(Route::AddReview)),
+    (Way::Note, Step::Asked(Route::AddReview, 1)),
+    (Way::Note, Step::Asked(Route::UpdateStatus, 1)),
+    (Way::Note, Step::Answered(Route::AddReview, 1)),
+];
+
+/// Some of the steps in a rig of their own; returns how often the program was killed.
+async fn named_steps(deciding: &[(Way, Step)], sending: &[(Way, Step)], times: usize) -> usize {
+    let mut kills = 0;
+    let steps = || deciding.iter().chain(sending);
+    let ways: Vec<_> = steps().map(|(way, _)| *way).collect();
+    let rig = Rig::new(&ways, 1).await;
+    for (n, (_, step)) in steps().enumerate() {
+        let case = rig.cases[n];
+        if n < deciding.len() {
+            for _ in 0..times {
+                kill_at(&rig, *step, async || rig.decide(case)).await;
+                kills += 1;
+            }
+            rig.is_decided(case).await;
+        } else {
+            rig.is_decided(case).await;
+            kill_at(&rig, *step, async || rig.start(&["outbox", "flush"])).await;
+            kills += 1;
+        }
+        rig.flush().await;
+    }
+    assert_eq!(rig.losses().await, "");
+    rig.sim.shutdown().await;
+    kills
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_or_doubled_where_a_decision_is_cut_short() {
+    assert_eq!(named_steps(&DECIDING, &SENDING[..7], 2).await, 11);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_or_doubled_where_a_delivery_is_cut_short() {
+    assert_eq!(named_steps(&[], &SENDING[7..], 1).await, 10);
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, Copy)]
+struct Figures {
+    runs: usize,
+    kills: usize,
+    faults: usize,
+    requests: usize,
+    decisions: usize,
+}
+
+/// Sets everything that goes wrong in life, each with a chance.
+fn go_wrong(knobs: &Knobs) {
+    let busy = |status| Reply::json(status, serde_json::json!({"detail": "As the test says."}));
+    let limited = busy(429).header("Retry-After", "0");
+    for fault in [
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::Answer(limited),
+        Fault::Answer(busy(503)),
+        Fault::AnswerAfter(busy(500)),
+        Fault::AnswerAfter(busy(502)),
+        Fault::CutBody(3),
+    ] {
+        knobs.sometimes(0.05, On::any(), fault);
+    }
+}
+
+/// Lets a program run until a random moment and kills it there; true when it still ran.
+async fn killed(mut child: Child, after: Duration) -> bool {
+    if tokio::time::timeout(after, child.wait()).await.is_ok() {
+        return false;
+    }
+    child.kill().await.unwrap();
+    true
+}
+
+/// Decides `cases` cases and sends them, the program being killed at `kills` random moments.
+async fn random_moments(seed: u64, cases: usize, kills: usize) -> Figures {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let ways: Vec<_> = (0..cases).map(|_| Way::ALL[chance.usize(..Way::ALL.len())]).collect();
+    let rig = Rig::new(&ways, seed).await;
+    let quiet = rig.sim.record().len();
+    go_wrong(&rig.knobs());
+    let mut figures = Figures { runs: 1, decisions: cases, ..Figures::default() };
+    let moment = |chance: &mut fastrand::Rng| Duration::from_millis(chance.u64(40..500));
+    for (n, case) in rig.cases.iter().enumerate() {
+        if n % 3 == 0 {
+            figures.kills += usize::from(killed(rig.decide(*case), moment(&mut chance)).await);
+        }
+        rig.is_decided(*case).await;
+        // While some are still decided, others are sent.
+        if n % 4 == 0 {
+            let flush = rig.start(&["outbox", "flush"]);
+            figures.kills += usize::from(killed(flush, moment(&mut chance)).await);
+        }
+    }
+    for _ in 0..kills * 4 {
+        if figures.kills >= kills {
+            break;
+        }
+        rig.wait_no_longer().await;
+        // Two consoles of one reviewer; one of them is killed, sometimes both.
+        let flush = |rig: &Rig| rig.start(&["outbox", "flush", "--within", "1"]);
+        let (one, other) = (flush(&rig), flush(&rig));
+        let (at, then) = (moment(&mut chance), moment(&mut chance));
+        let (one, other) = tokio::join!(killed(one, at), killed(other, at + then));
+        figures.kills += usize::from(one) + usize::from(other);
+    }
+    // What is left goes through the same faults, killed no more.
+    rig.flush().await;
+    let record = rig.sim.record();
+    let wrong = |status: Option<u16>| status.is_none_or(|s| s == 429 || s >= 500);
+    figures.requests = record.len() - quiet;
+    figures.faults = record[quiet..].iter().filter(|r| wrong(r.status)).count();
+    rig.knobs().clear();
+    assert_eq!(rig.losses().await, "", "seed {seed}");
+    rig.sim.shutdown().await;
+    figures
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_or_doubled_at_random_moments() {
+    let figures = random_moments(1, 8, 8).await;
+    assert!(figures.kills >= 8 && figures.faults > 0, "{figures:?}");
+}
+
+/// Hundreds of kills, thousands of faults. Prints its figures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "takes minutes: cargo test --test it crash::in_full -- --ignored --nocapture"]
+async fn in_full() {
+    let mut sum = Figures::default();
+    for seed in 0..20 {
+        let (one, other) =
+            tokio::join!(random_moments(2 * seed, 24, 20), random_moments(2 * seed + 1, 24, 20));
+        for figures in [one, other] {
+            sum.runs += figures.runs;
+            sum.kills += figures.kills;
+            sum.faults += figures.faults;
+            sum.requests += figures.requests;
+            sum.decisions += figures.decisions;
+        }
+        eprintln!("{sum:?}");
+    }
+    let named = named_steps(&DECIDING, &SENDING, 10).await;
+    eprintln!("{sum:?}, and {named} kills at named steps; losses: 0, doubled: 0");
+    assert!(sum.kills >= 500 && sum.faults >= 2_000, "{sum:?}");
+}
