@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -20,6 +21,9 @@ use crate::shell::{Parts, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
+
+/// How long a call to the API may take.
+const CALL: Duration = Duration::from_secs(20);
 
 /// An environment variable, if it is set to something.
 fn var(name: &str) -> Option<String> {
@@ -86,6 +90,14 @@ impl Setup {
     /// # Errors
     /// Exit code 4 without a key, 2 for a base URL that cannot be used.
     pub async fn client(&self) -> Result<Client, CliError> {
+        self.client_within(CALL).await
+    }
+
+    /// The client, for calls that may take so long: uploads over a slow line.
+    ///
+    /// # Errors
+    /// As [`Setup::client`].
+    pub async fn client_within(&self, timeout: Duration) -> Result<Client, CliError> {
         let base = &self.config.didit.base_url;
         let url = Url::parse(base).map_err(|_| {
             CliError::new(
@@ -97,6 +109,7 @@ impl Setup {
         Ok(Client::new(didit::Settings {
             reads_per_minute: self.config.didit.reads_per_minute,
             writes_per_minute: self.config.didit.writes_per_minute,
+            timeout,
             ..didit::Settings::new(url, self.key().await?)
         })?)
     }

@@ -22,6 +22,7 @@ mod pty;
 mod races;
 mod readme;
 mod screens;
+mod search;
 mod sim;
 mod ssh;
 mod stage;

@@ -10,7 +10,9 @@ mod export;
 mod generate;
 mod ingest;
 mod outbox;
+mod prompt;
 mod queue;
+mod search;
 mod sim;
 mod stats;
 mod sync;
@@ -33,6 +35,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
