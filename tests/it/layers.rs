@@ -13,7 +13,7 @@ const FENCES: &[(&str, &[&str], &str)] = &[
     ("crossterm", &["term", "tui", "shell"], "only the screen talks to the terminal"),
     ("sqlx", &["store"], "a store can be replaced"),
     ("reqwest", &["didit", "picture"], "the API key and the media host are kept apart there"),
-    ("axum", &["sim"], "nothing but the simulator serves"),
+    ("axum", &["sim", "webhook"], "nothing but the simulator and the webhook receiver serves"),
     ("tiny_skia", &["sim"], "only drawn faces are drawn"),
     ("clap", &["cli"], "only the command line parses arguments"),
     ("tokio", WAITERS, "what is pure waits for nothing"),
@@ -22,7 +22,7 @@ const FENCES: &[(&str, &[&str], &str)] = &[
 ];
 /// Modules that may wait. Not among them: `domain`, `input`, `config`, `core`, `tui`.
 const WAITERS: &[&str] =
-    &["didit", "store", "picture", "term", "intake", "outbox", "sim", "shell", "cli"];
+    &["didit", "store", "picture", "term", "intake", "outbox", "webhook", "sim", "shell", "cli"];
 /// Modules that may read a clock, and what for. Everybody else is handed the time, so that a test can
 /// turn it: above all `core`, `store`, `outbox` and `intake`, whose rules hang on it.
 const CLOCKS: &[(&str, &str)] = &[
