@@ -826,6 +826,8 @@ fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, des
     model.epoch += Model::DESK_EPOCHS;
     let mut back = Desk { epoch: model.epoch, painted: None, ..desk };
     back.forget_judgements();
+    // It is judged anew: a burst gives back nothing from before.
+    model.before_burst = None;
     model.put_on_desk(Some(back));
     model.screen = Screen::Review;
 }
@@ -1113,20 +1115,22 @@ impl Model {
         if matches!(self.leaving, Some(Leaving::Saving | Leaving::SavingToFlush)) {
             self.leaving = None;
         }
-        let Some((_, desk)) =
-            self.before_burst.take_if(|(since, _)| at.since(*since) <= verdict::BURST_MS)
-        else {
-            return;
-        };
-        match self.pending.pop_back_if(|p| !p.asked && p.decision.case == desk.key) {
-            Some(pending) => bring_back(self, pending.index, pending.row, pending.desk),
-            None => {
-                if let Some(now) = self.desk.as_mut().filter(|now| now.key == desk.key) {
-                    now.judged = desk.judged;
-                    now.judged_by = desk.judged_by;
-                    now.turn_to(desk.place);
-                }
-            }
+        let before = self.before_burst.take_if(|(since, _)| at.since(*since) <= verdict::BURST_MS);
+        let mut decided = false;
+        // Every key of it counts for nothing, so the first case of several is on the desk again.
+        while let Some(pending) =
+            self.pending.pop_back_if(|p| !p.asked && at.since(p.decision.at) <= verdict::BURST_MS)
+        {
+            bring_back(self, pending.index, pending.row, pending.desk);
+            decided = true;
+        }
+        if !decided
+            && let Some((_, desk)) = before
+            && let Some(now) = self.desk.as_mut().filter(|now| now.key == desk.key)
+        {
+            now.judged = desk.judged;
+            now.judged_by = desk.judged_by;
+            now.turn_to(desk.place);
         }
     }
 

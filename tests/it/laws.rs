@@ -210,6 +210,9 @@ fn a_wrong_digit_clears_and_another_target_forgets() {
     assert_eq!(play.decided(), [""; 0], "what was typed for another target is forgotten");
     play.press("4 8 2 1 1 B");
     assert_eq!(play.decided(), [""; 0], "one digit too many clears");
+    let mut anew = play.clone();
+    anew.press("4 9 4 8 2 1 B");
+    assert_eq!(anew.decided(), ["#4821 blocklist"], "after a wrong digit it is typed anew");
     play.press("4 8 2 1 esc");
     assert_eq!(play.model.overlays, []);
     assert_eq!(play.notice(), "Nothing was put on the blocklist.");
@@ -731,6 +734,54 @@ fn candidates_that_change_are_judged_anew() {
 }
 
 #[test]
+fn no_judgement_is_carried_to_candidates_or_faces_that_changed() {
+    let other_candidate: Change = |d| d.case.candidates[1].session_id = Some(id(88));
+    let other_faces: Change = |d| d.subject.faces = boxes(1);
+    for (what, change) in [("candidate", other_candidate), ("faces", other_faces)] {
+        let mut play = Play::new(vec![known(1, &[88.0, 80.0, 72.0])]);
+        play.press("a a");
+        assert_eq!(play.place(), 2);
+        play.change(1, change);
+        for event in play.hydrated(&id(1)) {
+            play.send(event);
+        }
+        assert!(play.model.desk.as_ref().unwrap().judged.is_empty(), "{what}");
+        play.press("a a");
+        assert_eq!(play.decided(), [""; 0], "{what}");
+        play.press("a");
+        assert_eq!(play.decided().len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn new_boxes_of_the_faces_ask_again_which_is_meant() {
+    let mut details = known(1, &[88.0]);
+    details.several_faces = true;
+    details.subject.faces = boxes(2);
+    let mut play = Play::new(vec![details]);
+    play.press("2");
+    play.change(1, |d| d.subject.faces = boxes(3));
+    for event in play.hydrated(&id(1)) {
+        play.send(event);
+    }
+    play.press("a");
+    assert_eq!(play.decided(), [""; 0]);
+    assert!(play.consequence().0.contains("press 1-3"), "{:?}", play.consequence());
+}
+
+#[test]
+fn only_different_lets_a_case_be_approved() {
+    for word in [Judgement::Same, Judgement::Unsure] {
+        let mut play = Play::new(vec![known(1, &[88.0, 80.0])]);
+        play.press("l");
+        play.look();
+        play.model.desk.as_mut().unwrap().judged.insert(0, word);
+        play.strike("a");
+        assert_eq!((play.model.pending.len(), play.place()), (0, 0), "{word:?}");
+    }
+}
+
+#[test]
 fn another_picture_is_judged_anew() {
     for (side, count) in [(Side::Subject, 2), (Side::Candidate(0), 2), (Side::Candidate(1), 1)] {
         let mut play = Play::new(vec![known(1, &[88.0, 80.0])]);
@@ -897,6 +948,11 @@ type Spoil = fn(&mut Play);
 
 const GUARDS: &[(&str, Spoil)] = &[
     ("the lease is being asked for", |play| lease_state(play, LeaseState::Asking)),
+    ("the lease of another case came", |play| {
+        lease_state(play, LeaseState::Asking);
+        let other = play.leased(&id(2));
+        play.send(other);
+    }),
     ("somebody else has the case", |play| lease_state(play, LeaseState::Taken(taken("bo")))),
     ("another terminal of mine has it", |play| lease_state(play, LeaseState::Taken(taken("ana")))),
     ("the case is closed", |play| lease_state(play, LeaseState::Closed(CaseState::Decided))),
@@ -919,6 +975,17 @@ const GUARDS: &[(&str, Spoil)] = &[
     ("a picture may not be shown any more", |play| {
         let state = ready(&format!("{}{:?}", id(1), Side::Subject), play.now);
         play.send(Event::Picture { key: id(1), side: Side::Subject, state });
+    }),
+    ("another picture came and was not painted", |play| {
+        let state = ready("another", START.plus(SHOWN));
+        play.send(Event::Picture { key: id(1), side: Side::Candidate(0), state });
+    }),
+    ("a picture went and came back and was not painted", |play| {
+        let (key, side) = (id(1), Side::Candidate(0));
+        let back = ready(&format!("{key}{side:?}"), START.plus(SHOWN));
+        for state in [PictureState::Waiting, back] {
+            play.send(Event::Picture { key: key.clone(), side, state });
+        }
     }),
     ("the pair was covered", |play| play.send(Event::Covered)),
     ("the window was resized", |play| play.send(Event::Resized((120, 40)))),
@@ -1123,6 +1190,14 @@ fn a_burst_gives_back_what_its_first_keys_began() {
         play.strike(key);
     }
     assert!(play.model.desk.as_ref().unwrap().judged.is_empty());
+    // Two cases decided in one burst, the lease of the second granted at once.
+    let mut play = three();
+    play.strike("x");
+    play.settle();
+    for key in ["e", "l", "l"] {
+        play.strike(key);
+    }
+    assert_eq!((play.on_desk(), play.model.pending.len()), (1, 0));
     let mut play = three();
     for key in ["x", "l", "l", "l"] {
         play.strike(key);
@@ -1713,8 +1788,11 @@ impl Watch {
             Effect::Decide(decision) => {
                 prop_assert!(!self.asked.contains(&decision.id), "recorded twice");
                 self.asked.push(decision.id);
-                let was = self.standing.insert(decision.case.clone(), decision.id);
-                prop_assert!(was.is_none(), "decided twice");
+                // An escalated case is decided by another word after that one.
+                if decision.disposition.subject_status().is_some() {
+                    let was = self.standing.insert(decision.case.clone(), decision.id);
+                    prop_assert!(was.is_none(), "decided twice");
+                }
                 prop_assert!(!self.bursts.contains(&decision.at), "a key of a burst decided");
             }
             Effect::Skip(key) => {
@@ -1773,7 +1851,15 @@ impl Watch {
                     prop_assert!(is_back, "what could not be recorded did not come back");
                 }
                 _ => {
-                    prop_assert!(!pending.asked && is_back, "a decision vanished at {event:?}");
+                    // Of several that a burst gives back, one is on the desk.
+                    let one_is_on_the_desk = after.desk.as_ref().is_some_and(|desk| {
+                        before.pending.iter().any(|p| p.decision.case == desk.key)
+                    });
+                    let is_listed = after.queue.position(case).is_some();
+                    prop_assert!(
+                        !pending.asked && is_listed && one_is_on_the_desk,
+                        "a decision vanished at {event:?}"
+                    );
                 }
             }
         }
@@ -1817,7 +1903,7 @@ impl Watch {
 #[test]
 fn whatever_happens_no_wrong_person_and_nothing_lost() {
     let seen = std::cell::Cell::new(0);
-    let config = ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() };
+    let config = ProptestConfig { failure_persistence: None, ..Default::default() };
     proptest!(config, |(steps in steps())| {
         let mut small = settings();
         small.window_pairs = 6;
@@ -1836,5 +1922,5 @@ fn whatever_happens_no_wrong_person_and_nothing_lost() {
         }
         seen.set(seen.get() + watch.seen);
     });
-    assert!(seen.get() > 200, "{} decisions: the test saw too little", seen.get());
+    assert!(seen.get() > 100, "{} decisions: the test saw too little", seen.get());
 }
