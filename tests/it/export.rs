@@ -153,7 +153,7 @@ async fn the_configuration_is_shown_with_its_origins_and_begun_once() {
     assert_eq!(of("review.dwell_ms"), ("700".to_owned(), "default"));
     assert_eq!(of("didit.base_url"), (shell.sim.base_url().to_owned(), "environment"));
     assert_eq!(of("store.url"), ("postgres://ana:***@127.0.0.1/queue".to_owned(), "flag"));
-    std::fs::write(&file, "[review]\nundo = 5\n").unwrap();
+    std::fs::write(&file, "[review]\nundo_secs = 5\n").unwrap();
     let (exit, _, said) = shell.json(&[&named[..], &["config", "show"]].concat(), b"").await;
     assert!(exit == 2 && said.contains("did you mean 'undo_seconds'"), "{said}");
 }
