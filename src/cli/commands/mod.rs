@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod account;
 mod blocklist;
 mod console;
 mod decide;
@@ -7,6 +8,7 @@ mod doctor;
 mod export;
 mod generate;
 mod ingest;
+mod money;
 mod outbox;
 mod prompt;
 mod queue;
@@ -14,6 +16,7 @@ mod search;
 mod sim;
 mod stats;
 mod sync;
+mod verify;
 
 use std::sync::Arc;
 
@@ -32,6 +35,10 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Verify(wanted)) => verify::verify(&args, wanted).await,
+        Some(Command::Balance) => money::balance(&args).await,
+        Some(Command::TopUp { dollars, yes }) => money::top_up(&args, dollars, *yes).await,
+        Some(Command::Account(what)) => account::account(&args, what).await,
         Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
