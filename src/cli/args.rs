@@ -77,6 +77,22 @@ pub enum Command {
     },
     /// Search all enrolled faces for the face in a picture, or in many. Each search is billed.
     Search(Search),
+    /// Check one person: passive liveness, face search, ID verification, face match. Each is billed.
+    Verify(Verify),
+    /// Show what is left at Didit, to the last digit.
+    Balance,
+    /// Buy credit: prints the link to a page to pay on. Nothing is charged before that.
+    TopUp {
+        /// How much, 50 or more, such as 100 or 99.50.
+        #[arg(value_name = "DOLLARS")]
+        dollars: String,
+        /// Do not ask twice.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Register at Didit, log in, log out. Password and code are asked for, or read from standard input.
+    #[command(subcommand)]
+    Account(Account),
     /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
     /// JSON object a line.
     #[command(after_help = INGEST_HELP)]
@@ -232,6 +248,74 @@ pub struct Search {
     /// Print the links to matched faces too: whoever holds one sees the face for an hour.
     #[arg(long)]
     pub show_links: bool,
+}
+
+/// `verify …`
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each step is a line {step, request_id, status, score, warnings} with --json, then one line\n\
+{result, queued, why}, result being verified, possible_duplicate or declined.\n\
+Exit codes: 0 verified and unique, 8 a possible duplicate waits for review, 1 declined or failed."
+)]
+pub struct Verify {
+    /// The picture of the person.
+    #[arg(long, value_name = "FILE")]
+    pub selfie: std::path::PathBuf,
+    /// The front of the document.
+    #[arg(long, value_name = "FILE")]
+    pub id_front: std::path::PathBuf,
+    /// The back of the document.
+    #[arg(long, value_name = "FILE")]
+    pub id_back: Option<std::path::PathBuf>,
+    /// Your own id for the person, kept and echoed by Didit.
+    #[arg(long, value_name = "TEXT")]
+    pub vendor_data: Option<String>,
+    /// Go on after a decline.
+    #[arg(long)]
+    pub all: bool,
+    /// Do not ask before the checks are billed.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Register an address; Didit mails a code to it.
+    Register {
+        /// The e-mail address.
+        #[arg(value_name = "ADDRESS")]
+        email: String,
+    },
+    /// Give the mailed code; the API key is put into a file that only you may read.
+    VerifyEmail {
+        /// The e-mail address.
+        #[arg(value_name = "ADDRESS")]
+        email: String,
+        /// Print the key instead, for a secret manager.
+        #[arg(long)]
+        print_key: bool,
+    },
+    /// Have a new code mailed.
+    Resend {
+        /// The e-mail address.
+        #[arg(value_name = "ADDRESS")]
+        email: String,
+    },
+    /// Log in; the API key is put into a file that only you may read.
+    Login {
+        /// The e-mail address.
+        #[arg(value_name = "ADDRESS")]
+        email: String,
+        /// Which application's key, by name or id, where there are several.
+        #[arg(long, value_name = "NAME")]
+        application: Option<String>,
+        /// Print the key instead, for a secret manager.
+        #[arg(long)]
+        print_key: bool,
+    },
+    /// Remove the file with the API key.
+    Logout,
 }
 
 /// Which faces a search looks at.

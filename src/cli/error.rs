@@ -53,6 +53,12 @@ impl CliError {
         Self { exit, text: text.into(), hint: hint.into() }
     }
 
+    /// The same way out, in other words.
+    #[must_use]
+    pub fn reworded(self, text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: hint.into(), ..self }
+    }
+
     /// A failure of no particular kind.
     pub fn failed(text: impl Into<String>) -> Self {
         Self::new(Exit::Failed, text, "")

@@ -11,10 +11,10 @@ use sha2::Sha256;
 use url::Url;
 
 use super::budget::Urgency;
-use super::error::Result;
-use super::http::{Answer, Call, Http, is_loopback};
+use super::error::{ApiError, ErrorKind, Result};
+use super::http::{Answer, Body, Call, Http, is_loopback};
 use super::rows;
-use super::types::Balance;
+use super::types::{Balance, TopUp};
 use crate::domain::Origin;
 
 /// How to reach Didit.
@@ -121,6 +121,20 @@ impl Client {
     pub async fn balance(&self) -> Result<Balance> {
         let answer = self.call(Call::get(self.url(&["v3", "billing", "balance"]))).await?;
         rows::balance(answer.read()?)
+    }
+
+    /// Opens a page on which credit is bought: `dollars` is decimal text, such as `99.50`. Nothing is
+    /// charged by the call.
+    ///
+    /// # Errors
+    /// [`super::ApiError`]; [`super::ErrorKind::Validation`] for an amount that is no number (nothing
+    /// is sent then) or that Didit refuses.
+    pub async fn top_up(&self, dollars: &str) -> Result<TopUp> {
+        let number = serde_json::from_str::<serde_json::Number>(dollars)
+            .map_err(|_| ApiError::new(ErrorKind::Validation, "the amount is no number"))?;
+        let url = self.url(&["v3", "billing", "top-up"]);
+        let body = Body::Json(serde_json::json!({ "amount_in_dollars": number }));
+        rows::top_up(self.call(Call::post(url, body)).await?.read()?)
     }
 
     pub(super) fn url(&self, path: &[&str]) -> Url {

@@ -348,7 +348,7 @@ fn turn(angle: Option<f64>) -> u16 {
     turns.into_iter().find(|t| (f64::from(*t) - wanted).abs() < f64::EPSILON).unwrap_or(0)
 }
 
-fn note_warnings(items: &Items<dto::Warning>, into: &mut Vec<Warning>) {
+pub(super) fn note_warnings(items: &Items<dto::Warning>, into: &mut Vec<Warning>) {
     for item in items.good() {
         let warning = Warning {
             risk: item.risk.as_deref().map_or_else(|| "UNKNOWN".to_owned(), word),

@@ -284,6 +284,71 @@ pub(super) struct Entry {
     pub(super) created_at: Option<Millis>,
 }
 
+/// `POST /v3/billing/top-up/`.
+#[derive(Deserialize)]
+pub(super) struct TopUp {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) checkout_session_id: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) checkout_session_url: Option<String>,
+}
+
+/// The reply to a check: one of the three is there.
+#[derive(Deserialize)]
+pub(super) struct CheckReply {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) request_id: Option<String>,
+    #[serde(default, deserialize_with = "read::object")]
+    pub(super) liveness: Option<Check>,
+    #[serde(default, deserialize_with = "read::object")]
+    pub(super) id_verification: Option<Check>,
+    #[serde(default, deserialize_with = "read::object")]
+    pub(super) face_match: Option<Check>,
+}
+
+/// What a check says.
+#[derive(Deserialize)]
+pub(super) struct Check {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) status: Option<String>,
+    #[serde(default, deserialize_with = "read::number")]
+    pub(super) score: Option<f64>,
+    #[serde(default, deserialize_with = "read::items")]
+    pub(super) warnings: Items<Warning>,
+}
+
+/// `POST …/programmatic/login/`.
+#[derive(Deserialize)]
+pub(super) struct Login {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) access_token: Option<String>,
+}
+
+/// `POST …/programmatic/verify-email/`.
+#[derive(Deserialize)]
+pub(super) struct Verified {
+    #[serde(default, deserialize_with = "read::object")]
+    pub(super) application: Option<Application>,
+}
+
+/// An application of an account.
+#[derive(Deserialize)]
+pub(super) struct Application {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) uuid: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) name: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) api_key: Option<String>,
+}
+
+/// An organization of an account.
+#[derive(Deserialize)]
+pub(super) struct Organization {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) uuid: Option<String>,
+}
+
 /// `GET /v3/billing/balance/`. Amounts are decimal text; a number keeps its digits too.
 #[derive(Deserialize)]
 pub(super) struct Balance {

@@ -5,7 +5,9 @@ use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Method, Response, multipart, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -33,22 +35,31 @@ pub(super) enum Body<'a> {
     None,
     /// JSON.
     Json(serde_json::Value),
-    /// A form with a file.
+    /// A form with files.
     Form(&'a Form<'a>),
 }
 
-/// A form with a file, made into parts anew for every try.
+/// A form with files, made into parts anew for every try.
 pub(super) struct Form<'a> {
     pub(super) texts: Vec<(&'static str, String)>,
-    /// Field, file name, media type, bytes.
-    pub(super) file: (&'static str, &'a str, &'static str, &'a [u8]),
+    pub(super) files: Vec<Upload<'a>>,
+}
+
+/// A file in a form.
+pub(super) struct Upload<'a> {
+    pub(super) field: &'static str,
+    pub(super) name: String,
+    pub(super) media_type: &'static str,
+    pub(super) bytes: &'a [u8],
 }
 
 impl Form<'_> {
     fn parts(&self) -> reqwest::Result<multipart::Form> {
-        let (field, name, media_type, bytes) = self.file;
-        let file = multipart::Part::bytes(bytes.to_vec()).file_name(name.to_owned());
-        let form = multipart::Form::new().part(field, file.mime_str(media_type)?);
+        let mut form = multipart::Form::new();
+        for file in &self.files {
+            let part = multipart::Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+            form = form.part(file.field, part.mime_str(file.media_type)?);
+        }
         let texts = self.texts.iter().cloned();
         Ok(texts.fold(form, |form, (field, text)| form.text(field, text)))
     }
@@ -59,23 +70,30 @@ pub(super) struct Call<'a> {
     method: Method,
     url: Url,
     body: Body<'a>,
+    /// Goes along instead of a key, where the account calls want it.
+    bearer: Option<&'a SecretString>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: Body::None }
+        Self { method: Method::GET, url, body: Body::None, bearer: None }
     }
 
     pub(super) fn post(url: Url, body: Body<'a>) -> Self {
-        Self { method: Method::POST, url, body }
+        Self { method: Method::POST, url, body, bearer: None }
     }
 
     pub(super) fn patch(url: Url, body: Body<'a>) -> Self {
-        Self { method: Method::PATCH, url, body }
+        Self { method: Method::PATCH, url, body, bearer: None }
     }
 
     pub(super) fn delete(url: Url) -> Self {
-        Self { method: Method::DELETE, url, body: Body::None }
+        Self { method: Method::DELETE, url, body: Body::None, bearer: None }
+    }
+
+    pub(super) fn with_bearer(mut self, token: &'a SecretString) -> Self {
+        self.bearer = Some(token);
+        self
     }
 
     fn verb(&self) -> Verb {
@@ -114,13 +132,19 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(settings: Settings) -> Result<Self> {
-        let base = checked_base(settings.base)?;
         let wrong = |why: &str| ApiError::new(ErrorKind::Settings, why);
         if settings.key.expose_secret().is_empty() {
             return Err(wrong("the API key is empty"));
         }
         key_header(&settings.key)
             .ok_or_else(|| wrong("the API key holds a character no header may"))?;
+        Self::keyless(settings)
+    }
+
+    /// A line that shows no key unless the settings hold one.
+    pub(super) fn keyless(settings: Settings) -> Result<Self> {
+        let base = checked_base(settings.base)?;
+        let wrong = |why: &str| ApiError::new(ErrorKind::Settings, why);
         // Somebody else in this process may have installed one; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -184,7 +208,7 @@ impl Http {
             self.wait_for_a_place(verb, urgency, deadline).await?;
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let error = match self.try_once(call, Some(&self.key), left).await {
+            let error = match self.try_once(call, self.shown_key(), left).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -238,6 +262,10 @@ impl Http {
         act(&mut budget.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn shown_key(&self) -> Option<&SecretString> {
+        (!self.key.expose_secret().is_empty()).then_some(&self.key)
+    }
+
     /// The text without the key, which a server may send back.
     fn without_key(&self, text: Zeroizing<String>) -> Zeroizing<String> {
         let key = self.key.expose_secret();
@@ -255,6 +283,9 @@ impl Http {
         let mut request = self.client.request(call.method.clone(), call.url.clone()).timeout(left);
         if let Some(header) = key.and_then(key_header) {
             request = request.header("x-api-key", header);
+        }
+        if let Some(header) = call.bearer.and_then(bearer_header) {
+            request = request.header(AUTHORIZATION, header);
         }
         request = match &call.body {
             Body::None => request,
@@ -316,6 +347,13 @@ fn checked_base(base: Url) -> Result<Url> {
 
 fn key_header(key: &SecretString) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(key.expose_secret()).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn bearer_header(token: &SecretString) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+    let mut header = HeaderValue::from_str(&text).ok()?;
     header.set_sensitive(true);
     Some(header)
 }

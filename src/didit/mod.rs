@@ -4,7 +4,9 @@
 //! decision means, where things are stored, or what is on a screen. It follows no redirect, holds
 //! no cookie, and shows the key to the API's own host alone.
 
+mod account;
 mod budget;
+mod checks;
 mod client;
 mod convert;
 mod dto;
@@ -21,14 +23,16 @@ mod sessions;
 mod types;
 mod webhooks;
 
+pub use account::{Account, Application, Token};
 pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
 pub use events::{Item, parse_item};
 pub use search::parse_face_search;
 pub use sessions::parse_decision;
 pub use types::{
-    Balance, BlocklistPage, BlocklistRow, DUPLICATE_RISKS, EntryId, EntryPage, EntryRow, EntryType,
-    FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,
-    SavedSearch, SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
+    Balance, BlocklistPage, BlocklistRow, CheckFile, CheckOptions, CheckReply, DUPLICATE_RISKS,
+    EntryId, EntryPage, EntryRow, EntryType, FaceSearchReply, FaceSearchRequest, ListId, ListPage,
+    ListRow, ListType, NewStatus, NextPage, SavedSearch, SearchType, SessionPage, SessionQuery,
+    SessionRow, SetAside, StatusWritten, TopUp,
 };
 pub use webhooks::{Destination, EVENTS, NewDestination};

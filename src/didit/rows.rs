@@ -8,7 +8,7 @@ use super::dto;
 use super::error::Result;
 use super::read::{Field, Items};
 use super::types::{
-    Balance, BlocklistRow, EntryId, EntryRow, ListId, ListRow, SessionRow, SetAside,
+    Balance, BlocklistRow, EntryId, EntryRow, ListId, ListRow, SessionRow, SetAside, TopUp,
 };
 use crate::domain::{Status, printable};
 
@@ -88,6 +88,19 @@ pub(super) fn balance(balance: dto::Balance) -> Result<Balance> {
         auto_refill: balance.auto_refill_enabled.ok(),
         refill_amount: amount(balance.auto_refill_amount),
         refill_below: amount(balance.auto_refill_threshold),
+    })
+}
+
+pub(super) fn top_up(page: dto::TopUp) -> Result<TopUp> {
+    let url = page.checkout_session_url.filter(|text| {
+        // Somebody will open it: it has to be an address and nothing else.
+        let url = url::Url::parse(text);
+        url.is_ok_and(|url| url.scheme() == "https" && url.has_host())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    Ok(TopUp {
+        id: word(page.checkout_session_id.as_deref().unwrap_or_default()),
+        url: url.ok_or_else(|| protocol("it holds no address to pay at"))?,
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::error::{ApiError, ErrorKind, Result};
-use super::http::{Answer, Body, Call, Form};
+use super::http::{Answer, Body, Call, Form, Upload};
 use super::types::{FaceSearchReply, FaceSearchRequest, SavedSearch};
 use super::{convert, dto, read};
 use crate::domain::{Millis, SessionId, SubjectKind};
@@ -28,11 +28,12 @@ impl Client {
     /// [`ApiError`]; [`ErrorKind::Validation`] for a file Didit would refuse (nothing is sent then) or
     /// a picture without a face; [`ErrorKind::Credit`].
     pub async fn face_search(&self, request: &FaceSearchRequest) -> Result<FaceSearchReply> {
-        let (ending, media_type) = checked(request)?;
+        let (ending, media_type) = checked(&request.file_name, &request.bytes, MOST_BYTES)?;
         // The file's own name may be a person's; only its ending matters.
         let name = format!("image.{ending}");
-        let form =
-            Form { texts: texts(request), file: ("user_image", &name, media_type, &request.bytes) };
+        let bytes = &request.bytes;
+        let files = vec![Upload { field: "user_image", name, media_type, bytes }];
+        let form = Form { texts: texts(request), files };
         let url = self.url(&["v3", "face-search"]);
         let answer = self.call(Call::post(url, Body::Form(&form))).await?;
         let mut reply = understood(&answer)?;
@@ -77,15 +78,22 @@ pub fn parse_face_search(text: &str, at: Millis) -> Result<FaceSearchReply> {
 }
 
 /// The ending and media type of a file that Didit can take.
-fn checked(request: &FaceSearchRequest) -> Result<(&'static str, &'static str)> {
+pub(super) fn checked(
+    name: &str,
+    bytes: &[u8],
+    most: usize,
+) -> Result<(&'static str, &'static str)> {
     let wrong = |why| Err(ApiError::new(ErrorKind::Validation, why));
-    if request.bytes.is_empty() {
+    if bytes.is_empty() {
         return wrong("the file is empty");
     }
-    if request.bytes.len() > MOST_BYTES {
-        return wrong("the file is larger than 5 MB");
+    if bytes.len() > most {
+        return Err(ApiError::new(
+            ErrorKind::Validation,
+            format!("the file is larger than {} MB", most >> 20),
+        ));
     }
-    let ending = request.file_name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     match MEDIA_TYPES.into_iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)) {
         Some(known) => Ok(known),
         None => wrong("the file's name must end in jpg, jpeg, png, webp or tiff"),

@@ -6,7 +6,7 @@ use std::fmt;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::{Details, Millis, SessionId, Status};
+use crate::domain::{Details, Millis, SessionId, Status, Warning};
 
 /// The two warnings that make a workflow session a case of ours.
 pub const DUPLICATE_RISKS: [&str; 2] = ["DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"];
@@ -341,6 +341,52 @@ pub struct SavedSearch {
     pub details: Details,
     /// What was given as metadata; empty where that was no object.
     pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A page on which credit is bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopUp {
+    /// Its id.
+    pub id: String,
+    /// Its address, https.
+    pub url: String,
+}
+
+/// A file for a check.
+#[derive(Clone)]
+pub struct CheckFile {
+    /// Its name; only the ending matters.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for CheckFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CheckFile({} bytes)", self.bytes.len())
+    }
+}
+
+/// How a check is made.
+#[derive(Clone)]
+pub struct CheckOptions {
+    /// Whether Didit keeps it as a session.
+    pub save: bool,
+    /// The customer's own id, kept and echoed.
+    pub vendor_data: Option<String>,
+}
+
+/// What a check says of a person, without the person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckReply {
+    /// Its id, where it can be read.
+    pub request_id: Option<SessionId>,
+    /// The verdict.
+    pub status: Status,
+    /// 0 to 100, where the check has one.
+    pub score: Option<f64>,
+    /// What speaks against it.
+    pub warnings: Vec<Warning>,
 }
 
 /// The balance at Didit. Amounts are decimal text in US dollars, exactly as the server wrote them.

@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account;
 mod audit;
 mod bad_input;
 mod cli;

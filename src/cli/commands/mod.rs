@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod account;
 mod audit;
 mod blocklist;
 mod config;
@@ -9,6 +10,7 @@ mod doctor;
 mod export;
 mod generate;
 mod ingest;
+mod money;
 mod outbox;
 mod prompt;
 mod queue;
@@ -16,6 +18,7 @@ mod search;
 mod sim;
 mod stats;
 mod sync;
+mod verify;
 mod webhook;
 
 use std::sync::Arc;
@@ -35,6 +38,10 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Verify(wanted)) => verify::verify(&args, wanted).await,
+        Some(Command::Balance) => money::balance(&args).await,
+        Some(Command::TopUp { dollars, yes }) => money::top_up(&args, dollars, *yes).await,
+        Some(Command::Account(what)) => account::account(&args, what).await,
         Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,

@@ -18,9 +18,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use self::inputs::{Loaded, single};
+pub use self::inquiry::{Form, Inquiry, Outcome};
+pub use self::journal::Sent;
+
 use self::inputs::{Input, Inputs, Look};
-use self::inquiry::{FIELD, Form, Inquiry, Outcome};
-use self::journal::{Journal, Known, Sent, Tag};
+use self::inquiry::FIELD;
+use self::journal::{Journal, Known, Tag};
 use self::report::{Report, Row};
 use super::super::args::{Args, Search, SearchType};
 use super::super::error::{CliError, Exit};
@@ -31,7 +35,7 @@ use crate::domain::{Bands, Details, Origin, SubjectKind};
 use crate::store::Store;
 
 /// How long one search may take, its upload included.
-const CALL: Duration = Duration::from_secs(60);
+pub const CALL: Duration = Duration::from_secs(60);
 /// After so many searches the newest one at Didit is asked for again: it bounds the look for a lost one.
 const MARK_EVERY: u32 = 100;
 
@@ -63,7 +67,7 @@ pub async fn search(args: &Args, wanted: &Search) -> Result<Exit, CliError> {
         ));
     }
     if count.to_search > 0 {
-        agree(&client, wanted, &count).await?;
+        agree(&client, wanted.yes, &count.text()).await?;
     }
     let queue = match wanted.enqueue {
         true => Some(Queue::open(&setup, &client).await?),
@@ -136,6 +140,20 @@ struct Count {
     bad: u64,
 }
 
+impl Count {
+    /// What will be billed, in a sentence.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (number, words) in [(self.done, "done before"), (self.bad, "cannot be sent")] {
+            if number > 0 {
+                text.push_str(&format!("{number} {words}; "));
+            }
+        }
+        let searches = if self.to_search == 1 { "search" } else { "searches" };
+        format!("{text}{} {searches} will be billed.", self.to_search)
+    }
+}
+
 /// Looks at all files once. Only where an account exists their contents are read, to leave out what
 /// is done.
 fn count(inputs: &Inputs, journal: &Journal, may_shrink: bool) -> Result<Count, CliError> {
@@ -167,8 +185,11 @@ fn list_lost(error: io::Error) -> CliError {
     CliError::failed(format!("the list of files cannot be read again: {error}"))
 }
 
-/// Says what will be billed and asks.
-async fn agree(client: &Client, wanted: &Search, count: &Count) -> Result<(), CliError> {
+/// Says what will be billed and what the balance is, and asks.
+///
+/// # Errors
+/// When nobody can be asked, or the answer is no.
+pub async fn agree(client: &Client, agreed: bool, what: &str) -> Result<(), CliError> {
     let balance = match client.balance().await {
         Ok(balance) => format!("${}", balance.balance),
         // A key may be allowed to search and not to see the balance.
@@ -177,18 +198,8 @@ async fn agree(client: &Client, wanted: &Search, count: &Count) -> Result<(), Cl
         }
         Err(error) => return Err(error.into()),
     };
-    let done = match count.done {
-        0 => String::new(),
-        done => format!("{done} done before; "),
-    };
-    let bad = match count.bad {
-        0 => String::new(),
-        bad => format!("{bad} cannot be sent; "),
-    };
-    let number = count.to_search;
-    let searches = if number == 1 { "search" } else { "searches" };
-    say(&format!("{done}{bad}{number} {searches} will be billed. Balance: {balance}."));
-    if wanted.yes {
+    say(&format!("{what} Balance: {balance}."));
+    if agreed {
         return Ok(());
     }
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
@@ -205,13 +216,19 @@ async fn agree(client: &Client, wanted: &Search, count: &Count) -> Result<(), Cl
 }
 
 /// Where possible matches go.
-struct Queue {
-    store: Arc<dyn Store>,
-    origin: Origin,
+pub struct Queue {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Whose rows in it.
+    pub origin: Origin,
 }
 
 impl Queue {
-    async fn open(setup: &Setup, client: &Client) -> Result<Self, CliError> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What is wrong with the store.
+    pub async fn open(setup: &Setup, client: &Client) -> Result<Self, CliError> {
         let store = setup.open_store().await?;
         let origin = wire::origin(store.as_ref(), client).await?;
         Ok(Self { store, origin })

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::super::error::CliError;
+use super::super::super::error::{CliError, Exit};
 use crate::picture::{DecodeError, Format, PictureBytes, shrink};
 
 /// Largest file Didit takes.
@@ -238,6 +238,34 @@ pub fn read(path: &Path) -> Result<(PictureBytes, Digest32), String> {
     Ok((picture, digest))
 }
 
+/// Reads a picture that stands alone and is sent as it is, when it has at most `most` bytes.
+///
+/// # Errors
+/// Exit code 2 with why it cannot be sent.
+pub fn single(path: &Path, most: u64) -> Result<Loaded, CliError> {
+    let loaded = read(path).and_then(|(picture, _)| {
+        let bytes = picture.bytes();
+        if bytes.len() as u64 > most {
+            return Err(format!("it is larger than {} MB", most >> 20));
+        }
+        let bytes = Zeroizing::new(bytes.to_vec());
+        Ok(Loaded { bytes, ending: ending(picture.format()) })
+    });
+    loaded.map_err(|why| {
+        let name = crate::domain::printable(&path.to_string_lossy(), 80);
+        CliError::new(Exit::Usage, format!("{name}: {why}"), "Nothing was sent; name a picture")
+    })
+}
+
+fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Jpeg => "jpg",
+        Format::Png => "png",
+        Format::Webp => "webp",
+        Format::Tiff => "tiff",
+    }
+}
+
 /// Makes a picture ready to be sent.
 ///
 /// # Errors
@@ -245,13 +273,8 @@ pub fn read(path: &Path) -> Result<(PictureBytes, Digest32), String> {
 pub fn ready(picture: &PictureBytes, may_shrink: bool) -> Result<Loaded, String> {
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     if picture.bytes().len() <= most {
-        let ending = match picture.format() {
-            Format::Jpeg => "jpg",
-            Format::Png => "png",
-            Format::Webp => "webp",
-            Format::Tiff => "tiff",
-        };
-        return Ok(Loaded { bytes: Zeroizing::new(picture.bytes().to_vec()), ending });
+        let bytes = Zeroizing::new(picture.bytes().to_vec());
+        return Ok(Loaded { bytes, ending: ending(picture.format()) });
     }
     if !may_shrink {
         return Err("it is larger than 5 MB; --shrink makes it smaller".to_owned());
