@@ -75,6 +75,8 @@ pub enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Search all enrolled faces for the face in a picture, or in many. Each search is billed.
+    Search(Search),
     /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
     /// JSON object a line.
     #[command(after_help = INGEST_HELP)]
@@ -107,6 +109,9 @@ pub enum Command {
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
+    /// The chain of what was decided, taken back, opened again and settled.
+    #[command(subcommand)]
+    Audit(Audit),
     /// What was decided and what became of it, newest first.
     History {
         /// At most so many.
@@ -150,6 +155,9 @@ pub enum Command {
         #[arg(long, default_value_t = 3600)]
         link_life: u64,
     },
+    /// Show every setting and where it comes from, or write a configuration file to begin with.
+    #[command(subcommand)]
+    Config(What),
     /// Look at the key, the store, the network and the terminal; say what to mend.
     Doctor,
     /// Print every key of the console.
@@ -176,6 +184,65 @@ pub enum Verdict {
     Escalate,
     /// Back to the end of the queue.
     Skip,
+}
+
+/// `search …`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "On a terminal the result is a table, else JSON lines:\n\
+{file, request_id, status, matches: [{session_id, similarity_percentage, band, is_blocklisted}], queued, error}\n\
+The same picture twice is searched once. Ctrl-C waits for the answers under way; a second one does not.\n\
+Exit codes: 0 done, 1 all failed, 3 no picture, 4 key, 5 credit, 7 network, 8 stopped or partly failed.\n\
+Example: secondlook search selfies/ --resume night.jsonl --enqueue --yes")]
+pub struct Search {
+    /// Pictures, folders of pictures, or - for a list of them on standard input, one a line.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub files: Vec<std::path::PathBuf>,
+    /// Try each picture in all four directions; slower.
+    #[arg(long)]
+    pub rotate: bool,
+    /// Your own id for the person, kept and echoed by Didit.
+    #[arg(long, value_name = "TEXT")]
+    pub vendor_data: Option<String>,
+    /// Which enrolled faces to look at.
+    #[arg(long, value_enum, default_value = "most-similar", value_name = "TYPE")]
+    pub search_type: SearchType,
+    /// A JSON object, kept and echoed by Didit. A tag is added under `secondlook`, by which a search
+    /// whose answer was lost is found again.
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<String>,
+    /// Let Didit keep nothing: without images, and such a search can never be queued.
+    #[arg(long)]
+    pub no_save: bool,
+    /// Searches at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub jobs: u8,
+    /// Make pictures over 5 MB smaller; EXIF orientation is kept.
+    #[arg(long)]
+    pub shrink: bool,
+    /// Note every result here and go on from it next time: no file is billed twice. It holds all
+    /// results; printed are those of this run.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<std::path::PathBuf>,
+    /// Do not ask before searches are billed.
+    #[arg(long)]
+    pub yes: bool,
+    /// Put possible matches into the queue for review.
+    #[arg(long, conflicts_with = "no_save")]
+    pub enqueue: bool,
+    /// Print the links to matched faces too: whoever holds one sees the face for an hour.
+    #[arg(long)]
+    pub show_links: bool,
+}
+
+/// Which faces a search looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SearchType {
+    /// Every enrolled face, best first.
+    #[value(alias = "most_similar")]
+    MostSimilar,
+    /// Only blocklisted, allowlisted, approved and imported ones, blocklisted first.
+    #[value(alias = "blocklisted_or_approved")]
+    BlocklistedOrApproved,
 }
 
 /// `queue …`
@@ -211,6 +278,15 @@ pub enum Blocklist {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Show every setting with its value and its origin: default, file, environment or flag.
+    Show,
+    /// Write the complete, commented default configuration; never over a file.
+    Init,
 }
 
 /// `webhook …`
@@ -269,4 +345,16 @@ pub enum Outbox {
         #[arg(long, default_value_t = 120)]
         within: u64,
     },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Look whether every entry is as it was written and none is missing; name those that are not.
+    Verify {
+        /// A file that `audit export` wrote; without it, the store.
+        file: Option<std::path::PathBuf>,
+    },
+    /// Print the entries as JSON lines.
+    Export,
 }

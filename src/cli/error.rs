@@ -102,6 +102,7 @@ impl From<StoreError> for CliError {
             StoreError::LostLease | StoreError::Conflict => {
                 (Exit::Conflict, "Look at the case again")
             }
+            StoreError::SecondReader => (Exit::Conflict, "Ask a colleague to look at it"),
             StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
             StoreError::Busy(_) => (Exit::Failed, "Try again in a moment"),
             StoreError::Corrupt(_) | StoreError::Other(_) => {

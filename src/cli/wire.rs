@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -20,6 +21,9 @@ use crate::shell::{Parts, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
+
+/// How long a call to the API may take.
+const CALL: Duration = Duration::from_secs(20);
 
 /// An environment variable, if it is set to something.
 fn var(name: &str) -> Option<String> {
@@ -86,6 +90,14 @@ impl Setup {
     /// # Errors
     /// Exit code 4 without a key, 2 for a base URL that cannot be used.
     pub async fn client(&self) -> Result<Client, CliError> {
+        self.client_within(CALL).await
+    }
+
+    /// The client, for calls that may take so long: uploads over a slow line.
+    ///
+    /// # Errors
+    /// As [`Setup::client`].
+    pub async fn client_within(&self, timeout: Duration) -> Result<Client, CliError> {
         let base = &self.config.didit.base_url;
         let url = Url::parse(base).map_err(|_| {
             CliError::new(
@@ -97,6 +109,7 @@ impl Setup {
         Ok(Client::new(didit::Settings {
             reads_per_minute: self.config.didit.reads_per_minute,
             writes_per_minute: self.config.didit.writes_per_minute,
+            timeout,
             ..didit::Settings::new(url, self.key().await?)
         })?)
     }
@@ -207,7 +220,11 @@ pub fn now() -> Millis {
     SystemClock::new().now()
 }
 
-fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
+/// The text of the configuration file, if there is one.
+///
+/// # Errors
+/// Exit code 2 when it cannot be read, or was named and is not there.
+pub fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
     let unreadable = |path: &Path, error: std::io::Error| {
         CliError::new(
             Exit::Usage,
@@ -256,11 +273,12 @@ fn tmux_pane_left() -> Option<u16> {
 }
 
 /// A name for each environment variable that settings can come from, for `doctor`.
-pub const VARIABLES: [&str; 8] = [
+pub const VARIABLES: [&str; 9] = [
     "DIDIT_API_KEY",
     "DIDIT_API_KEY_FILE",
     "DIDIT_BASE_URL",
     "DIDIT_AUTH_URL",
+    "DIDIT_WEBHOOK_SECRET",
     "SECONDLOOK_STORE",
     "SECONDLOOK_CONFIG",
     "SECONDLOOK_REVIEWER",

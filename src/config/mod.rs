@@ -126,6 +126,24 @@ impl Config {
         Ok(config)
     }
 
+    /// Every setting by its full name with its value as text, in the order of the names, and whether the
+    /// user's file gives it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn listed(user: Option<&str>) -> Result<Vec<(String, String, bool)>, ConfigError> {
+        Self::load(user)?;
+        let unreadable = |e: toml::de::Error| ConfigError::Unreadable(one_line(e.message()));
+        let mut table: toml::Table = DEFAULT.parse().map_err(unreadable)?;
+        let changes: toml::Table = user.unwrap_or_default().parse().map_err(unreadable)?;
+        let (mut own, mut all) = (Vec::new(), Vec::new());
+        flatten(&changes, "", &mut own);
+        merge(&mut table, changes, "")?;
+        flatten(&table, "", &mut all);
+        let is_own = |name: &String| own.iter().any(|(known, _)| known == name);
+        Ok(all.into_iter().map(|(name, value)| (name.clone(), value, is_own(&name))).collect())
+    }
+
     /// The band edges.
     #[must_use]
     pub fn bands(&self) -> Bands {
@@ -192,6 +210,18 @@ fn merge(into: &mut toml::Table, changes: toml::Table, path: &str) -> Result<(),
     Ok(())
 }
 
+/// The values of a table and of those in it, by their full names.
+fn flatten(table: &toml::Table, path: &str, out: &mut Vec<(String, String)>) {
+    for (name, value) in table {
+        let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(inner, &full, out),
+            toml::Value::String(text) => out.push((full, text.clone())),
+            other => out.push((full, other.to_string())),
+        }
+    }
+}
+
 /// The known name with the fewest edits to `name`.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
@@ -236,6 +266,21 @@ mod tests {
         assert_eq!(config.review.undo_seconds, 5);
         assert_eq!(config.review.dwell_ms, 700);
         assert_eq!(config.keys["reject"], ["d"]);
+    }
+
+    #[test]
+    fn every_setting_is_listed_with_who_gave_it() {
+        let listed =
+            Config::listed(Some("[review]\nundo_seconds = 5\n[keys]\nreject = ['d']")).unwrap();
+        let of = |name: &str| {
+            let found = listed.iter().find(|(known, ..)| known == name).unwrap();
+            (found.1.as_str(), found.2)
+        };
+        assert_eq!(of("review.undo_seconds"), ("5", true));
+        assert_eq!(of("review.dwell_ms"), ("700", false));
+        assert_eq!(of("intake.statuses"), ("[\"In Review\"]", false));
+        assert_eq!(of("keys.reject"), ("[\"d\"]", true));
+        assert!(Config::listed(Some("[review]\nundo = 5")).is_err());
     }
 
     #[test]

@@ -645,6 +645,9 @@ fn on_lease(
         Ok(LeaseAnswer::Yours(_)) => LeaseState::Ours,
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
+        Ok(LeaseAnswer::SecondReader) => {
+            LeaseState::Lost("you escalated it: another reviewer decides".to_owned())
+        }
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),
     };

@@ -62,6 +62,13 @@ pub(super) struct Decision {
     pub(super) reviews: Items<Review>,
 }
 
+/// What a session carries for its owner.
+#[derive(Deserialize)]
+pub(super) struct Carried {
+    #[serde(default)]
+    pub(super) metadata: serde_json::Value,
+}
+
 /// A webhook's payload.
 #[derive(Deserialize)]
 pub(super) struct Payload {

@@ -29,6 +29,6 @@ pub use sessions::parse_decision;
 pub use types::{
     Balance, BlocklistPage, BlocklistRow, DUPLICATE_RISKS, EntryId, EntryPage, EntryRow, EntryType,
     FaceSearchReply, FaceSearchRequest, ListId, ListPage, ListRow, ListType, NewStatus, NextPage,
-    SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
+    SavedSearch, SearchType, SessionPage, SessionQuery, SessionRow, SetAside, StatusWritten,
 };
 pub use webhooks::{Destination, EVENTS, NewDestination};

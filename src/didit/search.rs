@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::client::Client;
 use super::error::{ApiError, ErrorKind, Result};
 use super::http::{Answer, Body, Call, Form};
-use super::types::{FaceSearchReply, FaceSearchRequest};
-use super::{convert, read};
-use crate::domain::{Millis, SubjectKind};
+use super::types::{FaceSearchReply, FaceSearchRequest, SavedSearch};
+use super::{convert, dto, read};
+use crate::domain::{Millis, SessionId, SubjectKind};
 
 /// Largest file Didit takes.
 const MOST_BYTES: usize = 5 << 20;
@@ -40,6 +40,24 @@ impl Client {
             reply.details.case.kind = SubjectKind::Unreachable;
         }
         Ok(reply)
+    }
+}
+
+impl Client {
+    /// Reads a saved search back, with its metadata: how a search is found whose answer was lost.
+    ///
+    /// # Errors
+    /// As [`Client::decision`].
+    pub async fn saved_search(&self, id: &SessionId) -> Result<SavedSearch> {
+        let (details, answer) = self.read_decision(id, SubjectKind::SavedSearch).await?;
+        let carried: dto::Carried = answer.read()?;
+        let metadata = match carried.metadata {
+            Value::Object(fields) => fields,
+            // It travels as text, and a server may give it back so.
+            Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),
+            _ => serde_json::Map::new(),
+        };
+        Ok(SavedSearch { details, metadata })
     }
 }
 

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::client::Client;
 use super::error::{ApiError, BodyShape, ErrorKind, Result};
-use super::http::{Body, Call, took};
+use super::http::{Answer, Body, Call, took};
 use super::read::Field;
 use super::types::{NewStatus, NextPage, SessionPage, SessionQuery, StatusWritten};
 use super::{convert, dto, read, rows};
@@ -66,6 +66,15 @@ impl Client {
     /// # Errors
     /// [`ApiError`]; [`ErrorKind::Protocol`] when the answer is about another session.
     pub async fn decision(&self, id: &SessionId, kind: SubjectKind) -> Result<Details> {
+        self.read_decision(id, kind).await.map(|(details, _)| details)
+    }
+
+    /// The decision, and the answer it was read from.
+    pub(super) async fn read_decision(
+        &self,
+        id: &SessionId,
+        kind: SubjectKind,
+    ) -> Result<(Details, Answer)> {
         let url = self.url(&["v3", "session", id.as_str(), "decision"]);
         let answer = self.call(Call::get(url)).await?;
         let mut details = convert::details(answer.read()?, kind, answer.at)?;
@@ -75,7 +84,7 @@ impl Client {
         }
         // Written the way it was asked for: a case has one key.
         details.case.key = id.clone();
-        Ok(details)
+        Ok((details, answer))
     }
 
     /// Writes a session's status. Never tried again once it may have been carried out.

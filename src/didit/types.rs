@@ -334,6 +334,15 @@ pub struct FaceSearchReply {
     pub no_face: bool,
 }
 
+/// A saved search, read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedSearch {
+    /// The search as a case.
+    pub details: Details,
+    /// What was given as metadata; empty where that was no object.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
 /// The balance at Didit. Amounts are decimal text in US dollars, exactly as the server wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Balance {

@@ -265,6 +265,16 @@ impl Case {
         !self.is_flagged(bands) && self.candidates.iter().any(|c| c.must_judge(bands))
     }
 
+    /// What the case is in the queue: `Open` when flagged, `Left` when it only has strong candidates
+    /// or some that nobody could read, nothing when there is nothing to review.
+    #[must_use]
+    pub fn worth(&self, bands: &Bands) -> Option<CaseState> {
+        if self.is_flagged(bands) {
+            return Some(CaseState::Open);
+        }
+        (self.is_left(bands) || self.set_aside > 0).then_some(CaseState::Left)
+    }
+
     /// The places (0-based, in [`Case::candidates`]) of the candidates that must be judged.
     pub fn must_judge<'a>(&'a self, bands: &'a Bands) -> impl Iterator<Item = usize> + 'a {
         let wanted = move |(place, c): (usize, &Candidate)| c.must_judge(bands).then_some(place);

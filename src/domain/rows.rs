@@ -102,6 +102,8 @@ pub enum LeaseAnswer {
     Taken(Taken),
     /// It is in a state in which nobody decides.
     Closed(CaseState),
+    /// It waits for a second reader, and this reviewer is one of those who escalated it.
+    SecondReader,
     /// There is no such case.
     Unknown,
 }

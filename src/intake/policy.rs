@@ -1,9 +1,7 @@
 //! What becomes of a session that was read, as pure functions of it.
 
 use crate::didit::ErrorKind;
-use crate::domain::{
-    Case, CaseState, DeliveryState, Details, Millis, ReviewEntry, Status, SubjectKind,
-};
+use crate::domain::{CaseState, DeliveryState, Details, Millis, ReviewEntry, Status, SubjectKind};
 use crate::store::QueueRow;
 
 use super::Settings;
@@ -33,20 +31,10 @@ pub(super) fn standing(settings: &Settings, details: &Details, cutoff: Millis) -
         }
         SubjectKind::Workflow | SubjectKind::SavedSearch | SubjectKind::Unreachable => {}
     }
-    match worth(settings, case) {
+    match case.worth(&settings.bands) {
         Some(state) => Standing::Case(state),
         None => Standing::Nothing,
     }
-}
-
-/// Whether there is something to review: `Open` for a flagged case, `Left` for one that only has
-/// strong candidates, or some that nobody could read.
-fn worth(settings: &Settings, case: &Case) -> Option<CaseState> {
-    if case.is_flagged(&settings.bands) {
-        return Some(CaseState::Open);
-    }
-    let left = case.is_left(&settings.bands) || case.set_aside > 0;
-    left.then_some(CaseState::Left)
 }
 
 /// Whether a workflow session in this status is taken in.
@@ -137,7 +125,8 @@ pub(super) fn setback(kind: ErrorKind) -> Setback {
 mod tests {
     use super::*;
     use crate::domain::{
-        Candidate, DecisionId, Disposition, Person, SessionId, Similarity, Source, SubjectDetails,
+        Candidate, Case, DecisionId, Disposition, Person, SessionId, Similarity, Source,
+        SubjectDetails,
     };
 
     const WORKFLOW: SubjectKind = SubjectKind::Workflow;

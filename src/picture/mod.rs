@@ -16,6 +16,7 @@ mod pose;
 pub mod protocol;
 mod rules;
 mod scale;
+mod shrink;
 mod vault;
 
 pub use bytes::{Format, PictureBytes};
@@ -28,4 +29,5 @@ pub use protocol::{
     PictureCell, Protocol, Tier, Wrap, encode,
 };
 pub use rules::{Breach, Rules};
+pub use shrink::shrink;
 pub use vault::{Held, Key, Side, Vault};

@@ -21,7 +21,7 @@ pub fn of_api(error: &ApiError) -> Problem {
 /// What to say about an error of the store.
 pub fn of_store(error: &StoreError) -> Problem {
     let (kind, hint) = match error {
-        StoreError::LostLease | StoreError::Conflict => {
+        StoreError::LostLease | StoreError::Conflict | StoreError::SecondReader => {
             (ProblemKind::Lost, "Look at the case again.")
         }
         StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),

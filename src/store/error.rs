@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The case has been decided already.
     #[error("the case has been decided already")]
     Conflict,
+    /// The case waits for a second reader, and the decision is by one who escalated it.
+    #[error("you escalated the case: another reviewer decides it")]
+    SecondReader,
     /// The disk is full.
     #[error("the disk is full")]
     Full,

@@ -6,10 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::audit::Audited;
 use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone, new_salt,
+    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
+    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
+    new_salt,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
@@ -30,6 +32,8 @@ struct Shelf {
     order: BTreeSet<(Millis, SessionId)>,
     /// In the order in which they were recorded.
     decisions: Vec<DecisionRow>,
+    /// The audit, in its order.
+    audit: Vec<AuditRow>,
 }
 
 impl MemoryStore {
@@ -60,6 +64,13 @@ impl Shelf {
     fn newest(&self, key: &SessionId) -> Option<Newest> {
         let of_case = |d: &&DecisionRow| d.row.decision.case == *key;
         self.decisions.iter().rev().filter(of_case).find_map(DecisionRow::newest)
+    }
+
+    /// Adds an entry to the audit.
+    fn record(&mut self, what: Audited, row: &HistoryRow, at: Millis) -> Result<()> {
+        let head = self.audit.last().map(AuditRow::head).unwrap_or_default();
+        self.audit.push(AuditRow::next(&head, what, row, at)?);
+        Ok(())
     }
 
     fn insert(&mut self, row: CaseRow) {
@@ -311,6 +322,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Conflict);
         }
         *row = changed;
+        shelf.record(Audited::Decided, &decided.row, now)?;
         shelf.decisions.push(decided);
         Ok(())
     }
@@ -322,27 +334,33 @@ impl Store for MemoryStore {
         reviewer: &ReviewerId,
         now: Millis,
     ) -> Result<Undone> {
-        Ok(self.on(origin, |shelf| {
+        self.on(origin, |shelf| {
             let found = shelf.decisions.iter_mut().find(|d| d.row.decision.id == decision);
-            let Some(row) = found else { return Undone::Unknown };
+            let Some(row) = found else { return Ok(Undone::Unknown) };
             let undone = row.undo(reviewer, now);
-            if let Undone::TakenBack(key) = &undone
-                && let Some(case) = shelf.cases.get_mut(key)
-            {
-                case.put_back(row);
+            if let Undone::TakenBack(key) = &undone {
+                if let Some(case) = shelf.cases.get_mut(key) {
+                    case.put_back(row);
+                }
+                let row = row.row.clone();
+                shelf.record(Audited::Undone, &row, now)?;
             }
-            undone
-        }))
+            Ok(undone)
+        })
     }
 
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
-        Ok(self.on(origin, |shelf| {
+        self.on(origin, |shelf| {
             let found = shelf.decisions.iter().find(|d| d.row.decision.id == decision);
-            let Some(key) = found.map(|d| d.row.decision.case.clone()) else { return false };
-            let newest = shelf.newest(&key);
-            let case = shelf.cases.get_mut(&key);
-            case.is_some_and(|row| row.reopen(decision, newest, now))
-        }))
+            let Some(of) = found.map(|d| d.row.clone()) else { return Ok(false) };
+            let newest = shelf.newest(&of.decision.case);
+            let case = shelf.cases.get_mut(&of.decision.case);
+            let opens = case.is_some_and(|row| row.reopen(decision, newest, now));
+            if opens {
+                shelf.record(Audited::Reopened, &of, now)?;
+            }
+            Ok(opens)
+        })
     }
 
     async fn rewind_held(
@@ -392,9 +410,15 @@ impl Store for MemoryStore {
     }
 
     async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
-        Ok(self.on(&delivery.origin, |shelf| {
-            shelf.claimed(delivery).map(|row| row.settle(settled, now)).is_some()
-        }))
+        self.on(&delivery.origin, |shelf| {
+            let Some(row) = shelf.claimed(delivery) else { return Ok(false) };
+            row.settle(settled, now);
+            let row = row.row.clone();
+            if !row.state.is_open() {
+                shelf.record(Audited::Settled, &row, now)?;
+            }
+            Ok(true)
+        })
     }
 
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
@@ -414,6 +438,17 @@ impl Store for MemoryStore {
             let newest_first = shelf.decisions.iter().rev().map(|d| &d.row);
             newest_first.filter(wanted).take(limit).cloned().collect()
         }))
+    }
+
+    async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        Ok(self.on(origin, |shelf| {
+            let rows = shelf.audit.iter().filter(|row| row.seq > after);
+            rows.take(limit as usize).cloned().collect()
+        }))
+    }
+
+    async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
+        Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
     }
 
     async fn close(&self) {}

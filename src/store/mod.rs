@@ -7,6 +7,7 @@
 //! The store knows no network: a decision and its outbox row are one transaction, and whatever
 //! Didit is asked happens outside of any. Time is always a parameter.
 
+pub mod audit;
 mod error;
 mod memory;
 mod row;
@@ -22,6 +23,7 @@ pub use crate::domain::{
     Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
     QueueQuery, QueueRow, Settled, Taken, Undone,
 };
+pub use audit::{AuditHead, AuditRow};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use sql::SqlStore;
@@ -111,7 +113,8 @@ pub trait Store: Send + Sync {
 
     /// Leases a case to a holder until `now + ttl_ms`. Succeeds for an open or escalated case that
     /// is free, whose lease has run out, or that this very worker holds (the fence stays then).
-    /// Another terminal of the same reviewer is another worker.
+    /// Another terminal of the same reviewer is another worker. Who escalated a case does not get it
+    /// before it is opened again: two readers are two people.
     async fn lease(
         &self,
         origin: &Origin,
@@ -150,6 +153,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
     /// case has been decided already or was opened again and `replaces` does not say so,
+    /// [`StoreError::SecondReader`] when the reviewer escalated the case,
     /// [`StoreError::Other`] when the decision is another case's, another reviewer's or a skip.
     /// Nothing is written then.
     async fn decide(
@@ -219,6 +223,15 @@ pub trait Store: Send + Sync {
 
     /// Decisions, newest first.
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
+
+    // The audit: `decide`, `undo`, `reopen` and a `settle` that ends a decision each add an entry, in
+    // their own transaction.
+
+    /// Up to `limit` entries of the audit after the place `after`, in their order.
+    async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>>;
+
+    /// Where the audit ends.
+    async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
 
     /// Ends all connections. Nothing may be called afterwards.
     async fn close(&self);

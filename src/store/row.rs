@@ -30,6 +30,8 @@ pub(super) struct CaseRow {
     pub lease: Option<Taken>,
     /// The decision that the next one has to name, after the case was opened again.
     pub must_replace: Option<DecisionId>,
+    /// Who escalated it, since it was last opened: identities, not labels.
+    pub escalated_by: Vec<ReviewerId>,
 }
 
 /// The newest decision of a case that was not undone.
@@ -57,6 +59,7 @@ impl CaseRow {
             fence: 0,
             lease: None,
             must_replace: None,
+            escalated_by: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl CaseRow {
                 self.case = case.clone();
                 self.state = state;
                 self.note = None;
+                self.escalated_by.clear();
                 self.seen_at = now;
                 Admitted::New
             }
@@ -126,6 +130,9 @@ impl CaseRow {
     ) -> LeaseAnswer {
         if !self.is_decidable() {
             return LeaseAnswer::Closed(self.state);
+        }
+        if self.needs_another(&holder.reviewer.id) {
+            return LeaseAnswer::SecondReader;
         }
         let is_ours = self.lease.as_ref().is_some_and(|lease| lease.worker == holder.worker);
         if let Some(taken) = self.taken(now).filter(|_| !is_ours) {
@@ -193,12 +200,16 @@ impl CaseRow {
             return Err(StoreError::Conflict);
         }
         is_sound(lease, decision)?;
+        if self.needs_another(&decision.reviewer.id) {
+            return Err(StoreError::SecondReader);
+        }
         let row = DecisionRow::new(decision, self.state, held_until, now);
         self.lease = None;
         self.must_replace = None;
         if decision.disposition == Disposition::Escalate {
             self.state = CaseState::Escalated;
             self.note.clone_from(&decision.comment);
+            self.escalated_by.push(decision.reviewer.id.clone());
         } else {
             self.state = CaseState::Decided;
         }
@@ -219,6 +230,7 @@ impl CaseRow {
         if opens {
             self.state = CaseState::Open;
             self.note = None;
+            self.escalated_by.clear();
             self.lease = None;
             self.must_replace = Some(decision);
         }
@@ -234,6 +246,11 @@ impl CaseRow {
             decision: newest.map(|n| (n.id, n.disposition, n.state)),
             note: self.note,
         }
+    }
+
+    /// Whether it waits for another reader than this one, who escalated it.
+    fn needs_another(&self, reviewer: &ReviewerId) -> bool {
+        self.state == CaseState::Escalated && self.escalated_by.contains(reviewer)
     }
 
     fn is_decidable(&self) -> bool {

@@ -281,8 +281,8 @@ mod tests {
             (None, Some(&simple), None, Err(Refusal::Forged)),
             (None, None, None, Err(Refusal::Unsigned)),
         ] {
-            let text = |s: Option<&String>| s.map(String::as_str);
-            assert_eq!(check(text(v2), text(raw), text(simple), &body), wanted);
+            let [v2, raw, simple] = [v2, raw, simple].map(|s| s.map(String::as_str));
+            assert_eq!(check(v2, raw, simple, &body), wanted);
         }
         for short in ["", "00", "zz", &"ä".repeat(32)] {
             assert_eq!(check(None, Some(short), None, &body), Err(Refusal::Forged));

@@ -223,7 +223,7 @@ fn a_configuration_that_cannot_be_used_names_what_is_wrong() {
         home.file("config.toml", text, 0o600);
         fails(&home, &["queue", "list"], 2, words);
     }
-    for (text, word) in [("approve = ['x']", "x"), ("aprove = ['y']", "approve")] {
+    for (text, word) in [("approve = ['x']", "x"), ("aprove = ['y']", "aprove")] {
         home.file("config.toml", &format!("[keys]\n{text}"), 0o600);
         fails(&home, &["keys"], 2, &["keys", word]);
     }

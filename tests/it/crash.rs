@@ -24,7 +24,7 @@ use crate::terminal::PROGRAM;
 
 /// What is decided about a case, and what that changes at Didit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     Approve,
     Reject,
     Blocklist,
@@ -63,22 +63,22 @@ impl Way {
 
 /// One case of a rig.
 #[derive(Debug, Clone, Copy)]
-struct Case {
+pub struct Case {
     number: u64,
     session: Uuid,
     way: Way,
 }
 
 /// A simulator, a store in a folder, and the program beside them.
-struct Rig {
-    sim: Sim,
-    folder: TempDir,
-    cases: Vec<Case>,
+pub struct Rig {
+    pub sim: Sim,
+    pub folder: TempDir,
+    pub cases: Vec<Case>,
 }
 
 impl Rig {
     /// A rig whose store holds one open case for each way.
-    async fn new(ways: &[Way], seed: u64) -> Self {
+    pub async fn new(ways: &[Way], seed: u64) -> Self {
         let mut world = World::new(jiff::Timestamp::now());
         let mut cases = Vec::new();
         for (number, way) in (1001..).zip(ways.iter().copied()) {
@@ -114,7 +114,7 @@ impl Rig {
     }
 
     /// Runs the program to its end.
-    async fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub async fn run(&self, args: &[&str]) -> (Option<i32>, String) {
         let ended = tokio::time::timeout(PATIENCE * 6, self.start(args).wait_with_output());
         let output = ended.await.expect("the program ends").unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
@@ -131,7 +131,7 @@ impl Rig {
     }
 
     /// Decides a case, however often that takes: exit 6 says that it has been decided.
-    async fn is_decided(&self, case: Case) {
+    pub async fn is_decided(&self, case: Case) {
         for _ in 0..20 {
             let status = self.decide(case).wait().await.unwrap();
             if matches!(status.code(), Some(0 | 6)) {
@@ -157,7 +157,7 @@ impl Rig {
     }
 
     /// New processes flush until nothing is on its way.
-    async fn flush(&self) {
+    pub async fn flush(&self) {
         for _ in 0..40 {
             self.wait_no_longer().await;
             if self.run(&["outbox", "flush", "--within", "1"]).await.0 == Some(0) {
@@ -197,6 +197,12 @@ impl Rig {
         }
         if !told.is_empty() {
             writeln!(wrong, "decisions of nothing: {told:?}").unwrap();
+        }
+        // The audit is whole and holds a beginning and an end for each, and nothing besides.
+        let (_, audit) = self.run(&["audit", "verify", "--json"]).await;
+        let entries = self.cases.len() * 2;
+        if audit.trim() != format!("{{\"entries\":{entries},\"whole\":true}}") {
+            writeln!(wrong, "the audit: {audit}").unwrap();
         }
         wrong
     }

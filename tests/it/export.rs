@@ -1,11 +1,11 @@
 //! What leaves the store for other programs, and the blocklist's way back, by the real binary.
 
 use secondlook::domain::SessionId;
-use secondlook::sim::{Candidate, Options, Session, session_id};
+use secondlook::sim::{Candidate, On, Options, Route, Session, session_id};
 use serde_json::json;
 
 use crate::ingest::Shell;
-use crate::stage::{client, key_of, world};
+use crate::stage::{answer, client, key_of, world};
 
 fn like(number: u64, similarity: f64) -> Session {
     Session::in_review(number).with(Candidate::session(7, similarity)).but(|s| {
@@ -103,6 +103,9 @@ async fn a_listed_face_is_shown_and_taken_off_by_either_way() {
             api.blocklist_add_face(&id(number)).await.unwrap();
         }
         sim.knobs().options(|o| o.old_blocklist_gone = gone);
+        if let Some(status) = gone {
+            sim.knobs().always(On::route(Route::Blocklist), answer(status));
+        }
         let (exit, rows, said) = shell.json(&["blocklist", "list"], b"").await;
         assert_eq!((exit, rows.len()), (0, 3), "{gone:?}: {said}");
         assert!(rows.iter().all(|row| row["since"].is_string()));
@@ -126,4 +129,31 @@ async fn a_listed_face_is_shown_and_taken_off_by_either_way() {
         // Nothing but the face was touched.
         assert_eq!(sim.session(session_id(1_001)).unwrap().status, "In Review");
     }
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_with_its_origins_and_begun_once() {
+    let shell = Shell::new(world(), Options::default()).await;
+    let file = shell.path("new/config.toml");
+    let named = ["--config", file.to_str().unwrap()];
+    assert_eq!(shell.json(&[&named[..], &["config", "init"]].concat(), b"").await.0, 0);
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written, secondlook::config::DEFAULT);
+    std::fs::write(&file, "[review]\nundo_seconds = 5\n").unwrap();
+    assert_eq!(shell.json(&[&named[..], &["config", "init"]].concat(), b"").await.0, 3);
+    let store = ["--store", "postgres://ana:hidden-word@127.0.0.1/queue"];
+    let args = [&named[..], &store, &["config", "show"]].concat();
+    let (exit, rows, said) = shell.json(&args, b"").await;
+    assert_eq!(exit, 0, "{said}");
+    let of = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        (row["value"].as_str().unwrap().to_owned(), row["origin"].as_str().unwrap())
+    };
+    assert_eq!(of("review.undo_seconds"), ("5".to_owned(), "file"));
+    assert_eq!(of("review.dwell_ms"), ("700".to_owned(), "default"));
+    assert_eq!(of("didit.base_url"), (shell.sim.base_url().to_owned(), "environment"));
+    assert_eq!(of("store.url"), ("postgres://ana:***@127.0.0.1/queue".to_owned(), "flag"));
+    std::fs::write(&file, "[review]\nundo = 5\n").unwrap();
+    let (exit, _, said) = shell.json(&[&named[..], &["config", "show"]].concat(), b"").await;
+    assert!(exit == 2 && said.contains("did you mean 'undo_seconds'"), "{said}");
 }

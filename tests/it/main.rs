@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one line a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
 mod bad_input;
 mod cli;
 mod core_support;
@@ -21,6 +22,7 @@ mod pty;
 mod races;
 mod readme;
 mod screens;
+mod search;
 mod sim;
 mod ssh;
 mod stage;

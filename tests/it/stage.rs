@@ -17,8 +17,8 @@ use secondlook::domain::{
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress,
-    QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease,
+    LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -470,6 +470,12 @@ impl Store for DeadlyStore {
     }
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>> {
         self.inner.history(origin, query).await
+    }
+    async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        self.inner.audit(origin, after, limit).await
+    }
+    async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
+        self.inner.audit_head(origin).await
     }
     async fn close(&self) {
         self.inner.close().await;

@@ -101,6 +101,7 @@ on_every_store! {
     a_case_is_decided_once
     an_unsound_decision_is_refused
     an_escalation_is_local_and_goes_to_the_second_queue
+    who_escalated_a_case_does_not_decide_it
     an_unreachable_subject_is_decided_here
     only_ones_own_held_decision_is_undone
     an_undone_case_is_back_where_it_was
@@ -722,6 +723,44 @@ async fn an_escalation_is_local_and_goes_to_the_second_queue(store: &dyn Store) 
     assert_eq!(state(store, 1).await, CaseState::Decided);
 }
 
+async fn who_escalated_a_case_does_not_decide_it(store: &dyn Store) {
+    // The same person at another terminal and under another label is the same person.
+    let (ana, eva, zoe) = (holder("ana", 1), holder("eva", 1), holder("zoe", 1));
+    let mut alias = holder("ana", 2);
+    alias.reviewer.name = "eva".to_owned();
+    let ask = |who: &Holder| {
+        let who = who.clone();
+        async move { store.lease(&origin(), &key(1), &who, at(2), TTL).await.unwrap() }
+    };
+    admit(store, 1).await;
+    let up = lease(store, 1, &ana, T).await;
+    let made = decision(1, &up, Disposition::Escalate);
+    store.decide(&up, &made, at(WINDOW), at(1)).await.unwrap();
+    assert_eq!(ask(&ana).await, LeaseAnswer::SecondReader);
+    assert_eq!(ask(&alias).await, LeaseAnswer::SecondReader);
+    // Nor in the name of whoever has it.
+    let LeaseAnswer::Yours(hers) = ask(&eva).await else { panic!("eva may") };
+    let mut stolen = hers.clone();
+    stolen.holder.reviewer = ana.reviewer.clone();
+    let made = decision(2, &stolen, Disposition::Approve);
+    let answer = store.decide(&stolen, &made, at(WINDOW), at(3)).await;
+    assert!(matches!(answer, Err(StoreError::SecondReader)), "{answer:?}");
+    // She cannot tell either: it goes to a third.
+    let made = decision(3, &hers, Disposition::Escalate);
+    store.decide(&hers, &made, at(WINDOW), at(4)).await.unwrap();
+    for who in [&ana, &alias, &eva] {
+        assert_eq!(ask(who).await, LeaseAnswer::SecondReader);
+    }
+    let LeaseAnswer::Yours(third) = ask(&zoe).await else { panic!("zoe may") };
+    let made = decision(4, &third, Disposition::Reject);
+    store.decide(&third, &made, at(WINDOW), at(5)).await.unwrap();
+    // Taken back, it waits for a third reader as before; opened anew, it is anybody's.
+    store.undo(&origin(), id(4), &zoe.reviewer.id, at(6)).await.unwrap();
+    assert_eq!(ask(&eva).await, LeaseAnswer::SecondReader);
+    assert!(store.reopen(&origin(), id(3), at(7)).await.unwrap());
+    assert!(matches!(ask(&ana).await, LeaseAnswer::Yours(_)));
+}
+
 async fn an_unreachable_subject_is_decided_here(store: &dyn Store) {
     let ana = holder("ana", 1);
     let unreachable = Case { kind: SubjectKind::Unreachable, ..case(1) };
@@ -1270,7 +1309,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
     sqlx::Connection::close(connection).await.unwrap();
     let before = std::fs::read(&path).unwrap();
     let error = refused(&path).await;
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1 }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 3 }), "{error:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 
     let Some(bench) = Bench::postgres().await else { return };
@@ -1279,7 +1318,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
         <sqlx::PgConnection as sqlx::Connection>::connect(&bench.url).await.unwrap();
     sqlx::raw_sql("UPDATE store SET schema = 99").execute(&mut connection).await.unwrap();
     let error = store::open(&bench.url).await.err().unwrap();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1 }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 3 }), "{error:?}");
 }
 
 #[tokio::test]
@@ -1382,9 +1421,11 @@ async fn columns_hold_no_more(path: &Path) {
                    pragma_table_info(m.name) t WHERE m.type = 'table' AND t.type = 'TEXT'";
     let columns: String = sqlx::query_scalar(columns).fetch_one(&mut connection).await.unwrap();
     let allowed = "origins.name cases.key cases.session_number cases.kind cases.record cases.state \
-         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace tallies.state \
+         cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace \
+         cases.escalated_by tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
-         decisions.state decisions.claim_worker decisions.note";
+         decisions.state decisions.claim_worker decisions.note \
+         audit_heads.hash audit.entry audit.hash";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

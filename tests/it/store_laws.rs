@@ -251,6 +251,9 @@ async fn look(store: &dyn Store, now: i64) -> String {
             words.push(format!("{:?}", store.history(&origin, &query).await));
         }
     }
+    words.push(format!("{:?}", store.audit(&origin, 0, 999).await));
+    words.push(format!("{:?}", store.audit(&origin, 3, 2).await));
+    words.push(format!("{:?}", store.audit_head(&origin).await));
     words.join("\n")
 }
 

@@ -246,11 +246,23 @@ struct Seen {
 }
 
 impl Seen {
-    /// The text of the screen; the characters that pictures are made of are left out.
+    /// The text of the screen, as [`plain`] has it.
     fn text(&self) -> String {
-        let is_text = |c: &char| *c != '\u{10eeee}' && !('\u{300}'..'\u{600}').contains(c);
-        self.screen.screen().contents().chars().filter(is_text).collect()
+        plain(&self.screen.screen().contents())
     }
+}
+
+/// A screen's text without the characters that kitty's pictures are made of, and with one blank for
+/// many: how wide a gap is, is the screens' own test.
+pub fn plain(screen: &str) -> String {
+    let is_text = |c: &char| *c != '\u{10eeee}' && !('\u{300}'..'\u{600}').contains(c);
+    let mut text = String::new();
+    for c in screen.chars().filter(is_text) {
+        if c != ' ' || !text.ends_with(' ') {
+            text.push(c);
+        }
+    }
+    text
 }
 
 impl Terminal {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use secondlook::sim::{Limits, Options, Sim, session_id};
 
-use crate::terminal::{Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, world};
+use crate::terminal::{
+    Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, plain, world,
+};
 
 /// A tmux server of this test's own.
 struct Tmux {
@@ -59,7 +61,7 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn screen(&self) -> String {
-        self.tmux.run(&["capture-pane", "-p", "-t", "desk"]).out
+        plain(&self.tmux.run(&["capture-pane", "-p", "-t", "desk"]).out)
     }
 
     /// Waits until all of these stand in the pane together; returns the pane.

@@ -15,6 +15,7 @@ use crate::domain::{
     LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
 };
 use crate::shell::{is_dead, worker_id};
+use crate::store::StoreError;
 
 /// What was asked.
 pub struct Wanted {
@@ -139,6 +140,7 @@ async fn lease(desk: &Desk, setup: &Setup, row: &QueueRow) -> Result<Lease, CliE
             format!("{name} is {} already", state.word()),
             "See `secondlook history`",
         )),
+        LeaseAnswer::SecondReader => Err(StoreError::SecondReader.into()),
         LeaseAnswer::Unknown => Err(CliError::new(
             Exit::Nothing,
             format!("{name} is not in the queue any more"),

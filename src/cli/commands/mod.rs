@@ -1,6 +1,8 @@
 //! One file a command.
 
+mod audit;
 mod blocklist;
+mod config;
 mod console;
 mod decide;
 mod doctor;
@@ -8,7 +10,9 @@ mod export;
 mod generate;
 mod ingest;
 mod outbox;
+mod prompt;
 mod queue;
+mod search;
 mod sim;
 mod stats;
 mod sync;
@@ -31,6 +35,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
         None | Some(Command::Review) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
+        Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
@@ -44,6 +49,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             decide::decide(&args, wanted).await
         }
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
+        Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
         Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
@@ -60,6 +66,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             };
             sim::sim(&args, &options).await
         }
+        Some(Command::Config(what)) => config::config(&args, what),
         Some(Command::Doctor) => doctor::doctor(&args).await,
         Some(Command::Keys) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),

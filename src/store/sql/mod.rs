@@ -17,10 +17,11 @@ use async_trait::async_trait;
 
 use self::engine::{Arg, Engine, Tx, args};
 use self::rows::word;
+use super::audit::Audited;
 use super::row::{CaseRow, may_enter, needs_call};
 use super::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
+    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
+    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
@@ -118,6 +119,10 @@ impl SqlStore {
                 };
                 change(&mut kept.row);
                 rows::save_decision(tx, &kept).await?;
+                let row = &kept.row.row;
+                if let Some(at) = row.settled_at.filter(|_| !row.state.is_open()) {
+                    rows::record(tx, &delivery.origin, Audited::Settled, row, at).await?;
+                }
                 Ok(true)
             })
             .await
@@ -408,6 +413,7 @@ impl Store for SqlStore {
                 rows::insert_decision(tx, kept.id, &decided).await?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
+                rows::record(tx, &lease.origin, Audited::Decided, &decided.row, now).await?;
                 Ok(())
             })
             .await
@@ -431,6 +437,7 @@ impl Store for SqlStore {
                     case.row.put_back(&kept.row);
                     rows::save_decision(tx, &kept).await?;
                     rows::save_case(tx, &case).await?;
+                    rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
                 }
                 Ok(undone)
             })
@@ -450,6 +457,7 @@ impl Store for SqlStore {
                 if opens {
                     rows::save_case(tx, &kept).await?;
                     rows::save_lease(tx, &kept).await?;
+                    rows::record(tx, origin, Audited::Reopened, &of.row.row, now).await?;
                 }
                 Ok(opens)
             })
@@ -542,6 +550,21 @@ impl Store for SqlStore {
                 found.iter().map(|row| Ok(rows::kept_decision(row)?.row.row)).collect()
             })
             .await
+    }
+
+    async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.engine
+            .read(async |tx| {
+                let values = args![origin, after, i64::from(limit)];
+                let found = tx.rows(statements::AUDIT, values).await?;
+                found.iter().map(rows::audit_row).collect()
+            })
+            .await
+    }
+
+    async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
+        self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
     }
 
     async fn close(&self) {

@@ -11,8 +11,9 @@ use crate::domain::{
     CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer, ReviewerId,
     SessionId, SubjectKind, WorkerId,
 };
+use crate::store::audit::Audited;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
-use crate::store::{HistoryRow, Progress, Result, StoreError, Taken};
+use crate::store::{AuditHead, AuditRow, HistoryRow, Progress, Result, StoreError, Taken};
 
 /// A case and what the database knows of it besides.
 pub struct KeptCase {
@@ -91,6 +92,7 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
         row.note.clone(),
         row.seen_at,
         row.must_replace.map(|id| id.to_string()),
+        escalated_by(row)?,
     ];
     tx.run(statements::SAVE_CASE, values).await?;
     if row.state == *counted {
@@ -103,6 +105,11 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
         tx.run(statements::RECOUNT, args![*origin, state, n]).await?;
     }
     Ok(())
+}
+
+/// The column `escalated_by`: a list, or nothing where nobody did.
+fn escalated_by(row: &CaseRow) -> Result<Option<String>> {
+    (!row.escalated_by.is_empty()).then(|| json(&row.escalated_by)).transpose()
 }
 
 /// Saves the lease of a case.
@@ -167,6 +174,42 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     Ok(())
 }
 
+/// Where the audit ends; loaded for changing where `lock` says so.
+pub async fn audit_head(tx: &mut Tx, origin: &Origin, lock: bool) -> Result<AuditHead> {
+    let lock = if lock { tx.lock("h") } else { String::new() };
+    let found = tx.row(format!("{}{lock}", statements::AUDIT_HEAD), args![origin]).await?;
+    let Some(row) = found else { return Ok(AuditHead::default()) };
+    Ok(AuditHead { seq: place(row.int("seq")?), hash: row.text("hash")? })
+}
+
+/// Adds an entry to the audit: the last thing that a transaction does, because all others of the
+/// origin wait for the end of the chain from here on.
+pub async fn record(
+    tx: &mut Tx,
+    origin: &Origin,
+    what: Audited,
+    row: &HistoryRow,
+    at: Millis,
+) -> Result<()> {
+    tx.run(statements::BEGIN_AUDIT, args![origin]).await?;
+    let head = audit_head(tx, origin, true).await?;
+    let AuditRow { seq, entry, hash } = AuditRow::next(&head, what, row, at)?;
+    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+    tx.run(statements::ADD_AUDIT, args![origin, seq, entry, hash.clone()]).await?;
+    tx.run(statements::MOVE_AUDIT_HEAD, args![origin, seq, hash]).await?;
+    Ok(())
+}
+
+/// Reads an entry of the audit.
+pub fn audit_row(row: &Row) -> Result<AuditRow> {
+    Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
+}
+
+/// A place in the audit; one that is none is 0, which no chain has.
+fn place(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or_default()
+}
+
 /// Reads a case from `cases.*`.
 pub fn kept_case(row: &Row) -> Result<KeptCase> {
     let must_replace = row.maybe_text("must_replace")?;
@@ -181,6 +224,9 @@ pub fn kept_case(row: &Row) -> Result<KeptCase> {
         must_replace: must_replace
             .map(|id| word(&id, |id| DecisionId::parse(id).ok()))
             .transpose()?,
+        escalated_by: row
+            .maybe_text("escalated_by")?
+            .map_or(Ok(Vec::new()), |list| parsed(&list))?,
     };
     Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
 }

@@ -4,8 +4,16 @@
 use super::engine::{Engine, Tx, args};
 use crate::store::{Result, StoreError, new_salt};
 
-const SQLITE: &[&str] = &[include_str!("../../../assets/migrations/sqlite/0001_queue.sql")];
-const POSTGRES: &[&str] = &[include_str!("../../../assets/migrations/postgres/0001_queue.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("../../../assets/migrations/sqlite/0001_queue.sql"),
+    include_str!("../../../assets/migrations/sqlite/0002_audit.sql"),
+    include_str!("../../../assets/migrations/sqlite/0003_second_reader.sql"),
+];
+const POSTGRES: &[&str] = &[
+    include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
+    include_str!("../../../assets/migrations/postgres/0002_audit.sql"),
+    include_str!("../../../assets/migrations/postgres/0003_second_reader.sql"),
+];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
 /// when the store is made and never changes.

@@ -47,9 +47,10 @@ pub const ADD_CASE: &str = "INSERT INTO cases \
     ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
 
 /// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
-/// decision that must be replaced.
+/// decision that must be replaced, who escalated it.
 pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
-    state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9 WHERE id = $1";
+    state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
+    escalated_by = $10 WHERE id = $1";
 
 /// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until.
 pub const SAVE_LEASE: &str = "UPDATE cases SET fence = $2, lease_worker = $3, \
@@ -149,6 +150,29 @@ pub const NEXT_DUE: &str = concat!(
     " AND ",
     is_open!(),
     " AND (state <> 'held' OR reviewer = $2)"
+);
+
+/// Begins the audit of an origin. Value: origin.
+pub const BEGIN_AUDIT: &str = "INSERT INTO audit_heads (origin, seq, hash) \
+    SELECT o.id, 0, '' FROM origins o WHERE o.name = $1 ON CONFLICT (origin) DO NOTHING";
+
+/// Where the audit ends. Value: origin.
+pub const AUDIT_HEAD: &str =
+    concat!("SELECT h.seq, h.hash FROM audit_heads h WHERE h.", of_origin!());
+
+/// Adds an entry to the audit. Values: origin, place, entry, hash.
+pub const ADD_AUDIT: &str = "INSERT INTO audit (origin, seq, entry, hash) \
+    SELECT o.id, $2, $3, $4 FROM origins o WHERE o.name = $1";
+
+/// Moves the end of the audit. Values: origin, place, hash.
+pub const MOVE_AUDIT_HEAD: &str =
+    concat!("UPDATE audit_heads SET seq = $2, hash = $3 WHERE ", of_origin!());
+
+/// Entries of the audit. Values: origin, after which place, how many.
+pub const AUDIT: &str = concat!(
+    "SELECT seq, entry, hash FROM audit WHERE ",
+    of_origin!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
 /// The state words of a query, each once, and the condition that its filter adds, with the filter at
@@ -363,6 +387,11 @@ mod tests {
             REWIND_HELD,
             SEND_NOW,
             NEXT_DUE,
+            BEGIN_AUDIT,
+            AUDIT_HEAD,
+            ADD_AUDIT,
+            MOVE_AUDIT_HEAD,
+            AUDIT,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         all.extend([last_place(), listed(tx, 3), seen(3), take(tx)]);

@@ -1,0 +1,207 @@
+//! The audit in every store and through the program: it records each word, takes no change, and
+//! whatever is bent behind its back is found where it is.
+
+use secondlook::domain::{CaseState, Disposition};
+use secondlook::store::audit::{AuditEntry, Audited, verify};
+use secondlook::store::{self, Settled, Store};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::crash::{Rig, Way};
+use super::store::{Bench, T, TTL, at, case, decision, holder, id, lease, origin};
+
+/// Five entries: #1 and #2 are decided, #1 is settled, #2 taken back, #1 opened again.
+async fn five(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    for n in [1, 2] {
+        store.admit(&origin(), &case(n), CaseState::Open, T, T).await.unwrap();
+        let ours = lease(store, n, &ana, T).await;
+        let made = decision(n.into(), &ours, Disposition::Approve);
+        store.decide(&ours, &made, at(i64::from(n) * 100), at(1)).await.unwrap();
+    }
+    let taken = store.take(&origin(), &ana.worker, &ana.reviewer.id, at(100), TTL).await.unwrap();
+    let taken = taken.unwrap();
+    // What is put off is no word, nor what is settled under a lost claim.
+    let later = Settled::Later { at: at(150), why: "busy".to_owned(), may_have_written: false };
+    assert!(store.settle(&taken, &later, at(110)).await.unwrap());
+    assert!(!store.settle(&taken, &later, at(110)).await.unwrap());
+    let taken = store.take(&origin(), &ana.worker, &ana.reviewer.id, at(150), TTL).await.unwrap();
+    let sent = Settled::Sent { note: "done".to_owned() };
+    assert!(store.settle(&taken.unwrap(), &sent, at(160)).await.unwrap());
+    store.undo(&origin(), id(2), &holder("eva", 1).reviewer.id, at(165)).await.unwrap();
+    store.undo(&origin(), id(2), &ana.reviewer.id, at(170)).await.unwrap();
+    assert!(store.reopen(&origin(), id(1), at(180)).await.unwrap());
+    assert!(!store.reopen(&origin(), id(1), at(190)).await.unwrap());
+}
+
+async fn found(store: &dyn Store) -> Vec<u64> {
+    let rows = store.audit(&origin(), 0, 99).await.unwrap();
+    let head = store.audit_head(&origin()).await.unwrap();
+    verify(&rows, Some(&head)).into_iter().map(|finding| finding.seq).collect()
+}
+
+async fn each_word_is_recorded(bench: Bench) {
+    let store = bench.store.as_ref();
+    assert_eq!(found(store).await, [0u64; 0]);
+    five(store).await;
+    assert_eq!(found(store).await, [0u64; 0]);
+    let rows = store.audit(&origin(), 0, 99).await.unwrap();
+    let entries: Vec<AuditEntry> =
+        rows.iter().map(|row| serde_json::from_str(&row.entry).unwrap()).collect();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|e| (e.what, e.decision.clone(), e.state.as_str(), e.at.0 - T.0))
+        .collect();
+    let (one, two) = (id(1).to_string(), id(2).to_string());
+    assert_eq!(
+        told,
+        [
+            (Audited::Decided, one.clone(), "held", 1),
+            (Audited::Decided, two.clone(), "held", 1),
+            (Audited::Settled, one.clone(), "sent", 160),
+            (Audited::Undone, two, "undone", 170),
+            (Audited::Reopened, one, "sent", 180),
+        ]
+    );
+    assert!(entries.iter().all(|e| e.reviewer == "ssh:SHA256:ana"));
+    assert_eq!(store.audit(&origin(), 3, 1).await.unwrap(), rows[3..4]);
+    let other = secondlook::domain::Origin("https://other.example#1".to_owned());
+    assert_eq!(store.audit(&other, 0, 99).await.unwrap(), []);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn each_word_is_recorded_everywhere() {
+    each_word_is_recorded(Bench::memory().await).await;
+    each_word_is_recorded(Bench::sqlite().await).await;
+    if let Some(bench) = Bench::postgres().await {
+        each_word_is_recorded(bench).await;
+    }
+}
+
+/// Runs statements behind the store's back; false when the database refuses.
+async fn behind(url: &str, sql: &str) -> bool {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("postgres") {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let done = sqlx::raw_sql(sql).execute(&mut connection).await.is_ok();
+        connection.close().await.unwrap();
+        return done;
+    }
+    let mut connection = SqliteConnection::connect(url).await.unwrap();
+    let done = sqlx::raw_sql(sql).execute(&mut connection).await.is_ok();
+    connection.close().await.unwrap();
+    done
+}
+
+/// What somebody may do who owns the database, and where it shows.
+const BENT: [(&str, &[u64]); 7] = [
+    ("UPDATE audit SET entry = replace(entry, 'approve', 'approvf') WHERE seq = 3", &[3]),
+    ("UPDATE audit SET hash = replace(hash, substr(hash, 9, 1), 'z') WHERE seq = 2", &[2]),
+    ("DELETE FROM audit WHERE seq = 4", &[4]),
+    ("DELETE FROM audit WHERE seq = 5", &[5]),
+    (
+        "INSERT INTO audit (origin, seq, entry, hash) \
+         SELECT origin, 6, entry, hash FROM audit WHERE seq = 2",
+        &[6, 6],
+    ),
+    (
+        "UPDATE audit SET seq = 9 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; \
+         UPDATE audit SET seq = 3 WHERE seq = 9",
+        &[2, 3, 4],
+    ),
+    ("DELETE FROM audit", &[1]),
+];
+
+async fn what_is_bent_is_found(bench: Option<Bench>, unlock: &str) {
+    let Some(bench) = bench else { return };
+    five(bench.store.as_ref()).await;
+    // As it stands, nothing can be changed or removed.
+    for sql in ["UPDATE audit SET entry = 'x'", "DELETE FROM audit"] {
+        behind(&bench.url, sql).await;
+        assert_eq!(found(bench.store.as_ref()).await, [0u64; 0], "{sql}");
+    }
+    assert!(behind(&bench.url, unlock).await);
+    assert!(behind(&bench.url, "CREATE TABLE kept AS SELECT * FROM audit").await);
+    for (sql, wanted) in BENT {
+        assert!(behind(&bench.url, sql).await, "{sql}");
+        assert_eq!(found(bench.store.as_ref()).await, wanted, "{sql}");
+        let restore = "DELETE FROM audit; \
+                       INSERT INTO audit (origin, seq, entry, hash) \
+                       SELECT origin, seq, entry, hash FROM kept";
+        assert!(behind(&bench.url, restore).await);
+        assert_eq!(found(bench.store.as_ref()).await, [0u64; 0]);
+    }
+    bench.store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_bent_in_a_file_is_found() {
+    let unlock = "DROP TRIGGER audit_stays; DROP TRIGGER audit_is_kept";
+    what_is_bent_is_found(Some(Bench::sqlite().await), unlock).await;
+}
+
+#[tokio::test]
+async fn what_is_bent_on_a_server_is_found() {
+    let unlock = "DROP RULE audit_stays ON audit; DROP RULE audit_is_kept ON audit";
+    what_is_bent_is_found(Bench::postgres().await, unlock).await;
+}
+
+/// Many consoles at once write one chain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn consoles_at_once_write_one_chain() {
+    for bench in [Some(Bench::sqlite().await), Bench::postgres().await] {
+        let Some(bench) = bench else { continue };
+        let mut tasks = tokio::task::JoinSet::new();
+        for console in 0..6u32 {
+            let url = bench.url.clone();
+            tasks.spawn(async move {
+                let store = store::open(&url).await.unwrap();
+                let who = holder("ana", console);
+                for n in (0..60).filter(|n| n % 6 == console) {
+                    store.admit(&origin(), &case(n), CaseState::Open, T, T).await.unwrap();
+                    let ours = lease(store.as_ref(), n, &who, T).await;
+                    let made = decision(u128::from(n) + 1, &ours, Disposition::Approve);
+                    store.decide(&ours, &made, at(1), T).await.unwrap();
+                }
+                store.close().await;
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(found(bench.store.as_ref()).await, [0u64; 0]);
+        assert_eq!(bench.store.audit_head(&origin()).await.unwrap().seq, 60);
+        bench.store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_program_exports_and_verifies() {
+    let rig = Rig::new(&[Way::Approve, Way::Reject], 3).await;
+    for case in rig.cases.clone() {
+        rig.is_decided(case).await;
+    }
+    rig.flush().await;
+    let (exit, text) = rig.run(&["audit", "verify"]).await;
+    assert_eq!((exit, text.starts_with("4 entries")), (Some(0), true), "{text}");
+    let (exit, export) = rig.run(&["audit", "export"]).await;
+    assert_eq!((exit, export.lines().count()), (Some(0), 4));
+    let file = rig.folder.path().join("export.jsonl");
+    let file_name = file.display().to_string();
+    for (text, wanted) in [
+        (export.clone(), Some(0)),
+        (export.replacen("reject", "approve", 1), Some(1)),
+        (export.lines().skip(1).collect::<Vec<_>>().join("\n"), Some(1)),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(rig.run(&["audit", "verify", &file_name]).await.0, wanted);
+    }
+    // A decision whose record was changed behind the audit's back.
+    let path = format!("sqlite:{}", rig.folder.path().join("store.db").display());
+    let sql = "UPDATE decisions SET record = replace(record, 'approve', 'reject') WHERE seq = 1";
+    assert!(behind(&path, sql).await);
+    let (exit, text) = rig.run(&["audit", "verify"]).await;
+    assert_eq!(exit, Some(1));
+    assert!(text.contains("is not as it was recorded"), "{text}");
+    rig.sim.shutdown().await;
+}
