@@ -452,7 +452,7 @@ fn each_rule_is_seen_to_fail() {
         ("src/didit/a.rs", "use crossterm::event;", "crossterm is only for"),
         ("src/shell/a.rs", "use sqlx::Row;", "sqlx is only for store"),
         ("src/shell/a.rs", "fn f(x: reqwest::Url) {}", "reqwest is only for"),
-        ("src/didit/a.rs", "use axum::Router;", "axum is only for"),
+        ("src/didit/a.rs", "use axum::Router;", "axum is only for sim"),
         ("src/core/a.rs", "use tokio::sync::mpsc;", "tokio is only for"),
         ("src/domain/a.rs", "#[tokio::test] async fn f() {}", "tokio is only for"),
         ("src/core/a.rs", "use tokio_util::sync::X;", "tokio_util is only for"),
