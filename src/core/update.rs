@@ -194,6 +194,11 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
             model.overlays.push(Overlay::Help(0));
             return cover(model);
         }
+        Action::Back if model.screen == Screen::Review && key.code == KeyCode::Esc => {
+            // Pressed once too often after an overlay, it must not end the program.
+            let quit = model.settings.keymap.label(Action::Back);
+            model.say(Severity::Info, format!("{quit} leaves."));
+        }
         Action::Back => return back(model),
     }
     Vec::new()
