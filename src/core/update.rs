@@ -541,30 +541,29 @@ fn on_queue(model: &mut Model, result: Result<Box<QueueView>, Problem>) -> Vec<E
     model.queue_loading = false;
     let around = model.queue_around.take();
     let again = std::mem::take(&mut model.queue_again);
-    let read = result.is_ok();
-    match result {
+    let taken = match result {
         Ok(view) => take_view(model, *view, around),
-        Err(problem) => model.problem(&problem),
-    }
+        Err(problem) => {
+            model.problem(&problem);
+            return if again { load_around_desk(model) } else { Vec::new() };
+        }
+    };
     let unseen = model.desk.as_ref().is_some_and(|d| model.queue.position(&d.key).is_none());
-    if again || (read && unseen) {
+    if again || unseen || !taken {
         return load_around_desk(model);
     }
-    match model.cursor_index() {
-        Some(at) if read => fill_around(model, at),
-        _ => Vec::new(),
-    }
+    model.cursor_index().map_or_else(Vec::new, |at| fill_around(model, at))
 }
 
-/// Takes a stretch of the queue that was read around a case, unless something else is wanted by now.
-fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) {
+/// Takes a stretch of the queue that was read around a case; false when another one is wanted by now.
+fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) -> bool {
     let wanted = &model.queue.query;
     if view.query.states != wanted.states || view.query.filter != wanted.filter {
-        return;
+        return false;
     }
     // After a jump, an answer from around the case that was on the desk means nothing.
     if model.queue_read && model.desk.is_none() && view.offset != wanted.offset {
-        return;
+        return false;
     }
     // What was decided here but is not recorded yet still stands in the store's answer.
     for pending in &model.pending {
@@ -573,7 +572,7 @@ fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) 
     let kept = model.desk.as_ref().is_some_and(|d| view.position(&d.key).is_some());
     // The cursor has left the stretch that was asked for: its case is not gone, only elsewhere.
     if !kept && model.desk.as_ref().is_some_and(|d| around.as_ref() != Some(&d.key)) {
-        return;
+        return false;
     }
     let first_look = !model.queue_read;
     let to_the_end = model.queue.rows.is_empty() && view.offset > 0 && model.desk.is_none();
@@ -597,6 +596,7 @@ fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) 
         }
     }
     model.forget_outside_window();
+    true
 }
 
 fn on_departed(model: &mut Model, key: &SessionId, status: Option<&Status>) -> Vec<Effect> {
