@@ -45,8 +45,6 @@ pub enum Effect {
     WipePictures,
     /// Stop the program as the shell's job control does (Ctrl-Z).
     Suspend,
-    /// Ring the bell.
-    Bell,
 }
 
 /// What ought to be there: a pure function of the model, compared with what is.

@@ -860,7 +860,7 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         Some(_) if row.state == DeliveryState::Local => "kept here",
         Some(_) => row.state.word(),
     };
-    match newest.map(|row| (row.decision.id, row.state, row_name(row), standing(row))) {
+    match newest.map(|row| (row.decision.id, row.state, row.decision.case_name(), standing(row))) {
         None => {
             model.say(Severity::Info, "There is no decision of yours to take back.");
             Vec::new()
@@ -896,17 +896,11 @@ fn undo_chosen(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn row_name(row: &HistoryRow) -> String {
-    match row.decision.session_number {
-        Some(number) => format!("#{number}"),
-        None => row.decision.case.short().to_owned(),
-    }
-}
-
 fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>) -> Vec<Effect> {
     let text = match result {
         Ok(Undone::TakenBack(case)) => {
-            let name = model.outbox.iter().find(|r| r.decision.id == id).map(row_name);
+            let name =
+                model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.decision.case_name());
             let name = name.unwrap_or_else(|| case.short().to_owned());
             model.say(Severity::Info, format!("{name} taken back; nothing has left."));
             return show_case(model, case);
@@ -972,7 +966,7 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
             && !row.state.is_open()
     });
     let word = news.map(|row| {
-        let name = row_name(row);
+        let name = row.decision.case_name();
         let note = row.note.clone().unwrap_or_default();
         match row.state {
             DeliveryState::Sent => {

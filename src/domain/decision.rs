@@ -243,6 +243,13 @@ impl Decision {
         Comment(text::redact_mentions(&line))
     }
 
+    /// What people call its case: `#4821`, or the start of its id.
+    #[must_use]
+    pub fn case_name(&self) -> String {
+        self.session_number
+            .map_or_else(|| self.case.short().to_owned(), |number| format!("#{number}"))
+    }
+
     /// What stands in a comment of ours about this decision and in no other.
     #[must_use]
     pub fn mark(&self) -> String {

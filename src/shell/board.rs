@@ -10,7 +10,6 @@ use ratatui::prelude::CrosstermBackend;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::core::{Model, Painted, Side, Size};
-use crate::picture::protocol::Wrap;
 use crate::term::{Upload, Writer};
 use crate::tui::{Drawn, Eyes, FrameBody, Gallery, PlacedPicture, Theme, draw};
 
@@ -58,8 +57,6 @@ pub struct Board {
     next: u64,
     /// Whether the terminal takes a frame as a whole (DEC mode 2026).
     pub synchronized: bool,
-    /// What lies between us and the terminal.
-    pub wrap: Wrap,
 }
 
 impl Board {
@@ -77,7 +74,6 @@ impl Board {
             marks: HashMap::new(),
             next: 0,
             synchronized: false,
-            wrap: Wrap::Bare,
         })
     }
 

@@ -345,9 +345,6 @@ impl Shell {
                     self.send_deletions(wiped);
                 }
                 Effect::Suspend => self.suspend(),
-                Effect::Bell => {
-                    let _ = self.writer.frame(b"\x07".to_vec());
-                }
                 other => self.workers.perform(other),
             }
         }
@@ -442,7 +439,6 @@ impl Shell {
         let wrap =
             if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
         self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
-        self.board.wrap = wrap;
         let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
         self.draw_by(drawing);
     }

@@ -77,8 +77,7 @@ impl Workers {
                 Effect::Refresh(_)
                 | Effect::NextProtocol
                 | Effect::WipePictures
-                | Effect::Suspend
-                | Effect::Bell => return,
+                | Effect::Suspend => return,
             };
             me.tell(event).await;
         });

@@ -376,11 +376,9 @@ impl Play {
             }
             Effect::Refresh(key) => self.hydrated(&key),
             Effect::LoadHistory => vec![Event::History(Ok(self.decisions.clone()))],
-            Effect::Pull
-            | Effect::NextProtocol
-            | Effect::WipePictures
-            | Effect::Suspend
-            | Effect::Bell => Vec::new(),
+            Effect::Pull | Effect::NextProtocol | Effect::WipePictures | Effect::Suspend => {
+                Vec::new()
+            }
         }
     }
 

@@ -70,7 +70,7 @@ fn state_word(model: &Model, row: &HistoryRow) -> (String, Meaning) {
 
 fn row_line(model: &Model, row: &HistoryRow, here: bool, theme: Theme) -> Line<'static> {
     let d = &row.decision;
-    let name = d.session_number.map_or_else(|| d.case.short().to_owned(), |n| format!("#{n}"));
+    let name = d.case_name();
     let day = date(d.at).unwrap_or_default();
     let text = format!(
         "{}{day} {}  {} {:<10} {} ",

@@ -122,9 +122,7 @@ fn held(model: &Model) -> String {
     let rows = model.outbox.iter().filter(|row| row.state == DeliveryState::Held);
     rows.min_by_key(|row| row.due).map_or_else(String::new, |row| {
         let d = &row.decision;
-        let name = d
-            .session_number
-            .map_or_else(|| d.case.short().to_owned(), |number| format!("#{number}"));
+        let name = d.case_name();
         let left = duration(model.now, row.due.max(model.now));
         format!("held: {name} {}, sends in {left}", d.disposition.word())
     })
