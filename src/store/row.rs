@@ -349,9 +349,6 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
         return Err(StoreError::Conflict);
     }
     let Some(proposal) = proposal else { return Ok(()) };
-    if proposal.reviewer.id == decision.reviewer.id {
-        return Err(StoreError::SecondReader);
-    }
     if decision.disposition == Disposition::Blocklist && !decision.confirms(proposal) {
         return Err(StoreError::Other("another face was proposed for the blocklist".to_owned()));
     }

@@ -926,6 +926,7 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
     let stolen =
         Lease { holder: Holder { reviewer: ana.reviewer.clone(), ..eva.clone() }, ..hers.clone() };
     let mine = Decision { reviewer: ana.reviewer.clone(), ..yes.clone() };
+    assert!(yes.confirms(&made) && !mine.confirms(&made));
     let answer = store.decide(&stolen, &mine, at(WINDOW), T).await;
     assert!(matches!(answer, Err(StoreError::SecondReader)), "{answer:?}");
     let other = decision(2, &hers, Disposition::Blocklist).target;
