@@ -2,7 +2,7 @@
 //! against a server that loses replies. The oracle is the simulator's own record: each decided case
 //! has exactly one effective decision.
 //!
-//! Here in small; in full by `cargo test --test it crash::in_full -- --ignored --nocapture`.
+//! Here in small; in full by the command in CONTRIBUTING.md.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -432,7 +432,7 @@ async fn nothing_is_lost_or_doubled_at_random_moments() {
 
 /// Hundreds of kills, thousands of faults. Prints its figures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "takes minutes: cargo test --test it crash::in_full -- --ignored --nocapture"]
+#[ignore = "takes minutes: see CONTRIBUTING.md"]
 async fn in_full() {
     let mut sum = Figures::default();
     for seed in 0..20 {
