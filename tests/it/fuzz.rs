@@ -42,9 +42,9 @@ fn strange(random: &mut fastrand::Rng, number: u64) -> Details {
     let mut details = known(number, &[88.0, 80.0, 97.0]);
     let mut numbers = NUMBERS.to_vec();
     random.shuffle(&mut numbers);
-    for place in 0..3 {
+    for (place, number) in numbers.into_iter().take(3).enumerate() {
         let candidate = &mut details.case.candidates[place];
-        candidate.session_number = Some(numbers[place]).filter(|_| random.u8(..12) > 0);
+        candidate.session_number = Some(number).filter(|_| random.u8(..12) > 0);
         candidate.blocklisted = random.u8(..8) == 0;
         if random.u8(..16) == 0 {
             candidate.source = Source::ListEntry;
