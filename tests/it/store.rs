@@ -1680,7 +1680,7 @@ async fn columns_hold_no_more(path: &Path) {
          cases.readings tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash";
+         audit_heads.hash audit.entry audit.hash audit_signatures.signature";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
