@@ -285,6 +285,12 @@ impl Model {
         self.queue.rows.iter().find(|row| row.case.key == *key)
     }
 
+    /// The settled decision that the next one about a case replaces, if it was opened again.
+    #[must_use]
+    pub fn replaces(&self, key: &SessionId) -> Option<DecisionId> {
+        self.reopened.get(key).copied().or_else(|| self.row(key)?.replaces)
+    }
+
     /// The details of the case on the desk.
     #[must_use]
     pub fn desk_details(&self) -> Option<&Details> {

@@ -722,7 +722,7 @@ fn on_hydrated(
     };
     model.link = Link::Online;
     model.unreachable.remove(&key);
-    let reopened = model.reopened.contains_key(&key);
+    let reopened = model.replaces(&key).is_some();
     let out_of_review = details.case.kind == SubjectKind::Workflow
         && !model.settings.statuses.contains(&details.case.status);
     if out_of_review && !reopened {
@@ -1023,11 +1023,14 @@ fn on_reopened(
         Ok(true) => {
             model.reopened.insert(case.clone(), id);
             model.details.remove(&case);
-            model.say(
-                Severity::Warn,
-                "Open again. What Didit has done (status, webhooks, lists) stands until you decide.",
-            );
+            let rows = || model.history.rows.iter().chain(&model.outbox);
+            let done = rows().find(|row| row.decision.id == id).map(HistoryRow::happened);
+            let text = match done.filter(|done| !done.is_empty()) {
+                Some(done) => format!("Open again, nothing is undone: {}.", done.join("; ")),
+                None => "Open again; this decision has changed nothing at Didit.".to_owned(),
+            };
             let mut effects = show_case(model, case.clone());
+            model.say(Severity::Warn, text);
             effects.push(Effect::Refresh(case));
             effects
         }
@@ -1164,7 +1167,7 @@ impl Model {
     /// A case as it is put on the desk for the first time.
     fn new_desk(&mut self, key: SessionId, place: usize) -> Desk {
         self.epoch += Self::DESK_EPOCHS;
-        let replaces = self.reopened.get(&key).copied();
+        let replaces = self.replaces(&key);
         Desk { replaces, ..Desk::new(key, place, self.epoch) }
     }
 

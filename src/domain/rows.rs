@@ -61,6 +61,8 @@ pub struct QueueRow {
     pub note: Option<String>,
     /// The proposal that waits for a second person.
     pub proposal: Option<Box<Decision>>,
+    /// The settled decision that the next one replaces, after the case was opened again.
+    pub replaces: Option<DecisionId>,
 }
 
 /// Who has a case.
@@ -239,6 +241,28 @@ impl HistoryRow {
             DeliveryState::Differs => true,
             _ => false,
         }
+    }
+
+    /// What it has done already, in words: what nobody can take back by deciding anew.
+    #[must_use]
+    pub fn happened(&self) -> Vec<String> {
+        let Progress { may_have_written, status_done, listed, noted } = self.progress;
+        let mut words = Vec::new();
+        if let Some(status) = self.decision.disposition.subject_status().filter(|_| status_done) {
+            words.push(format!("{} was written, and webhooks may have fired", status.word()));
+        } else if may_have_written {
+            words.push("something may have been written, and webhooks may have fired".to_owned());
+        }
+        if let Some(target) = self.decision.target.as_ref().filter(|_| listed) {
+            let name = target
+                .session_number
+                .map_or_else(|| target.session_id.to_string(), |number| format!("#{number}"));
+            words.push(format!("the face of {name} is on the blocklist"));
+        }
+        if noted {
+            words.push("a review note was posted".to_owned());
+        }
+        words
     }
 
     /// The same with nothing of what was said: every reading looks like every other.

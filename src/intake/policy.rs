@@ -254,6 +254,7 @@ mod tests {
             decision: None,
             note: None,
             proposal: None,
+            replaces: None,
         };
         assert!(worth_asking(&review, Some(&row)));
         row.state = CaseState::Decided;

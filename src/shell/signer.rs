@@ -70,7 +70,7 @@ impl Signer {
             let Some(end) = rows.last().map(|row| row.seq) else { return Ok(done) };
             for row in &rows {
                 let mine = serde_json::from_str::<AuditEntry>(&row.entry)
-                    .is_ok_and(|entry| entry.reviewer == self.reviewer.0);
+                    .is_ok_and(|entry| entry.doer() == self.reviewer.0);
                 if !mine {
                     continue;
                 }

@@ -153,7 +153,9 @@ impl Workers {
     }
 
     async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {
-        let result = self.store.reopen(&self.origin, id, self.clock.now()).await;
+        let now = self.clock.now();
+        let result = self.store.reopen(&self.origin, id, &self.reviewer, now).await;
+        self.to_sign.notify_one();
         Event::Reopened { id, case, result: result.map_err(|error| problem::of_store(&error)) }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Result, StoreError};
-use crate::domain::{Decision, DeliveryState, Disposition, Millis};
+use crate::domain::{Decision, DeliveryState, Disposition, Millis, ReviewerId};
 
 /// What an entry records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,10 +96,21 @@ pub struct AuditEntry {
     pub state: String,
     /// Whose decision: the identity, not the label.
     pub reviewer: String,
+    /// Who did this, where it need not be them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// SHA-256 of the decision's record, hex.
     pub record: String,
     /// The hash of the entry before; empty for the first.
     pub before: String,
+}
+
+impl AuditEntry {
+    /// Whose doing it records.
+    #[must_use]
+    pub fn doer(&self) -> &str {
+        self.by.as_deref().unwrap_or(&self.reviewer)
+    }
 }
 
 /// Something that is not as it was written.
@@ -118,6 +129,7 @@ impl AuditRow {
     /// [`StoreError::Other`] when the decision cannot be written as JSON.
     pub(super) fn next(
         head: &AuditHead,
+        by: Option<&ReviewerId>,
         what: Audited,
         row: &super::HistoryRow,
         at: Millis,
@@ -131,6 +143,7 @@ impl AuditRow {
             disposition: row.decision.disposition.word().to_owned(),
             state: row.state.word().to_owned(),
             reviewer: row.decision.reviewer.id.0.clone(),
+            by: by.map(|by| by.0.clone()),
             record: record_hash(&row.decision)?,
             before: head.hash.clone(),
         };
@@ -241,6 +254,7 @@ mod tests {
                 disposition: "approve".into(),
                 state: "held".into(),
                 reviewer: "os:1".into(),
+                by: None,
                 record: "00".into(),
                 before: head.hash.clone(),
             };

@@ -82,8 +82,19 @@ impl Shelf {
 
     /// Adds an entry to the audit.
     fn record(&mut self, what: Audited, row: &HistoryRow, at: Millis) -> Result<()> {
+        self.record_by(None, what, row, at)
+    }
+
+    /// The same for what another than its reviewer did with a decision.
+    fn record_by(
+        &mut self,
+        by: Option<&ReviewerId>,
+        what: Audited,
+        row: &HistoryRow,
+        at: Millis,
+    ) -> Result<()> {
         let head = self.audit.last().map(AuditRow::head).unwrap_or_default();
-        self.audit.push(AuditRow::next(&head, what, row, at)?);
+        self.audit.push(AuditRow::next(&head, by, what, row, at)?);
         Ok(())
     }
 
@@ -413,7 +424,13 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool> {
         self.on(origin, |shelf| {
             let Some(of) = shelf.decision(decision) else { return Ok(false) };
             let key = &of.row.decision.case;
@@ -421,7 +438,7 @@ impl Store for MemoryStore {
             let case = shelf.cases.get_mut(key);
             let opens = case.is_some_and(|row| row.reopen(decision, newest, now));
             if opens {
-                shelf.record(Audited::Reopened, &of.row, now)?;
+                shelf.record_by(Some(by), Audited::Reopened, &of.row, now)?;
             }
             Ok(opens)
         })

@@ -196,7 +196,13 @@ pub trait Store: Send + Sync {
     /// Opens a decided case again whose newest decision is settled (sent, refused, conflict, local); the
     /// next decision must name the old one in `replaces`. False when there is nothing to open. A case that
     /// waits for another reader is open to that reader already.
-    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool>;
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool>;
 
     // The outbox.
 

@@ -283,6 +283,7 @@ impl CaseRow {
             decision: newest.filter(|_| told).map(|n| (n.id, n.disposition, n.state)),
             note: self.note,
             proposal,
+            replaces: self.must_replace,
         }
     }
 

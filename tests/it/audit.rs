@@ -36,8 +36,8 @@ async fn five(store: &dyn Store) {
     assert!(store.settle(&taken.unwrap(), &sent, at(160)).await.unwrap());
     store.undo(&origin(), id(2), &holder("eva", 1).reviewer.id, at(165)).await.unwrap();
     store.undo(&origin(), id(2), &ana.reviewer.id, at(170)).await.unwrap();
-    assert!(store.reopen(&origin(), id(1), at(180)).await.unwrap());
-    assert!(!store.reopen(&origin(), id(1), at(190)).await.unwrap());
+    assert!(store.reopen(&origin(), id(1), &holder("eva", 1).reviewer.id, at(180)).await.unwrap());
+    assert!(!store.reopen(&origin(), id(1), &holder("eva", 1).reviewer.id, at(190)).await.unwrap());
 }
 
 async fn found(store: &dyn Store) -> Vec<u64> {
@@ -70,6 +70,9 @@ async fn each_word_is_recorded(bench: Bench) {
         ]
     );
     assert!(entries.iter().all(|e| e.reviewer == "ssh:SHA256:ana"));
+    let doers: Vec<_> =
+        entries.iter().map(|e| e.doer().trim_start_matches("ssh:SHA256:")).collect();
+    assert_eq!(doers, ["ana", "ana", "ana", "ana", "eva"], "somebody else opened it again");
     assert_eq!(store.audit(&origin(), 3, 1).await.unwrap(), rows[3..4]);
     let other = secondlook::domain::Origin("https://other.example#1".to_owned());
     assert_eq!(store.audit(&other, 0, 99).await.unwrap(), []);

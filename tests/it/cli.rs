@@ -7,6 +7,7 @@ use std::process::Stdio;
 use secondlook::sim::{Candidate, Limits, Options, Route, Session, Sim, World, session_id};
 use serde_json::{Value, json};
 
+use crate::crash::{Rig, Way};
 use crate::terminal::{Home, candidate, subject, world};
 
 async fn sim(world: World) -> Sim {
@@ -113,10 +114,93 @@ async fn a_script_takes_in_decides_takes_back_and_sends() {
     assert!(home.rows(&["outbox", "list"]).is_empty());
     assert_eq!(home.decisions(), ["approve undone", "reject sent", "approve sent"]);
 
-    // What was sent cannot be taken back, and what is decided is decided.
+    // What is decided is decided. What was sent is not taken back: its case is open again, and what has
+    // happened is said.
     let first = history[2]["decision"].as_str().unwrap();
-    refused(&home, &["undo", first], 6, "already");
     refused(&home, &["decide", "1001", "reject"], 6, "already");
+    let again = home.rows(&["undo", first]);
+    assert_eq!(
+        again[0],
+        json!({
+            "decision": first, "case": id(1001), "state": "reopened", "status": "Approved",
+            "happened": ["Approved was written, and webhooks may have fired"],
+        })
+    );
+    assert_eq!(status(1001), "Approved", "nothing is undone by that");
+    refused(&home, &["undo", first], 6, "not the last word");
+    home.rows(&["decide", "1001", "reject"]);
+    let sent = home.rows(&["outbox", "flush"]);
+    assert_eq!(sent[0]["state"], "sent", "{sent:?}");
+    assert_eq!(status(1001), "Declined");
+    refused(&home, &["undo", first], 6, "not the last word");
+}
+
+/// The program as somebody with a key of their own, whatever their name.
+fn as_person(rig: &mut Rig, key: &str, name: &str) {
+    let file = rig.folder.path().join(format!("auth-{key}"));
+    std::fs::write(&file, format!("publickey ssh-ed25519 {key}\n")).unwrap();
+    rig.env = vec![
+        ("SSH_USER_AUTH".to_owned(), file.display().to_string()),
+        ("SECONDLOOK_REVIEWER".to_owned(), name.to_owned()),
+    ];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_blocklist_an_approved_customer() {
+    let mut rig = Rig::new(&[Way::Reject], 6).await;
+    let target = {
+        let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["candidates"][0]["session_number"].to_string()
+    };
+    let decide = ["decide", "1001", "blocklist", "--target", &target, "--json"];
+    as_person(&mut rig, "AAAA", "ana");
+    let (code, out) = rig.run(&decide).await;
+    assert_eq!((code, out.contains("\"state\":\"proposed\"")), (Some(0), true), "{out}");
+    rig.run(&["outbox", "flush"]).await;
+    assert_eq!(writes(&rig.sim), [], "nothing is sent");
+    // The same key under another name is the same person.
+    as_person(&mut rig, "AAAA", "ben");
+    let (code, _, err) = rig.run_aloud(&decide).await;
+    assert_eq!(code, Some(6), "{err}");
+    as_person(&mut rig, "BBBB", "ana");
+    let (_, shown) = rig.run(&["queue", "show", "1001"]).await;
+    let proposed = format!("ana proposes to blocklist #{target}");
+    assert!(shown.contains(&proposed), "{shown}");
+    // Another face is not what was proposed.
+    let other = ["decide", "1001", "blocklist", "--target", "1001"];
+    let (code, _, err) = rig.run_aloud(&other).await;
+    assert!(code == Some(1) && err.contains("another face was proposed"), "{err}");
+    let (code, out) = rig.run(&decide).await;
+    assert_eq!((code, out.contains("\"state\":\"held\"")), (Some(0), true), "{out}");
+    assert_eq!(rig.run(&["outbox", "flush"]).await.0, Some(0));
+    let done = writes(&rig.sim);
+    assert_eq!(done, [Some(Route::UpdateStatus), Some(Route::BlocklistAdd)]);
+    let (_, history) = rig.run(&["history"]).await;
+    assert!(history.contains("confirmed by ana"), "{history}");
+    let (code, audit) = rig.run(&["audit", "verify"]).await;
+    assert_eq!((code, audit.starts_with("4 entries")), (Some(0), true), "{audit}");
+    rig.sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_is_void_once_the_customer_is_none_any_more() {
+    let mut rig = Rig::new(&[Way::Reject], 7).await;
+    let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let found = &shown["candidates"][0];
+    let target = found["session_number"].to_string();
+    let decide = ["decide", "1001", "blocklist", "--target", &target];
+    as_person(&mut rig, "AAAA", "ana");
+    assert_eq!(rig.run(&decide).await.0, Some(0));
+    let session = found["session_id"].as_str().unwrap().parse().unwrap();
+    assert!(rig.sim.knobs().decide_elsewhere(session, "Declined", "bo@example.org", None));
+    as_person(&mut rig, "BBBB", "ben");
+    let (code, _, err) = rig.run_aloud(&decide).await;
+    assert!(code == Some(6) && err.contains("is void"), "{err}");
+    let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
+    assert!(shown.contains("\"state\":\"open\""), "{shown}");
+    rig.sim.shutdown().await;
 }
 
 /// Wants a refusal: an exit code, one sentence with a next step on standard error, and no data.

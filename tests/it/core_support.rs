@@ -150,6 +150,8 @@ pub struct Kept {
     pub state: CaseState,
     /// What somebody proposed about it.
     pub proposal: Option<Box<Decision>>,
+    /// What the next decision replaces.
+    pub replaces: Option<DecisionId>,
 }
 
 /// An event and what `update` made of it.
@@ -197,7 +199,8 @@ impl Play {
         let mut model = Model::new(settings, (80, 24), START, 7);
         model.protocol = "blocks".to_owned();
         let query = QueueView::default().query;
-        let kept = |details| Kept { details, state: CaseState::Open, proposal: None };
+        let kept =
+            |details| Kept { details, state: CaseState::Open, proposal: None, replaces: None };
         Self {
             model,
             now: START,
@@ -374,6 +377,9 @@ impl Play {
             }
             Effect::Reopen(id, case) => {
                 self.put(&case, CaseState::Open);
+                for kept in self.cases.iter_mut().filter(|k| k.details.case.key == case) {
+                    kept.replaces = Some(id);
+                }
                 vec![Event::Reopened { id, case, result: Ok(true) }]
             }
             Effect::SendNow => vec![self.settle_decisions(DeliveryState::Sent)],
@@ -541,5 +547,6 @@ pub fn row(kept: &Kept) -> QueueRow {
         decision: None,
         note: None,
         proposal: kept.proposal.clone(),
+        replaces: kept.replaces,
     }
 }

@@ -90,7 +90,13 @@ async fn a_sent_decision_can_be_decided_anew() {
     let (stage, session) = one(Backend::Sqlite, Options::default()).await;
     let first = stage.decide(session, APPROVE, "ana").await;
     assert!(is_sent(&stage.attempt("ana").await));
-    assert!(stage.store.reopen(&stage.origin, first.id, stage.now()).await.unwrap());
+    assert!(
+        stage
+            .store
+            .reopen(&stage.origin, first.id, &reviewer("ana").id, stage.now())
+            .await
+            .unwrap()
+    );
     stage.decide_with(session, REJECT, "ana", |d| d.replaces = Some(first.id)).await;
     assert!(is_sent(&stage.attempt("ana").await));
     assert_eq!(stage.changed(session), ["Approved", "Declined"]);

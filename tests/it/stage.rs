@@ -468,8 +468,14 @@ impl Store for DeadlyStore {
     ) -> Result<bool> {
         self.inner.void(origin, proposal, why, now).await
     }
-    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
-        self.inner.reopen(origin, decision, now).await
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool> {
+        self.inner.reopen(origin, decision, by, now).await
     }
     async fn rewind_held(
         &self,

@@ -782,7 +782,7 @@ async fn who_escalated_a_case_does_not_decide_it(store: &dyn Store) {
     // Taken back, it waits for a third reader as before, and no reader opens it for himself.
     store.undo(&origin(), id(4), &zoe.reviewer.id, at(6)).await.unwrap();
     assert_eq!(ask(&eva).await, LeaseAnswer::SecondReader);
-    assert!(!store.reopen(&origin(), id(3), at(7)).await.unwrap());
+    assert!(!store.reopen(&origin(), id(3), &holder("eva", 1).reviewer.id, at(7)).await.unwrap());
     assert_eq!(ask(&ana).await, LeaseAnswer::SecondReader);
 }
 
@@ -836,7 +836,7 @@ async fn a_reader_who_contradicts_another_leaves_it_to_a_third(store: &dyn Store
     assert_eq!(undone, Undone::NotHeld(DeliveryState::Differs));
     let undone = store.undo(&origin(), id(1), &ana.reviewer.id, T).await.unwrap();
     assert_eq!(undone, Undone::NotHeld(DeliveryState::Local), "more was said since");
-    assert!(!store.reopen(&origin(), id(2), T).await.unwrap());
+    assert!(!store.reopen(&origin(), id(2), &holder("eva", 1).reviewer.id, T).await.unwrap());
     // The third cannot tell either; the fourth has one with them and one against.
     says(store, &zoe, 3, escalates(Judgement::Unsure)).await.unwrap();
     assert_eq!(says(store, &ben, 4, rejects).await.unwrap(), DeliveryState::Held);
@@ -1086,8 +1086,13 @@ async fn a_settled_case_is_reopened_and_its_decision_replaced(store: &dyn Store)
     let ana = holder("ana", 1);
     decided(store, 1, &ana).await;
     settled(store, &ana, &sent(), at(WINDOW)).await;
-    assert!(store.reopen(&origin(), id(1), at(20_000)).await.unwrap());
-    assert!(!store.reopen(&origin(), id(1), at(20_000)).await.unwrap(), "it is open");
+    assert!(
+        store.reopen(&origin(), id(1), &holder("eva", 1).reviewer.id, at(20_000)).await.unwrap()
+    );
+    assert!(
+        !store.reopen(&origin(), id(1), &holder("eva", 1).reviewer.id, at(20_000)).await.unwrap(),
+        "it is open"
+    );
     let row = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
     assert_eq!(row.state, CaseState::Open);
     assert_eq!(row.decision, Some((id(1), Disposition::Reject, DeliveryState::Sent)));
@@ -1108,12 +1113,17 @@ async fn a_settled_case_is_reopened_and_its_decision_replaced(store: &dyn Store)
     assert!(matches!(answer, Err(StoreError::Conflict)));
     let named = Decision { replaces: Some(id(1)), ..blind };
     store.decide(&ours, &named, at(40_000), at(20_000)).await.unwrap();
-    assert!(!store.reopen(&origin(), id(1), at(20_000)).await.unwrap(), "not the newest");
+    assert!(
+        !store.reopen(&origin(), id(1), &holder("eva", 1).reviewer.id, at(20_000)).await.unwrap(),
+        "not the newest"
+    );
 }
 
 async fn nothing_else_is_reopened(store: &dyn Store) {
     let ana = holder("ana", 1);
-    let reopen = |n, now| async move { store.reopen(&origin(), id(n), now).await.unwrap() };
+    let reopen = |n, now| async move {
+        store.reopen(&origin(), id(n), &holder("eva", 1).reviewer.id, now).await.unwrap()
+    };
     assert!(!reopen(9, T).await, "unknown");
     decided(store, 1, &ana).await;
     assert!(!reopen(1, T).await, "held");
@@ -1409,7 +1419,7 @@ async fn another_origin_is_invisible(store: &dyn Store) {
     let answer = store.decide(&foreign, &made, T, T).await;
     assert!(matches!(answer, Err(StoreError::LostLease)));
     assert_eq!(store.undo(&theirs, id(2), reviewer, T).await.unwrap(), Undone::Unknown);
-    assert!(!store.reopen(&theirs, id(2), T).await.unwrap());
+    assert!(!store.reopen(&theirs, id(2), &holder("eva", 1).reviewer.id, T).await.unwrap());
     assert_eq!(store.rewind_held(&theirs, reviewer, at(TTL)).await.unwrap(), 0);
     assert_eq!(store.send_now(&theirs, reviewer, T).await.unwrap(), 0);
     let taken = store.take(&theirs, &ana.worker, reviewer, at(TTL), TTL).await.unwrap();

@@ -195,7 +195,7 @@ async fn ask(
         }
         Verb::Reopen { old } => {
             let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);
-            format!("{:?}", store.reopen(&origin, id, t).await)
+            format!("{:?}", store.reopen(&origin, id, &console(*old as u32).reviewer.id, t).await)
         }
         Verb::Rewind { who, window } => {
             let reviewer = console(*who).reviewer.id;

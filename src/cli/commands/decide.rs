@@ -81,7 +81,9 @@ async fn under_lease(
         return Ok(said(args, None, row, "skip", "open", None));
     }
     let details = desk.client.decision(&row.case.key, row.case.kind).await?;
-    in_review(setup, &details)?;
+    if row.replaces.is_none() {
+        in_review(setup, &details)?;
+    }
     let now = wire::now();
     if let Some(proposal) = &row.proposal
         && let Some(why) = proposal.void_by(&details)
@@ -216,7 +218,7 @@ fn form(
         seen_status: case.status.clone(),
         at: wire::now(),
         receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
-        replaces: None,
+        replaces: row.replaces,
         answers: proposal.map(|proposal| proposal.id),
         evidence: Vec::new(),
     };

@@ -14,7 +14,8 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone, blind,
+    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, SubjectKind, Undone,
+    blind,
 };
 use crate::outbox::{Flushed, Outbox, Settings};
 use crate::shell::{SystemClock, is_dead, worker_id};
@@ -185,7 +186,18 @@ fn print(args: &Args, row: &HistoryRow) {
     });
 }
 
-/// Takes a decision back.
+/// What undoing a settled decision came to, as JSON. The names are part of the contract with scripts.
+#[derive(Serialize)]
+struct Again<'a> {
+    decision: String,
+    case: &'a str,
+    state: &'static str,
+    status: &'a str,
+    happened: &'a [String],
+}
+
+/// Takes a decision back that is held or that nobody else has taken up; opens the case of a settled one
+/// again, as `u` does.
 pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     let id = DecisionId::parse(decision).map_err(|_| {
         CliError::new(Exit::Usage, "that is no decision's id", "`secondlook history` prints them")
@@ -193,9 +205,24 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let signing = desk.signing(&setup).await?;
-    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
+    let done = undo_in(args, &setup, &desk, id).await;
     desk.sign(signing).await?;
     desk.store.close().await;
+    done
+}
+
+async fn undo_in(
+    args: &Args,
+    setup: &Setup,
+    desk: &Desk,
+    id: DecisionId,
+) -> Result<Exit, CliError> {
+    let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
+    let row = desk.store.history(&desk.origin, &query).await?.pop();
+    if let Some(row) = row.filter(|row| is_done(row)) {
+        return reopen(args, setup, desk, &row).await;
+    }
+    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
     match undone {
         Undone::TakenBack(case) => {
             if args.json {
@@ -212,10 +239,15 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
             "another reader has the case by now; nothing was touched",
             "See `secondlook history`",
         )),
+        Undone::NotHeld(DeliveryState::Sending | DeliveryState::Unknown) => Err(CliError::new(
+            Exit::Conflict,
+            "the decision is on its way to Didit; nothing was touched",
+            "`secondlook outbox flush` waits until it is settled; then undo opens its case again",
+        )),
         Undone::NotHeld(state) => Err(CliError::new(
             Exit::Conflict,
             format!("the decision is {} already; nothing was touched", state.word()),
-            "Open its case again in the console's history",
+            "See `secondlook history`",
         )),
         Undone::NotYours => Err(CliError::new(
             Exit::Auth,
@@ -228,6 +260,52 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
             "`secondlook history` prints them",
         )),
     }
+}
+
+/// Whether it has had its effect, or never will: nothing of it can be taken back.
+fn is_done(row: &HistoryRow) -> bool {
+    row.state.is_settled() && row.state != DeliveryState::Undone && !row.is_reading()
+}
+
+/// Opens the case of a settled decision again, read anew at Didit. Nothing is undone by that, and nothing
+/// is called so: what has happened is said, and a new decision is needed.
+async fn reopen(
+    args: &Args,
+    setup: &Setup,
+    desk: &Desk,
+    row: &HistoryRow,
+) -> Result<Exit, CliError> {
+    let d = &row.decision;
+    let status = match d.kind {
+        SubjectKind::Unreachable => "not at Didit".to_owned(),
+        kind => desk.client.decision(&d.case, kind).await?.case.status.word().to_owned(),
+    };
+    if !desk.store.reopen(&desk.origin, d.id, &setup.reviewer.id, wire::now()).await? {
+        return Err(CliError::new(
+            Exit::Conflict,
+            format!(
+                "the decision about {} is not the last word on it; nothing was touched",
+                name(row)
+            ),
+            "See `secondlook history`: the newest decision of a case can be undone",
+        ));
+    }
+    let happened = row.happened();
+    if args.json {
+        json(&Again {
+            decision: d.id.to_string(),
+            case: d.case.as_str(),
+            state: "reopened",
+            status: &status,
+            happened: &happened,
+        });
+        return Ok(Exit::Done);
+    }
+    line(&format!("{} is open again for a new decision; it is {status} at Didit now", name(row)));
+    for word in &happened {
+        line(&format!("  not undone: {word}"));
+    }
+    Ok(Exit::Done)
 }
 
 fn name(row: &HistoryRow) -> String {

@@ -497,7 +497,13 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool> {
         self.engine
             .write(async |tx| {
                 let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
@@ -508,7 +514,8 @@ impl Store for SqlStore {
                 if opens {
                     rows::save_case(tx, &kept).await?;
                     rows::save_lease(tx, &kept).await?;
-                    rows::record(tx, origin, Audited::Reopened, &of.row.row, now).await?;
+                    rows::record_by(tx, origin, Some(by), Audited::Reopened, &of.row.row, now)
+                        .await?;
                 }
                 Ok(opens)
             })

@@ -217,9 +217,21 @@ pub async fn record(
     row: &HistoryRow,
     at: Millis,
 ) -> Result<()> {
+    record_by(tx, origin, None, what, row, at).await
+}
+
+/// The same for what another than its reviewer did with a decision.
+pub async fn record_by(
+    tx: &mut Tx,
+    origin: &Origin,
+    by: Option<&ReviewerId>,
+    what: Audited,
+    row: &HistoryRow,
+    at: Millis,
+) -> Result<()> {
     tx.run(statements::BEGIN_AUDIT, args![origin]).await?;
     let head = audit_head(tx, origin, true).await?;
-    let AuditRow { seq, entry, hash } = AuditRow::next(&head, what, row, at)?;
+    let AuditRow { seq, entry, hash } = AuditRow::next(&head, by, what, row, at)?;
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
     tx.run(statements::ADD_AUDIT, args![origin, seq, entry, hash.clone()]).await?;
     tx.run(statements::MOVE_AUDIT_HEAD, args![origin, seq, hash]).await?;
