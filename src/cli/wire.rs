@@ -196,7 +196,9 @@ impl Setup {
         };
         let fetcher = Fetcher::new(rules).map_err(|error| CliError::failed(error.to_string()))?;
         let origin = origin(store.as_ref(), &client).await?;
+        let clock = clock(&client).await;
         Ok(Parts {
+            warning: clock_trouble(&client),
             signer: self.signer(&store, &origin),
             settings: self.console(place)?,
             store,
@@ -205,7 +207,7 @@ impl Setup {
             intake: self.intake(),
             origin,
             worker: worker_id(),
-            clock: SystemClock::new(),
+            clock,
             protocol: match self.images {
                 Images::Auto => None,
                 Images::Kitty => Some(Protocol::Kitty),
@@ -224,6 +226,32 @@ impl Setup {
 /// When the store cannot be read.
 pub async fn origin(store: &dyn Store, client: &Client) -> Result<Origin, CliError> {
     Ok(client.origin(&store.salt().await?))
+}
+
+/// How long the first question to Didit may take that asks for the time.
+const ASK_TIME: Duration = Duration::from_secs(3);
+/// From here on a clock that is wrong is said to be, in milliseconds.
+const SAY_CLOCK_MS: i64 = 60_000;
+
+/// The time as Didit tells it, for the deadlines of links and leases are in its time and in that of other
+/// computers. Out of reach of Didit, this computer's.
+pub async fn clock(client: &Client) -> SystemClock {
+    if client.ahead().is_none() {
+        // Whatever it answers, it tells the time.
+        let _ = tokio::time::timeout(ASK_TIME, client.health()).await;
+    }
+    SystemClock::new().ahead_by(client.ahead().unwrap_or_default())
+}
+
+/// What is wrong with this computer's clock, if anything is.
+pub fn clock_trouble(client: &Client) -> Option<String> {
+    let ahead = client.ahead().filter(|ms| ms.abs() >= SAY_CLOCK_MS)?;
+    let minutes = (ahead.abs() + 30_000) / 60_000;
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let way = if ahead > 0 { "behind" } else { "ahead of" };
+    Some(format!(
+        "This computer's clock is {hours} h {minutes} min {way} Didit's; Didit's time is used."
+    ))
 }
 
 /// The present moment.

@@ -29,7 +29,8 @@ pub use interlock::{Interlock, TargetLine};
 pub use keymap::{Keymap, KeymapError};
 pub use line::Line;
 pub use model::{
-    Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size, Unsent,
+    Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size,
+    StoreTrouble, Unsent,
 };
 pub use queue::{QueueView, View};
 pub use update::update;

@@ -135,6 +135,26 @@ pub enum Link {
     Down(String),
 }
 
+/// What is wrong with the store: nothing is taken that it cannot keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// It does not answer; its next answer ends that.
+    Unreachable,
+    /// It answers and takes nothing (a full disk): only a write that went well ends that.
+    Unwritable,
+}
+
+impl StoreTrouble {
+    /// The words of the status line.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the store cannot be reached",
+            Self::Unwritable => "decisions cannot be kept",
+        }
+    }
+}
+
 /// Why the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -209,8 +229,8 @@ pub struct Model {
     pub notice: Option<Notice>,
     /// How Didit can be reached.
     pub link: Link,
-    /// Why no decision can be kept, if so.
-    pub store_trouble: Option<String>,
+    /// Why no decision is taken, if so.
+    pub store_trouble: Option<StoreTrouble>,
     /// How pictures are drawn.
     pub protocol: String,
     /// Size of the terminal.
@@ -334,8 +354,8 @@ impl Model {
         if !self.fits() {
             return Err(NotArmed::TooSmall);
         }
-        if let Some(why) = &self.store_trouble {
-            return Err(NotArmed::Store(why.clone()));
+        if let Some(trouble) = self.store_trouble {
+            return Err(NotArmed::Store(trouble.words().to_owned()));
         }
         self.lease_held(desk)?;
         if self.row(&desk.key).is_none() {

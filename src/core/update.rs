@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
 use super::line::Line;
-use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity};
+use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
 use super::names;
 use super::queue::QueueView;
 use super::verdict;
@@ -675,7 +675,11 @@ fn on_lease(
     answer: Result<LeaseAnswer, Problem>,
 ) -> Vec<Effect> {
     let lease = match answer {
-        Ok(LeaseAnswer::Yours(_)) => LeaseState::Ours,
+        Ok(LeaseAnswer::Yours(_)) => {
+            // A lease is a write.
+            model.store_trouble = None;
+            LeaseState::Ours
+        }
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::SecondReader) => {
@@ -853,6 +857,7 @@ fn on_decided(
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
         Ok(state) => {
+            model.store_trouble = None;
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
             let words = recorded(model, &pending.decision, state);
@@ -871,7 +876,7 @@ fn on_decided(
                 problem.hint
             );
             if problem.kind == ProblemKind::Store {
-                model.store_trouble = Some("decisions cannot be kept".to_owned());
+                model.store_trouble = Some(StoreTrouble::Unwritable);
             }
             // The attempt has used the lease up: it is asked for again.
             let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
@@ -1086,7 +1091,7 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
         }
     });
     model.outbox = rows;
-    model.store_trouble = None;
+    model.store_trouble.take_if(|trouble| *trouble == StoreTrouble::Unreachable);
     if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
         model.say(severity, text);
     }
@@ -1242,7 +1247,7 @@ impl Model {
         match problem.kind {
             ProblemKind::Network | ProblemKind::Key => self.link = Link::Down(problem.text.clone()),
             ProblemKind::Store => {
-                self.store_trouble = Some("the store cannot be reached".to_owned())
+                self.store_trouble.get_or_insert(StoreTrouble::Unreachable);
             }
             ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {}
         }

@@ -114,6 +114,13 @@ impl Client {
         self.http.ask_openly(&["system", "healthcheck"]).await
     }
 
+    /// How far Didit's clock is ahead of this computer's, in milliseconds, where that is worth mending
+    /// (else 0); `None` before its first answer.
+    #[must_use]
+    pub fn ahead(&self) -> Option<i64> {
+        self.http.ahead()
+    }
+
     /// The balance.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Method, Response, multipart, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +25,10 @@ use crate::domain::Millis;
 const MOST_BYTES: usize = 8 << 20;
 /// Time to connect, out of the time of the whole call.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// A clock that is off by less, in milliseconds, is as good as right: the header tells whole seconds, and
+/// an answer takes a while.
+const CLOCK_MS: i64 = 5_000;
 
 /// No call takes longer, whatever the settings say.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -128,6 +132,8 @@ pub(super) struct Http {
     timeout: Duration,
     reads: Mutex<Budget>,
     writes: Mutex<Budget>,
+    /// How far the server's clock is ahead of this computer's, in milliseconds, by its newest answer.
+    ahead: Mutex<Option<i64>>,
 }
 
 impl Http {
@@ -166,11 +172,19 @@ impl Http {
             timeout: settings.timeout.min(LONGEST),
             reads: Mutex::new(Budget::new(settings.reads_per_minute)),
             writes: Mutex::new(Budget::new(settings.writes_per_minute)),
+            ahead: Mutex::new(None),
         })
     }
 
     pub(super) fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// How far the server's clock is ahead, in milliseconds; nothing worth mending is 0. `None` before its
+    /// first answer.
+    pub(super) fn ahead(&self) -> Option<i64> {
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.map(|ms| if ms.abs() < CLOCK_MS { 0 } else { ms })
     }
 
     pub(super) fn key(&self) -> &SecretString {
@@ -295,6 +309,10 @@ impl Http {
         let response = request.send().await.map_err(|error| lost(&error, verb))?;
         let status = response.status();
         let headers = response.headers().clone();
+        if let Some(date) = headers.get(DATE).and_then(date) {
+            let ahead = date.since(now());
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        }
         let body = whole_body(response).await;
         if !status.is_success() {
             // Without its words a refusal is still a refusal.
@@ -303,7 +321,7 @@ impl Http {
         }
         let known = if verb == Verb::Read { CarriedOut::No } else { CarriedOut::Yes };
         let text = body.map_err(|e| e.with_carried_out(known).with_status(status.as_u16()))?;
-        Ok(Answer { text, at: now() })
+        Ok(Answer { text, at: now().plus(self.ahead().unwrap_or_default()) })
     }
 }
 
@@ -356,6 +374,13 @@ fn bearer_header(token: &SecretString) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(&text).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+/// The server's time in a `Date` header: a whole second, of which half has passed on average.
+fn date(header: &HeaderValue) -> Option<Millis> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    let at = parser.parse_timestamp(header.to_str().ok()?).ok()?;
+    Some(Millis(at.as_millisecond()).plus(500))
 }
 
 fn now() -> Millis {

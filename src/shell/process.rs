@@ -22,6 +22,12 @@ impl SystemClock {
         Self { started: Instant::now(), at: Millis(ms) }
     }
 
+    /// The same clock, corrected by so many milliseconds.
+    #[must_use]
+    pub fn ahead_by(self, ms: i64) -> Self {
+        Self { at: self.at.plus(ms), ..self }
+    }
+
     /// The moment of an instant that was taken after the clock was made.
     #[must_use]
     pub fn at(&self, instant: Instant) -> Millis {

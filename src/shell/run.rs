@@ -17,7 +17,7 @@ use super::process::SystemClock;
 use super::signer::Signer;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
-use crate::core::{Effect, Event, Exit, Model, Settings, Signal, update, wants};
+use crate::core::{Effect, Event, Exit, Model, Settings, Severity, Signal, update, wants};
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
@@ -57,6 +57,8 @@ pub struct Parts {
     pub intake: intake::Settings,
     /// Whose rows.
     pub origin: Origin,
+    /// What is to be said first.
+    pub warning: Option<String>,
     /// What signs the audit, if anything does.
     pub signer: Option<Signer>,
     /// This process.
@@ -228,6 +230,9 @@ impl Shell {
         let session = fastrand::u8(1..);
         let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
         drawing.protocol.word().clone_into(&mut model.protocol);
+        if let Some(warning) = parts.warning {
+            model.say(Severity::Warn, warning);
+        }
         Ok(Self {
             model,
             clock: parts.clock,

@@ -245,7 +245,18 @@ pub(super) async fn serve(
         scissors.cut();
         return Reply::empty(500).into_response();
     }
-    cut_body(reply, &faults, &scissors)
+    let date = date(shared.with(|state| state.now()));
+    let mut response = cut_body(reply, &faults, &scissors);
+    // The server's clock is the simulator's own.
+    if let Ok(date) = date.parse() {
+        response.headers_mut().entry(axum::http::header::DATE).or_insert(date);
+    }
+    response
+}
+
+/// A moment as the `Date` header has it.
+fn date(at: jiff::Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// The wire form of a reply, ending early where a fault says so.

@@ -89,7 +89,7 @@ async fn each_word_is_recorded_everywhere() {
 }
 
 /// Runs statements behind the store's back; false when the database refuses.
-async fn behind(url: &str, sql: &str) -> bool {
+pub async fn behind(url: &str, sql: &str) -> bool {
     let sql = AssertSqlSafe(sql.to_owned());
     if url.starts_with("postgres") {
         let mut connection = PgConnection::connect(url).await.unwrap();

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use secondlook::core::{
     Action, Effect, Event, Exit, LeaseState, Model, NotArmed, Overlay, PictureState, ProblemKind,
-    Screen, Side, Signal, View, wants,
+    Screen, Side, Signal, StoreTrouble, View, wants,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, Decision, DeliveryState, Details, Disposition, Judgement, LeaseAnswer,
@@ -1060,6 +1060,29 @@ fn what_could_not_be_recorded_comes_back() {
 }
 
 #[test]
+fn a_store_that_takes_nothing_stops_deciding_until_it_takes_something() {
+    let mut play = three();
+    play.refuse = Some(problem(ProblemKind::Store));
+    play.strike("a");
+    play.wait(60);
+    let asked = play.todo.pop_front().unwrap();
+    for event in play.answer(asked) {
+        play.send(event);
+    }
+    assert_eq!(play.model.store_trouble, Some(StoreTrouble::Unwritable));
+    assert!(play.notice().contains("NOT decided"), "{}", play.notice());
+    // That it can still be read says nothing.
+    play.send(Event::Outbox(Vec::new()));
+    assert_eq!(play.model.armed(play.now), Err(NotArmed::Store("decisions cannot be kept".into())));
+    play.strike("x");
+    assert_eq!(play.decided(), ["#1 approve"], "no other is taken");
+    let leased = play.leased(&id(1));
+    play.send(leased);
+    play.look();
+    assert!(play.armed(), "it took a lease");
+}
+
+#[test]
 fn what_comes_back_does_not_take_over_what_is_being_typed() {
     for open in ["c", "t", "B"] {
         let mut play = three();
@@ -1216,7 +1239,7 @@ const GUARDS: &[(&str, Spoil)] = &[
     ("the queue is on the screen", |play| play.model.screen = Screen::Queue),
     ("the history is on the screen", |play| play.model.screen = Screen::History),
     ("the window is too small", |play| play.model.size = (20, 5)),
-    ("decisions cannot be kept", |play| play.model.store_trouble = Some("disk full".to_owned())),
+    ("decisions cannot be kept", |play| play.model.store_trouble = Some(StoreTrouble::Unwritable)),
     ("the case cannot be read at Didit", |play| {
         let details = Err(problem(ProblemKind::NotFound));
         play.send(Event::Hydrated { key: id(1), details });

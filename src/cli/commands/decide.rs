@@ -6,15 +6,15 @@ use uuid::Uuid;
 use super::super::args::{Args, Verdict};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
-use super::super::wire::{self, Setup};
+use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
 use crate::core::{Interlock, TargetLine};
 use crate::domain::{
-    Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged, Judgement, Lease,
-    LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
+    Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged,
+    Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
 };
-use crate::shell::{is_dead, worker_id};
+use crate::shell::{SystemClock, is_dead, worker_id};
 use crate::store::StoreError;
 
 /// What was asked.
@@ -24,7 +24,7 @@ pub struct Wanted {
     /// What is to happen.
     pub verdict: Verdict,
     /// Why, in a word.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Why, in a sentence.
     pub comment: Option<String>,
     /// The number of the blocklist target.
@@ -46,7 +46,6 @@ const LEASE_MS: i64 = 60_000;
 
 /// Decides.
 pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
-    let reason = wanted.reason.as_deref().map(reason).transpose()?;
     if (wanted.verdict == Verdict::Blocklist) != wanted.target.is_some() {
         return Err(CliError::new(
             Exit::Usage,
@@ -57,9 +56,10 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let row = desk.find(&wanted.case).await?;
-    let lease = lease(&desk, &setup, &row).await?;
+    let clock = desk.clock().await;
+    let lease = lease(&desk, &setup, &row, &clock).await?;
     let signing = desk.signing(&setup).await?;
-    let result = under_lease(args, &setup, &desk, &wanted, reason, &row, &lease).await;
+    let result = under_lease(args, &setup, &desk, &wanted, &row, &lease, &clock).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
     desk.sign(signing).await?;
@@ -72,19 +72,19 @@ async fn under_lease(
     setup: &Setup,
     desk: &Desk,
     wanted: &Wanted,
-    reason: Option<Reason>,
     row: &QueueRow,
     lease: &Lease,
+    clock: &SystemClock,
 ) -> Result<Exit, CliError> {
     if wanted.verdict == Verdict::Skip {
-        desk.store.skip(lease, wire::now()).await?;
+        desk.store.skip(lease, clock.now()).await?;
         return Ok(said(args, None, row, "skip", "open", None));
     }
     let details = desk.client.decision(&row.case.key, row.case.kind).await?;
     if row.replaces.is_none() {
         in_review(setup, &details)?;
     }
-    let now = wire::now();
+    let now = clock.now();
     if let Some(proposal) = &row.proposal
         && let Some(why) = proposal.void_by(&details)
     {
@@ -95,7 +95,7 @@ async fn under_lease(
             "Decide the case anew",
         ));
     }
-    let decision = form(setup, wanted, reason, row, &details)?;
+    let decision = form(setup, wanted, row, &details, now)?;
     let held_until = now.plus(setup.undo_ms());
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
@@ -121,21 +121,30 @@ fn said(
     Exit::Done
 }
 
-fn reason(word: &str) -> Result<Reason, CliError> {
+/// Reads a reason.
+///
+/// # Errors
+/// Exit code 2 for a word that is none.
+pub fn reason(word: &str) -> Result<Reason, CliError> {
     Reason::from_word(word).ok_or_else(|| {
         let known: Vec<&str> = Reason::ALL.iter().map(|(_, reason)| reason.word()).collect();
         CliError::new(Exit::Usage, "there is no such reason", format!("Use {}", known.join(", ")))
     })
 }
 
-async fn lease(desk: &Desk, setup: &Setup, row: &QueueRow) -> Result<Lease, CliError> {
+async fn lease(
+    desk: &Desk,
+    setup: &Setup,
+    row: &QueueRow,
+    clock: &SystemClock,
+) -> Result<Lease, CliError> {
     let holder = Holder { reviewer: setup.reviewer.clone(), worker: worker_id() };
-    let ask = || desk.store.lease(&desk.origin, &row.case.key, &holder, wire::now(), LEASE_MS);
+    let ask = || desk.store.lease(&desk.origin, &row.case.key, &holder, clock.now(), LEASE_MS);
     let mut answer = ask().await?;
     if let LeaseAnswer::Taken(taken) = &answer
         && is_dead(&taken.worker)
     {
-        desk.store.bury(&taken.worker, wire::now()).await?;
+        desk.store.bury(&taken.worker, clock.now()).await?;
         answer = ask().await?;
     }
     let name = row.case.name();
@@ -176,9 +185,9 @@ fn in_review(setup: &Setup, details: &Details) -> Result<(), CliError> {
 fn form(
     setup: &Setup,
     wanted: &Wanted,
-    reason: Option<Reason>,
     row: &QueueRow,
     details: &Details,
+    now: Millis,
 ) -> Result<Decision, CliError> {
     let case = &details.case;
     let (disposition, judgement) = match wanted.verdict {
@@ -211,12 +220,12 @@ fn form(
                 judgement,
             })
             .collect(),
-        reason,
+        reason: wanted.reason,
         comment: wanted.comment.clone().filter(|c| !c.trim().is_empty()),
         target,
         reviewer: setup.reviewer.clone(),
         seen_status: case.status.clone(),
-        at: wire::now(),
+        at: now,
         receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
         replaces: row.replaces,
         answers: proposal.map(|proposal| proposal.id),

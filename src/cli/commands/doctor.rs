@@ -9,7 +9,7 @@ use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
 use super::super::paths::Paths;
-use super::super::wire::{Setup, VARIABLES, origin};
+use super::super::wire::{Setup, VARIABLES, clock_trouble, origin};
 use crate::didit::ErrorKind;
 use crate::domain::Status;
 use crate::term;
@@ -132,6 +132,10 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Ok(()) => check("network", Verdict::Ok, format!("{} answers", setup.config.didit.base_url)),
         Err(error) => check("network", Verdict::Fail, format!("{error} {}", error.hint())),
     });
+    checks.extend(client.ahead().map(|_| match clock_trouble(&client) {
+        Some(trouble) => check("clock", Verdict::Warn, format!("{trouble} Set it right.")),
+        None => check("clock", Verdict::Ok, "as Didit's"),
+    }));
     let query = crate::didit::SessionQuery::duplicates(vec![Status::InReview]);
     checks.push(match client.sessions(&query).await {
         Ok(page) => check("key", Verdict::Ok, key_text(page.count)),

@@ -17,7 +17,6 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::didit::{ErrorKind, parse_item};
 use crate::intake::{Inbox, IntakeError, Taken};
-use crate::shell::SystemClock;
 
 /// The longest line that is read.
 const MOST_BYTES: usize = 8 << 20;
@@ -83,7 +82,7 @@ pub async fn ingest(args: &Args, file: &Path) -> Result<Exit, CliError> {
         )
     })?);
     let desk = Desk::open(&setup).await?;
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(desk.clock().await);
     let inbox =
         Inbox::new(desk.store.clone(), &desk.client, clock, desk.origin.clone(), setup.intake());
     let stop = CancellationToken::new();

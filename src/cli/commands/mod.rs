@@ -28,7 +28,7 @@ use super::error::{CliError, Exit};
 use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
-use crate::shell::Signer;
+use crate::shell::{Signer, SystemClock};
 use crate::store::Store;
 
 /// Does what the arguments ask.
@@ -51,7 +51,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             let wanted = decide::Wanted {
                 case: case.clone(),
                 verdict: *disposition,
-                reason: reason.clone(),
+                reason: reason.as_deref().map(decide::reason).transpose()?,
                 comment: comment.clone(),
                 target: *target,
             };
@@ -99,6 +99,15 @@ impl Desk {
         let store = setup.open_store().await?;
         let origin = wire::origin(store.as_ref(), &client).await?;
         Ok(Self { store, origin, client })
+    }
+
+    /// The time as Didit tells it; what is wrong with this computer's is said.
+    async fn clock(&self) -> SystemClock {
+        let clock = wire::clock(&self.client).await;
+        if let Some(trouble) = wire::clock_trouble(&self.client) {
+            say(&trouble);
+        }
+        clock
     }
 
     /// Begins to sign what this command does, if the reviewer wants that.

@@ -9,16 +9,16 @@ use tokio_util::sync::CancellationToken;
 use super::super::args::{Args, Outbox as What};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say, table};
-use super::super::wire::{self, Setup};
+use super::super::wire::Setup;
 use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, SubjectKind, Undone,
-    blind,
+    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, SubjectKind,
+    Undone, blind,
 };
 use crate::outbox::{Flushed, Outbox, Settings};
-use crate::shell::{SystemClock, is_dead, worker_id};
+use crate::shell::{is_dead, worker_id};
 
 /// A decision on its way, as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
 async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<Exit, CliError> {
     let worker = worker_id();
     let settings = Settings::new(desk.origin.clone(), worker, setup.reviewer.id.clone());
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(desk.clock().await);
     let outbox = Outbox::new(desk.store.clone(), desk.client.clone(), clock, settings);
     outbox.bury(is_dead).await?;
     let stop = CancellationToken::new();
@@ -205,7 +205,8 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let signing = desk.signing(&setup).await?;
-    let done = undo_in(args, &setup, &desk, id).await;
+    let now = desk.clock().await.now();
+    let done = undo_in(args, &setup, &desk, id, now).await;
     desk.sign(signing).await?;
     desk.store.close().await;
     done
@@ -216,13 +217,14 @@ async fn undo_in(
     setup: &Setup,
     desk: &Desk,
     id: DecisionId,
+    now: Millis,
 ) -> Result<Exit, CliError> {
     let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
     let row = desk.store.history(&desk.origin, &query).await?.pop();
-    if let Some(row) = row.filter(|row| is_done(row)) {
-        return reopen(args, setup, desk, &row).await;
+    if let Some(row) = row.filter(is_done) {
+        return reopen(args, setup, desk, &row, now).await;
     }
-    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
+    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, now).await?;
     match undone {
         Undone::TakenBack(case) => {
             if args.json {
@@ -274,13 +276,14 @@ async fn reopen(
     setup: &Setup,
     desk: &Desk,
     row: &HistoryRow,
+    now: Millis,
 ) -> Result<Exit, CliError> {
     let d = &row.decision;
     let status = match d.kind {
         SubjectKind::Unreachable => "not at Didit".to_owned(),
         kind => desk.client.decision(&d.case, kind).await?.case.status.word().to_owned(),
     };
-    if !desk.store.reopen(&desk.origin, d.id, &setup.reviewer.id, wire::now()).await? {
+    if !desk.store.reopen(&desk.origin, d.id, &setup.reviewer.id, now).await? {
         return Err(CliError::new(
             Exit::Conflict,
             format!(

@@ -14,7 +14,6 @@ use super::super::output::{json, line, say};
 use super::super::wire::Setup;
 use super::Desk;
 use crate::intake::{Counts, Intake, IntakeError, Notice};
-use crate::shell::SystemClock;
 
 /// One line of the result. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -31,7 +30,7 @@ struct Row {
 pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(desk.clock().await);
     let mut intake =
         Intake::new(desk.store.clone(), &desk.client, clock, desk.origin.clone(), setup.intake());
     let stop = CancellationToken::new();

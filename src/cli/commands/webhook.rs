@@ -21,7 +21,6 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::didit::{Destination, NewDestination};
 use crate::intake::{Inbox, Taken};
-use crate::shell::SystemClock;
 use crate::webhook::{Answer, Limits, Notice, Receiver, Told, serve, work};
 
 /// How long the events that wait are worked on after a stop.
@@ -76,7 +75,7 @@ async fn listen_on(
     let address = listener
         .local_addr()
         .map_err(|error| CliError::failed(format!("the listener has no address: {error}")))?;
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(desk.clock().await);
     let inbox = Inbox::new(
         desk.store.clone(),
         &desk.client,

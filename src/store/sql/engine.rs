@@ -305,6 +305,7 @@ fn of_sqlite(code: i32) -> StoreError {
     match code & 0xff {
         5 | 6 => StoreError::Busy("another process is writing".to_owned()),
         8 => StoreError::Other("the file cannot be written".to_owned()),
+        10 => StoreError::Other("the disk does not take it, it may be full".to_owned()),
         11 | 26 => StoreError::Corrupt("the file is damaged".to_owned()),
         13 => StoreError::Full,
         14 => StoreError::Other("the file cannot be opened".to_owned()),

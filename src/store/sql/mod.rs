@@ -414,6 +414,7 @@ impl Store for SqlStore {
     ) -> Result<DeliveryState> {
         self.engine
             .write(async |tx| {
+                schema::still_known(tx).await?;
                 let origin = &lease.origin;
                 let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
@@ -556,6 +557,7 @@ impl Store for SqlStore {
     ) -> Result<Option<Delivery>> {
         self.engine
             .write(async |tx| {
+                schema::still_known(tx).await?;
                 let found = tx.row(statements::take(tx), args![origin, now, reviewer]).await?;
                 let Some(row) = found else { return Ok(None) };
                 let mut kept = rows::kept_decision(&row)?;

@@ -56,6 +56,20 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     salt.ok_or_else(|| StoreError::Corrupt("the salt is missing".to_owned()))
 }
 
+/// Refuses to go on when a later version has changed the tables since they were opened: what its rules are
+/// is not known here.
+///
+/// # Errors
+/// [`StoreError::Newer`].
+pub async fn still_known(tx: &mut Tx) -> Result<()> {
+    let known = i64::try_from(SQLITE.len()).unwrap_or(i64::MAX);
+    let row = tx.row("SELECT schema FROM store", args![]).await?;
+    match row.map(|row| row.int("schema")).transpose()?.unwrap_or_default() {
+        found if found > known => Err(StoreError::Newer { found, known }),
+        _ => Ok(()),
+    }
+}
+
 /// The number of the newest migration that was run; 0 for an empty database.
 async fn version(tx: &mut Tx) -> Result<i64> {
     let sql = match tx {
