@@ -188,6 +188,8 @@ pub struct Unsent {
     pub conflicts: usize,
     /// Refused for good.
     pub refused: usize,
+    /// Blocklistings of which the status is written and the face is not listed.
+    pub half: usize,
 }
 
 /// Everything.
@@ -419,6 +421,7 @@ impl Model {
             sending: count(|s| matches!(s, DeliveryState::Sending | DeliveryState::Unknown)),
             conflicts: count(|s| s == DeliveryState::Conflict),
             refused: count(|s| s == DeliveryState::Refused),
+            half: self.outbox.iter().filter(|row| row.is_half()).count(),
         }
     }
 

@@ -243,6 +243,17 @@ impl HistoryRow {
         }
     }
 
+    /// Whether a blocklisting is half done: the status is written, the face is not on the list. It is
+    /// resumed by whoever sends, or, where Didit refuses the face, decided anew; until then it is shown.
+    #[must_use]
+    pub fn is_half(&self) -> bool {
+        let waits = self.state.is_open() || self.state == DeliveryState::Refused;
+        self.decision.disposition == Disposition::Blocklist
+            && waits
+            && self.progress.status_done
+            && !self.progress.listed
+    }
+
     /// What it has done already, in words: what nobody can take back by deciding anew.
     #[must_use]
     pub fn happened(&self) -> Vec<String> {

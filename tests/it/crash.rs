@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use secondlook::sim::{
     Candidate, Effect, Fault, Knobs, Limits, On, Options, Reply, Route, Session, Sim, World,
 };
@@ -250,6 +251,16 @@ enum Step {
 
 /// Lets a program of the rig come to a step and kills it there.
 async fn kill_at(rig: &Rig, step: Step, start: impl AsyncFn() -> Child) {
+    end_at(rig, step, start, async |child| child.kill().await.unwrap()).await;
+}
+
+/// Lets a program of the rig come to a step and ends it there, in some way.
+async fn end_at(
+    rig: &Rig,
+    step: Step,
+    start: impl AsyncFn() -> Child,
+    end: impl AsyncFn(&mut Child),
+) -> Child {
     let knobs = rig.knobs();
     let mut child;
     match step {
@@ -258,7 +269,7 @@ async fn kill_at(rig: &Rig, step: Step, start: impl AsyncFn() -> Child) {
             knobs.step(route, nth - 1);
             child = start().await;
             assert!(knobs.waiting(route, 1, PATIENCE).await, "{step:?} is never reached");
-            child.kill().await.unwrap();
+            end(&mut child).await;
             knobs.release(route);
         }
         Step::Done(route) => {
@@ -268,7 +279,7 @@ async fn kill_at(rig: &Rig, step: Step, start: impl AsyncFn() -> Child) {
             child = start().await;
             let wanted = |r: &[_]| r.iter().filter(|r| took(r, route)).count() > before;
             assert!(rig.sim.until(PATIENCE, wanted).await, "{step:?} is never reached");
-            child.kill().await.unwrap();
+            end(&mut child).await;
         }
         Step::Answered(route, nth) => {
             let of = |r: &secondlook::sim::Recorded| r.route == Some(route) && r.status.is_some();
@@ -282,11 +293,12 @@ async fn kill_at(rig: &Rig, step: Step, start: impl AsyncFn() -> Child) {
             knobs.release(route);
             let wanted = |r: &[_]| r.iter().filter(|r| of(r)).count() >= before + nth;
             assert!(rig.sim.until(PATIENCE, wanted).await, "{step:?} is never answered");
-            child.kill().await.unwrap();
+            end(&mut child).await;
             sqlx::raw_sql("ROLLBACK").execute(&mut file).await.unwrap();
             file.close().await.unwrap();
         }
     }
+    child
 }
 
 fn took(row: &secondlook::sim::Recorded, route: Route) -> bool {
@@ -354,6 +366,125 @@ async fn nothing_is_lost_or_doubled_where_a_decision_is_cut_short() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_or_doubled_where_a_delivery_is_cut_short() {
     assert_eq!(named_steps(&[], &SENDING[7..], 1).await, 10);
+}
+
+/// The steps before each write to the wire, and those after it.
+const STOPPED: [(Way, Step); 10] = [
+    (Way::Approve, Step::Asked(Route::Decision, 1)),
+    (Way::Approve, Step::Asked(Route::Reviews, 1)),
+    (Way::Reject, Step::Answered(Route::Reviews, 1)),
+    (Way::Approve, Step::Asked(Route::UpdateStatus, 1)),
+    (Way::Reject, Step::Asked(Route::Decision, 2)),
+    (Way::Blocklist, Step::Answered(Route::Decision, 2)),
+    (Way::Blocklist, Step::Asked(Route::BlocklistAdd, 1)),
+    (Way::Blocklist, Step::Asked(Route::Blocklist, 1)),
+    (Way::Note, Step::Asked(Route::AddReview, 1)),
+    (Way::Note, Step::Answered(Route::AddReview, 1)),
+];
+
+/// Whether every thread of a process has stopped.
+fn is_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.filter_map(Result::ok).all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    })
+}
+
+/// A program that was stopped, as a laptop that was shut, for longer than its claim: another one has
+/// taken over and finished when it goes on, and it writes nothing any more. What it had begun is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_was_stopped_for_longer_than_the_claim_begins_no_write() {
+    let ways: Vec<_> = STOPPED.iter().map(|(way, _)| *way).collect();
+    let rig = Rig::new(&ways, 8).await;
+    let signal = |child: &Child, signal| {
+        let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    for ((_, step), case) in STOPPED.iter().zip(rig.cases.clone()) {
+        rig.is_decided(case).await;
+        let flush = async || rig.start(&["outbox", "flush", "--within", "1"]);
+        let stop = async |child: &mut Child| {
+            // Not while it writes to the store: one file has one writer, stopped or not.
+            let mut file = rig.beside().await;
+            if matches!(step, Step::Asked(..)) {
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut file).await.unwrap();
+            }
+            signal(child, Signal::STOP);
+            let pid = child.id().unwrap();
+            let still = async {
+                while !is_stopped(pid) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, still).await.unwrap();
+            file.close().await.unwrap();
+        };
+        let stopped = end_at(&rig, *step, flush, stop).await;
+        // What is on the wire takes effect while it is stopped.
+        if let Step::Asked(route, _) = step {
+            let done = |r: &[secondlook::sim::Recorded]| {
+                r.iter().filter(|r| r.route == Some(*route)).all(|r| r.status.is_some())
+            };
+            assert!(rig.sim.until(PATIENCE, done).await, "{step:?}");
+        }
+        let mut file = rig.beside().await;
+        let sql = "UPDATE decisions SET claim_until = 1 WHERE claim_until IS NOT NULL";
+        let over = sqlx::raw_sql(sql).execute(&mut file).await;
+        assert!(over.is_ok(), "{step:?}: {over:?}");
+        file.close().await.unwrap();
+        rig.flush().await;
+        let writes = |rig: &Rig| rig.sim.record().iter().filter(|r| r.method != "GET").count();
+        let before = writes(&rig);
+        signal(&stopped, Signal::CONT);
+        stopped.wait_with_output().await.unwrap();
+        assert_eq!(writes(&rig), before, "{step:?}: it wrote after it had lost its claim");
+    }
+    assert_eq!(rig.losses().await, "");
+    rig.sim.shutdown().await;
+}
+
+/// The status is written and the face is not listed: killed there, it is shown as half and goes on; where
+/// Didit will not have the face, it stays in sight until the case is decided anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_half_done_is_shown_and_resumed_or_decided_anew() {
+    let mut rig = Rig::new(&[Way::Blocklist, Way::Blocklist], 9).await;
+    let flush = async |rig: &Rig| rig.start(&["outbox", "flush"]);
+    rig.is_decided(rig.cases[0]).await;
+    let step = Step::Asked(Route::BlocklistAdd, 1);
+    kill_at(&rig, step, async || flush(&rig).await).await;
+    let half = async |rig: &Rig, command: &[&str]| {
+        let (_, rows) = rig.run(&[command, &["--json"]].concat()).await;
+        let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| (row["state"].as_str().unwrap().to_owned(), row["half"] == true))
+            .collect::<Vec<_>>()
+    };
+    let shown = half(&rig, &["outbox", "list"]).await;
+    assert!(shown.len() == 1 && shown[0].1, "{shown:?}");
+    rig.flush().await;
+    assert_eq!(half(&rig, &["history"]).await, [("sent".to_owned(), false)], "resumed");
+
+    rig.is_decided(rig.cases[1]).await;
+    let refused = Reply::json(400, serde_json::json!({"detail": "No face in this session."}));
+    rig.knobs().always(On::route(Route::BlocklistAdd), Fault::Answer(refused));
+    rig.run(&["outbox", "flush", "--within", "1"]).await;
+    assert_eq!(half(&rig, &["outbox", "list"]).await, [("refused".to_owned(), true)]);
+    let (_, history) = rig.run(&["history", "--json"]).await;
+    let row: Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
+    rig.knobs().clear();
+    // Opened again and decided anew, it is whole.
+    let (code, said) = rig.run(&["undo", row["decision"].as_str().unwrap()]).await;
+    assert!(code == Some(0) && said.contains("not undone: Declined was written"), "{said}");
+    let number = rig.cases[1].number.to_string();
+    let again = ["decide", &number, "blocklist", "--target", &number];
+    assert_eq!(rig.run(&again).await.0, Some(0));
+    rig.flush().await;
+    assert_eq!(half(&rig, &["outbox", "list"]).await, []);
+    let listed = rig.sim.effects_on(rig.cases[1].session);
+    let listed: Vec<_> = listed.iter().filter_map(change).collect();
+    assert_eq!(listed, ["Declined", "note", "listed"]);
+    rig.cases.clear();
+    rig.sim.shutdown().await;
 }
 
 /// What a run did.

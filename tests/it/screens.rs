@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use secondlook::core::{Event, LeaseState, Link, PictureState, ProblemKind, Screen, Side, Size};
+use secondlook::core::{
+    Event, LeaseState, Link, PictureState, ProblemKind, Screen, Side, Size, StoreTrouble,
+};
 use secondlook::domain::{
     BoundingBox, CaseState, DeliveryState, Details, Millis, Person, Source, Status, SubjectKind,
     Taken, Warning, WorkerId, printable,
@@ -283,6 +285,8 @@ fn review_when_the_store_is_full() {
         play.refuse = Some(problem(ProblemKind::Store));
         play.press("x");
         play.look();
+        // In the play the lease is written at once, which a full disk would refuse too.
+        play.model.store_trouble = Some(StoreTrouble::Unwritable);
         play
     });
 }

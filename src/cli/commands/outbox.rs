@@ -30,6 +30,7 @@ struct OnItsWay<'a> {
     attempts: u32,
     due: String,
     note: Option<&'a str>,
+    half: bool,
 }
 
 /// A decision and what became of it, as JSON. The names are part of the contract with scripts.
@@ -45,6 +46,7 @@ struct Past<'a> {
     at: String,
     reason: Option<&'static str>,
     note: Option<&'a str>,
+    half: bool,
 }
 
 /// Lists or sends.
@@ -60,9 +62,18 @@ pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
 }
 
 async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
-    let states = DeliveryState::ALL.into_iter().filter(|state| !state.is_settled()).collect();
+    let waits = |state: &DeliveryState| !state.is_settled() || *state == DeliveryState::Refused;
+    let states = DeliveryState::ALL.into_iter().filter(waits).collect();
     let query = HistoryQuery { states, ..HistoryQuery::default() };
     let mut rows = desk.store.history(&desk.origin, &query).await?;
+    // What was refused is over, unless a face is missing on the list and nobody has decided anew.
+    rows.retain(|row| !row.state.is_settled() || row.is_half());
+    for row in std::mem::take(&mut rows) {
+        if row.state.is_settled() && !is_newest(desk, &row).await? {
+            continue;
+        }
+        rows.push(row);
+    }
     // What is sent next comes first.
     rows.sort_by_key(|row| (row.due, row.decision.id));
     if args.json {
@@ -75,6 +86,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
                 attempts: row.attempts,
                 due: timestamp(row.due),
                 note: row.note.as_deref(),
+                half: row.is_half(),
             });
         }
         return Ok(Exit::Done);
@@ -83,7 +95,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
         vec![
             name(row),
             row.decision.disposition.word().to_owned(),
-            row.state.word().to_owned(),
+            state_word(row),
             row.attempts.to_string(),
             timestamp(row.due),
             row.decision.id.to_string(),
@@ -152,7 +164,7 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
                 timestamp(row.decision.at),
                 name(row),
                 row.decision.disposition.word().to_owned(),
-                row.state.word().to_owned(),
+                state_word(row),
                 row.decision.reviewer.name.clone(),
                 row.decision.id.to_string(),
                 row.note.clone().unwrap_or_default(),
@@ -183,6 +195,7 @@ fn print(args: &Args, row: &HistoryRow) {
         at: timestamp(d.at),
         reason: d.reason.map(crate::domain::Reason::word),
         note: row.note.as_deref(),
+        half: row.is_half(),
     });
 }
 
@@ -264,6 +277,15 @@ async fn undo_in(
     }
 }
 
+/// Whether a decision is the last word on its case.
+async fn is_newest(desk: &Desk, row: &HistoryRow) -> Result<bool, CliError> {
+    let case = Some(row.decision.case.clone());
+    let query = HistoryQuery { case, ..HistoryQuery::default() };
+    let rows = desk.store.history(&desk.origin, &query).await?;
+    let mut standing = rows.iter().filter(|row| row.state != DeliveryState::Undone);
+    Ok(standing.next().is_some_and(|newest| newest.decision.id == row.decision.id))
+}
+
 /// Whether it has had its effect, or never will: nothing of it can be taken back.
 fn is_done(row: &HistoryRow) -> bool {
     row.state.is_settled() && row.state != DeliveryState::Undone && !row.is_reading()
@@ -309,6 +331,12 @@ async fn reopen(
         line(&format!("  not undone: {word}"));
     }
     Ok(Exit::Done)
+}
+
+/// Where a decision is; `half` beside it when the status is written and the face is not listed.
+fn state_word(row: &HistoryRow) -> String {
+    let word = row.state.word();
+    if row.is_half() { format!("{word}, half") } else { word.to_owned() }
 }
 
 fn name(row: &HistoryRow) -> String {

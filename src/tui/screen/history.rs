@@ -55,6 +55,10 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 
 fn state_word(model: &Model, row: &HistoryRow) -> (String, Meaning) {
     match row.state {
+        DeliveryState::Refused if row.is_half() => {
+            ("HALF: declined, not listed".to_owned(), Meaning::Bad)
+        }
+        _ if row.is_half() => ("half: listing".to_owned(), Meaning::Warn),
         DeliveryState::Held => {
             (format!("held {}", duration(model.now, row.due.max(model.now))), Meaning::Warn)
         }

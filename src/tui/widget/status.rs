@@ -45,6 +45,7 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
     count(unsent.sending, "unsent", (2, Meaning::Warn), Some(6));
     count(unsent.conflicts, "CONFLICTS", (0, Meaning::Bad), None);
     count(unsent.refused, "REFUSED", (0, Meaning::Bad), None);
+    count(unsent.half, "HALF", (0, Meaning::Bad), None);
     pieces.push(match &model.link {
         Link::Unknown => piece(5, Meaning::Muted, "connecting"),
         Link::Online => piece(5, Meaning::Good, "ONLINE"),
