@@ -108,6 +108,9 @@ fn comment_holds_a_name(model: &mut Model) -> bool {
 /// Whether a deciding key counts now. Says why not, and notes the press.
 fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
     if !quiet(model, action, at) {
+        let label = model.settings.keymap.label(action);
+        let text = format!("'{label}' came again too soon (held down?): it counted once.");
+        model.say(Severity::Warn, text);
         return false;
     }
     match model.armed(at) {

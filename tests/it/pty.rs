@@ -317,6 +317,43 @@ async fn a_key_held_down_decides_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_were_pressed_before_the_next_pair_was_painted_are_dropped_with_a_word() {
+    for (keys, word) in [("ax", "'x' decided nothing"), ("aa", "it counted once")] {
+        let sim = sim(world([1001, 1002, 1003])).await;
+        let home = Home::at(&sim, 300);
+        let console = home.console(Plays::Xterm);
+        console.any_armed();
+        console.send(keys.as_bytes());
+        console.wait_for(&[word]);
+        quit_keeping(console);
+        assert_eq!(home.decisions(), ["approve held"], "{keys}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_terminal_of_the_same_reviewer_reads_only() {
+    let sim = sim(world([1001])).await;
+    let home = Home::at(&sim, 300);
+    let first = home.console(Plays::Xterm);
+    let case = first.any_armed();
+    let second = home.console(Plays::Xterm);
+    second.wait_for(&["A SUBJECT", "OFF: open in your other terminal, read-only here"]);
+    for key in ["a", "x", "i", "e", "s"] {
+        second.press(key);
+        second.wait_read();
+    }
+    second.press_until("B", "The blocklist stays shut");
+    second.signal(Signal::TERM);
+    second.restored();
+    assert_eq!(home.decisions(), [""; 0]);
+    first.wait_armed(case);
+    first.press("a");
+    first.wait_for(&["held: #"]);
+    quit_keeping(first);
+    assert_eq!(home.decisions(), ["approve held"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_of_the_terminal_are_never_keys_however_they_come() {
     let sim = sim(world([1001, 1002])).await;
     let home = Home::at(&sim, 300);
