@@ -3,6 +3,7 @@
 //! rate and a delay each way; what is asserted of it are order and bytes, never times.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,8 @@ use crate::terminal::{Home, LIMIT, PROGRAM, plain};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub bytes: usize,
+    /// Of these, bytes of text.
+    pub text_bytes: usize,
     pub what: What,
 }
 
@@ -45,6 +48,10 @@ pub struct Kitty {
     open: Option<(u32, String)>,
     pub log: Vec<Event>,
     pub bytes: usize,
+    /// Of these, bytes that are no part of a picture or a command about one.
+    pub text_bytes: usize,
+    /// A fingerprint of every picture ever sent.
+    pub sent: Vec<u64>,
     shown: Vec<u32>,
     /// Pictures that cells named and the terminal did not have.
     pub holes: Vec<u32>,
@@ -72,6 +79,8 @@ impl Kitty {
             open: None,
             log: Vec::new(),
             bytes: 0,
+            text_bytes: 0,
+            sent: Vec::new(),
             shown: Vec::new(),
             holes: Vec::new(),
             state: State::Text,
@@ -83,7 +92,7 @@ impl Kitty {
     }
 
     fn note(&mut self, what: What) {
-        self.log.push(Event { bytes: self.bytes, what });
+        self.log.push(Event { bytes: self.bytes, text_bytes: self.text_bytes, what });
     }
 
     /// Takes bytes; returns the answers to what they ask.
@@ -130,11 +139,13 @@ impl Kitty {
         let string = |state| matches!(state, State::String | State::EscapeInString);
         if !string(before) && !string(self.state) {
             self.to_show.push(byte);
+            self.text_bytes += 1;
         } else if string(before) && self.state == State::Text {
             self.string();
         } else if self.state == State::String && !string(before) {
             // The ESC before it.
             self.to_show.pop();
+            self.text_bytes -= 1;
         }
         if before == State::Control && self.state == State::Text {
             self.control();
@@ -195,6 +206,9 @@ impl Kitty {
             let file = STANDARD.decode(file).unwrap();
             let image = image::load_from_memory(&file).unwrap().into_rgb8();
             self.note(What::Stored(id, image.dimensions()));
+            let mut print = std::hash::DefaultHasher::new();
+            image.as_raw().hash(&mut print);
+            self.sent.push(print.finish());
             self.images.insert(id, image);
         }
     }
