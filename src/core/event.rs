@@ -4,7 +4,7 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
 };
 use crate::input::Key;
 
@@ -140,8 +140,17 @@ pub enum Event {
     Decided {
         /// Which.
         id: DecisionId,
-        /// What came.
-        result: Result<(), Problem>,
+        /// What it is now.
+        result: Result<DeliveryState, Problem>,
+    },
+    /// A proposal was ended because what it rested on has changed, or it had ended already.
+    Voided {
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+        /// Whether it was waiting until now.
+        result: Result<bool, Problem>,
     },
     /// A case was put to the end of the queue, or not.
     Skipped {

@@ -17,8 +17,9 @@ use secondlook::domain::{
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease,
-    LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, AuditSignature, Delivery, HistoryQuery, HistoryRow,
+    Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store,
+    Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -124,8 +125,12 @@ impl Stage {
             set_aside: 0,
             total_matches: None,
         };
-        let target =
-            Target { session_id: key.clone(), session_number: Some(sim.number), is_subject: true };
+        let target = Target {
+            session_id: key.clone(),
+            session_number: Some(sim.number),
+            is_subject: true,
+            approved: false,
+        };
         let mut decision = Decision {
             id: DecisionId(Uuid::now_v7()),
             case: key.clone(),
@@ -141,6 +146,8 @@ impl Stage {
             at: now,
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         };
         change(&mut decision);
         let holder = Holder { reviewer: reviewer(by), worker: worker("console") };
@@ -429,7 +436,7 @@ impl Store for DeadlyStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         self.inner.decide(lease, decision, held_until, now).await
     }
     async fn undo(
@@ -440,6 +447,26 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
+    }
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        self.inner.sign(origin, seq, signature).await
+    }
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        self.inner.signatures(origin, after, limit).await
+    }
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.inner.void(origin, proposal, why, now).await
     }
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.inner.reopen(origin, decision, now).await

@@ -22,7 +22,8 @@ macro_rules! newest {
 macro_rules! newest_columns {
     () => {
         "d.id AS newest_id, d.disposition AS newest_disposition, d.state AS newest_state, \
-         d.settled_at AS newest_settled_at"
+         d.settled_at AS newest_settled_at, \
+         CASE WHEN d.state = 'proposed' THEN d.record END AS newest_proposal"
     };
 }
 /// The decisions in the outbox, in the words of their index.
@@ -47,10 +48,10 @@ pub const ADD_CASE: &str = "INSERT INTO cases \
     ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
 
 /// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
-/// decision that must be replaced, who escalated it.
+/// decision that must be replaced, the readings.
 pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
     state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
-    escalated_by = $10 WHERE id = $1";
+    readings = $10 WHERE id = $1";
 
 /// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until.
 pub const SAVE_LEASE: &str = "UPDATE cases SET fence = $2, lease_worker = $3, \
@@ -171,6 +172,21 @@ pub const MOVE_AUDIT_HEAD: &str =
 /// Entries of the audit. Values: origin, after which place, how many.
 pub const AUDIT: &str = concat!(
     "SELECT seq, entry, hash FROM audit WHERE ",
+    of_origin!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
+);
+
+/// Lays a signature beside an entry that has none. Values: origin, place, signature.
+pub const SIGN: &str = concat!(
+    "INSERT INTO audit_signatures (origin, seq, signature) SELECT a.origin, a.seq, $3 FROM audit a \
+     WHERE a.",
+    of_origin!(),
+    " AND a.seq = $2 ON CONFLICT (origin, seq) DO NOTHING"
+);
+
+/// Signatures. Values: origin, after which place, how many.
+pub const SIGNATURES: &str = concat!(
+    "SELECT seq, signature FROM audit_signatures WHERE ",
     of_origin!(),
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
@@ -392,6 +408,8 @@ mod tests {
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
+            SIGN,
+            SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         all.extend([last_place(), listed(tx, 3), seen(3), take(tx)]);
