@@ -379,7 +379,9 @@ mod tests {
             let upload = Upload { id: u64::from(id), ..Upload::default() };
             let body = FrameBody::Placeholders(id);
             let frame = Frame { columns: 4, rows: 4, body, eyes: Eyes::Guessed(1), tier: None };
-            registry.keep(std::slice::from_ref(key), |_| true, &mut gallery);
+            // The first one is wanted all the time.
+            let wanted = [many[0].clone(), key.clone()];
+            registry.keep(&wanted, |_| true, &mut gallery);
             registry.offer(id, key.clone(), Tier::Review, frame, upload);
             registry.send(key, Tier::Review);
             registry.written(id, &mut gallery);
