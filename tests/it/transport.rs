@@ -92,7 +92,7 @@ fn the_pair_comes_in_tiers(kitty: &Kitty) {
 }
 
 async fn a_review_over(line: Line) {
-    let sim = sim(faces(1001..=1005)).await;
+    let sim = sim(faces(1001..=1003)).await;
     let home = Home::at(&sim, 300);
     let far = Far::open(&home, line, (100, 30));
     // While pictures are on their way, a key's echo waits behind no more than a window of them.
