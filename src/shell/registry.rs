@@ -134,10 +134,7 @@ impl Registry {
             return None;
         }
         let entry = self.entries.remove(&id)?;
-        let shown = gallery.get(&entry.key).map(|frame| &frame.body);
-        if matches!(shown, Some(FrameBody::Placeholders(shown)) if *shown == id) {
-            gallery.retain(|key| *key != entry.key);
-        }
+        take_down(id, &entry.key, gallery);
         Some(entry.key)
     }
 
@@ -169,9 +166,7 @@ impl Registry {
             }
             let key = entry.key.clone();
             self.let_go(id);
-            if !self.entries.values().any(|entry| entry.key == key) {
-                gallery.retain(|held| *held != key);
-            }
+            take_down(id, &key, gallery);
         }
         under_way
     }
@@ -222,6 +217,14 @@ impl Registry {
             kitty_question(*id, (entry.frame.columns, entry.frame.rows), wrap)
         })
         .collect()
+    }
+}
+
+/// Takes a picture out of the gallery, unless another tier of it hangs there.
+fn take_down(id: u32, key: &FrameKey, gallery: &mut Gallery) {
+    let hangs = gallery.get(key).map(|frame| &frame.body);
+    if matches!(hangs, Some(FrameBody::Placeholders(shown)) if *shown == id) {
+        gallery.retain(|hung| hung != key);
     }
 }
 
