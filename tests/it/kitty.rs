@@ -358,12 +358,10 @@ pub struct Typed {
     pub events: usize,
 }
 
-/// Where things stood when the program got something typed.
+/// What was on its way to the terminal when the program got something typed: an answer waits behind it.
 #[derive(Debug, Clone, Copy)]
 pub struct Got {
-    /// Bytes that had left the program.
-    pub left: usize,
-    /// Of these, bytes that had not arrived: what an answer waits behind.
+    /// Bytes.
     pub ahead: usize,
 }
 
@@ -577,8 +575,8 @@ fn answer(mut to: Box<dyn Write + Send>, shared: &Shared, line: Line) {
         std::thread::sleep((left + line.delay).saturating_duration_since(Instant::now()));
         if let Some(number) = number {
             let mut seen = shared.seen();
-            let (arrived, ahead) = (seen.kitty.bytes, seen.queued);
-            seen.typed[number] = Some(Got { left: arrived + ahead, ahead });
+            let ahead = seen.queued;
+            seen.typed[number] = Some(Got { ahead });
             shared.news.notify_all();
         }
         // A program that is gone needs no answer.
