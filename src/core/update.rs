@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             leave(model, Leaving::Gone)
         }
         Event::Signal(Signal::Interrupt) => ask_to_leave(model),
+        Event::News => reload(model),
         Event::Queue(result) => on_queue(model, result),
         Event::Leased { key, answer } => on_lease(model, &key, answer),
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),

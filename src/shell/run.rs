@@ -16,7 +16,7 @@ use super::leases::{InHand, Leases};
 use super::process::SystemClock;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
-use crate::core::{Effect, Event, Exit, Model, Settings, Signal, update, wants};
+use crate::core::{Desk, Effect, Event, Exit, LeaseState, Model, Settings, Signal, update, wants};
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
@@ -332,6 +332,11 @@ impl Shell {
             &event
         {
             // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
+            self.leases.send_modify(|_| {});
+        }
+        let waits = |desk: &Desk| !matches!(desk.lease, LeaseState::Ours | LeaseState::Asking);
+        if event == Event::News && self.model.desk.as_ref().is_some_and(waits) {
+            // What somebody else had may be free by now.
             self.leases.send_modify(|_| {});
         }
         for effect in update(&mut self.model, event) {

@@ -22,6 +22,8 @@ use crate::store::{self, Store};
 
 /// How long leaving waits for decisions to be sent.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How long news are gathered before the next look.
+const QUIET: Duration = Duration::from_millis(200);
 /// How many decisions the console keeps in sight.
 const RECENT: u32 = 100;
 /// How many decisions the history screen shows.
@@ -222,6 +224,30 @@ impl Workers {
         });
         let me = self.clone();
         self.tracker.spawn(async move { me.watch(intake).await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.hear().await });
+    }
+
+    /// Hears of what other consoles do. However much that is, it is looked at a few times a second.
+    async fn hear(&self) {
+        let mut news = self.store.news(&self.origin);
+        let looking = async {
+            while let Some(heard) = news.next().await {
+                match heard {
+                    Ok(()) => {
+                        self.tell(Event::News).await;
+                        self.refresh_outbox().await;
+                    }
+                    Err(error) => self.tell(Event::Link(Some(problem::of_store(&error)))).await,
+                }
+                tokio::time::sleep(QUIET).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = looking => {}
+        }
     }
 
     async fn watch(&self, mut intake: Intake) {

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::audit::Audited;
+use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
@@ -22,6 +24,8 @@ use crate::domain::{
 pub struct MemoryStore {
     salt: [u8; 32],
     shelves: Mutex<BTreeMap<Origin, Shelf>>,
+    /// Marked with every change that others have to hear of.
+    changes: watch::Sender<()>,
 }
 
 /// What one origin has.
@@ -40,13 +44,20 @@ impl MemoryStore {
     /// An empty store with a salt of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { salt: new_salt(), shelves: Mutex::default() }
+        Self { salt: new_salt(), shelves: Mutex::default(), changes: watch::Sender::new(()) }
     }
 
     /// Every verb holds the lock from its beginning to its end and never waits inside, which makes
     /// it one transaction. A panic elsewhere leaves whole rows behind, so a poisoned lock is taken.
     fn shelves(&self) -> MutexGuard<'_, BTreeMap<Origin, Shelf>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all consoles, where something was changed.
+    fn announce(&self, changed: bool) {
+        if changed {
+            self.changes.send_replace(());
+        }
     }
 
     fn on<T>(&self, origin: &Origin, act: impl FnOnce(&mut Shelf) -> T) -> T {
@@ -159,7 +170,7 @@ impl Store for MemoryStore {
         now: Millis,
     ) -> Result<Admitted> {
         may_enter(state)?;
-        Ok(self.on(origin, |shelf| {
+        let admitted = self.on(origin, |shelf| {
             let newest = shelf.newest(&case.key);
             match shelf.cases.get_mut(&case.key) {
                 Some(row) => row.admit(newest, case, state, read_at, now),
@@ -168,7 +179,9 @@ impl Store for MemoryStore {
                     Admitted::New
                 }
             }
-        }))
+        });
+        self.announce(matches!(admitted, Admitted::New | Admitted::Updated));
+        Ok(admitted)
     }
 
     async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>> {
@@ -193,7 +206,10 @@ impl Store for MemoryStore {
         why: &str,
         _now: Millis,
     ) -> Result<bool> {
-        Ok(self.on(origin, |shelf| shelf.cases.get_mut(key).is_some_and(|row| row.depart(why))))
+        let departs =
+            self.on(origin, |shelf| shelf.cases.get_mut(key).is_some_and(|row| row.depart(why)));
+        self.announce(departs);
+        Ok(departs)
     }
 
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
@@ -249,10 +265,12 @@ impl Store for MemoryStore {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<LeaseAnswer> {
-        Ok(self.on(origin, |shelf| {
+        let answer = self.on(origin, |shelf| {
             let row = shelf.cases.get_mut(key);
             row.map_or(LeaseAnswer::Unknown, |row| row.lease(origin, holder, now, ttl_ms))
-        }))
+        });
+        self.announce(matches!(answer, LeaseAnswer::Yours(_)));
+        Ok(answer)
     }
 
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
@@ -262,7 +280,8 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        self.on(&lease.origin, |shelf| shelf.cases.get_mut(&lease.case).map(|r| r.release(lease)));
+        let row = |shelf: &mut Shelf| shelf.cases.get_mut(&lease.case).map(|r| r.release(lease));
+        self.announce(self.on(&lease.origin, row).unwrap_or_default());
         Ok(())
     }
 
@@ -289,6 +308,7 @@ impl Store for MemoryStore {
                 }
             }
         }
+        self.announce(ended > 0);
         Ok(ended)
     }
 
@@ -300,6 +320,7 @@ impl Store for MemoryStore {
             row.skip(lease, last, now)?;
             shelf.order.remove(&(old, lease.case.clone()));
             shelf.order.insert((row.place, lease.case.clone()));
+            self.announce(true);
             Ok(())
         })
     }
@@ -324,6 +345,7 @@ impl Store for MemoryStore {
         *row = changed;
         shelf.record(Audited::Decided, &decided.row, now)?;
         shelf.decisions.push(decided);
+        self.announce(true);
         Ok(())
     }
 
@@ -344,6 +366,7 @@ impl Store for MemoryStore {
                 }
                 let row = row.row.clone();
                 shelf.record(Audited::Undone, &row, now)?;
+                self.announce(true);
             }
             Ok(undone)
         })
@@ -359,6 +382,7 @@ impl Store for MemoryStore {
             if opens {
                 shelf.record(Audited::Reopened, &of, now)?;
             }
+            self.announce(opens);
             Ok(opens)
         })
     }
@@ -416,6 +440,7 @@ impl Store for MemoryStore {
             let row = row.row.clone();
             if !row.state.is_open() {
                 shelf.record(Audited::Settled, &row, now)?;
+                self.announce(true);
             }
             Ok(true)
         })
@@ -449,6 +474,10 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    fn news(&self, _origin: &Origin) -> Box<dyn News> {
+        Box::new(InMemory::of(&self.changes))
     }
 
     async fn close(&self) {}

@@ -10,6 +10,7 @@
 pub mod audit;
 mod error;
 mod memory;
+mod news;
 mod row;
 mod sql;
 
@@ -26,6 +27,7 @@ pub use crate::domain::{
 pub use audit::{AuditHead, AuditRow};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use news::News;
 pub use sql::SqlStore;
 
 use crate::domain::{
@@ -232,6 +234,12 @@ pub trait Store: Send + Sync {
 
     /// Where the audit ends.
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
+
+    // Together.
+
+    /// Hears of what others change: cases that come, go, are taken, given back, decided or settled. A
+    /// change is told when, and only when, its transaction is kept. Drop it before the store is closed.
+    fn news(&self, origin: &Origin) -> Box<dyn News>;
 
     /// Ends all connections. Nothing may be called afterwards.
     async fn close(&self);

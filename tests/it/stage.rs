@@ -18,7 +18,7 @@ use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
     self, Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease,
-    LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
+    LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -476,6 +476,9 @@ impl Store for DeadlyStore {
     }
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.inner.audit_head(origin).await
+    }
+    fn news(&self, origin: &Origin) -> Box<dyn News> {
+        self.inner.news(origin)
     }
     async fn close(&self) {
         self.inner.close().await;

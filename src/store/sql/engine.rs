@@ -5,8 +5,11 @@
 //! Every wait ends: connections, locks and answers each have a deadline.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteError;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
 
@@ -18,7 +21,7 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// How long a lock is waited for.
 pub const LOCK: Duration = Duration::from_secs(5);
 /// How long an answer is waited for.
-const ANSWER: Duration = Duration::from_secs(20);
+pub const ANSWER: Duration = Duration::from_secs(20);
 
 /// A database.
 pub enum Engine {
@@ -28,9 +31,16 @@ pub enum Engine {
         writer: SqlitePool,
         /// Those that only read.
         readers: SqlitePool,
+        /// The file.
+        path: PathBuf,
     },
     /// A server.
-    Postgres(PgPool),
+    Postgres {
+        /// Connections to it.
+        pool: PgPool,
+        /// How it is reached.
+        options: Box<PgConnectOptions>,
+    },
 }
 
 /// A transaction under way.
@@ -104,7 +114,7 @@ impl Engine {
                 Self::Sqlite { writer, .. } => {
                     Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
                 }
-                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+                Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
             })
         })
         .await
@@ -114,7 +124,7 @@ impl Engine {
         within(async {
             Ok(match self {
                 Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-                Self::Postgres(pool) => {
+                Self::Postgres { pool, .. } => {
                     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
                     Tx::Postgres(pool.begin_with(begin).await?)
                 }
@@ -126,11 +136,11 @@ impl Engine {
     /// Ends all connections.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 }
@@ -198,6 +208,24 @@ impl Tx {
         args: Vec<Arg>,
     ) -> Result<Option<Row>> {
         Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+
+    /// Tells all consoles that something of an origin has changed, when and if this is kept.
+    pub async fn announce(&mut self, origin: &Origin) -> Result<()> {
+        let sql = match self {
+            Self::Sqlite(_) => "UPDATE origins SET news = news + 1 WHERE name = $1",
+            Self::Postgres(_) => "SELECT pg_notify('secondlook', $1)",
+        };
+        self.run(sql, vec![Arg::from(origin)]).await.map(drop)
+    }
+
+    /// The same of every origin.
+    pub async fn announce_to_all(&mut self) -> Result<()> {
+        let sql = match self {
+            Self::Sqlite(_) => "UPDATE origins SET news = news + 1",
+            Self::Postgres(_) => "SELECT pg_notify('secondlook', name) FROM origins",
+        };
+        self.run(sql, Vec::new()).await.map(drop)
     }
 
     /// Runs several statements without values, as a migration does.
@@ -289,16 +317,21 @@ pub fn failure(error: sqlx::Error) -> StoreError {
             let sqlite = error.try_downcast_ref::<SqliteError>().and(code.parse().ok());
             sqlite.map_or_else(|| of_postgres(&code), of_sqlite)
         }
+        // What a handshake says that failed.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => untrusted(),
         sqlx::Error::Io(error) => StoreError::Busy(error.kind().to_string()),
         sqlx::Error::PoolTimedOut => StoreError::Busy("no connection in time".to_owned()),
         sqlx::Error::PoolClosed => StoreError::Other("it has been closed".to_owned()),
-        sqlx::Error::Tls(_) => {
-            StoreError::Other("the server's certificate is not trusted".to_owned())
-        }
+        sqlx::Error::Tls(_) => untrusted(),
         sqlx::Error::WorkerCrashed => StoreError::Busy("its thread has ended".to_owned()),
         sqlx::Error::Protocol(_) => StoreError::Busy("the connection broke".to_owned()),
         _ => StoreError::Other("an unexpected answer of the database".to_owned()),
     }
+}
+
+fn untrusted() -> StoreError {
+    let why = "no encrypted connection that can be trusted; see sslmode and sslrootcert";
+    StoreError::Other(why.to_owned())
 }
 
 fn of_sqlite(code: i32) -> StoreError {

@@ -3,6 +3,7 @@
 //! both; what differs is in `engine`.
 
 mod engine;
+mod news;
 mod postgres;
 mod rows;
 mod schema;
@@ -21,7 +22,8 @@ use super::audit::Audited;
 use super::row::{CaseRow, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
+    News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Taken,
+    Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
@@ -100,6 +102,11 @@ impl SqlStore {
                 if before != (kept.row.lease.clone(), kept.row.fence) {
                     rows::save_lease(tx, &kept).await?;
                 }
+                let worker = |lease: &Option<Taken>| lease.as_ref().map(|l| l.worker.clone());
+                // A renewal is no news.
+                if worker(&before.0) != worker(&kept.row.lease) {
+                    tx.announce(origin).await?;
+                }
                 Ok(Some(answer))
             })
             .await
@@ -121,6 +128,7 @@ impl SqlStore {
                 rows::save_decision(tx, &kept).await?;
                 let row = &kept.row.row;
                 if let Some(at) = row.settled_at.filter(|_| !row.state.is_open()) {
+                    tx.announce(&delivery.origin).await?;
                     rows::record(tx, &delivery.origin, Audited::Settled, row, at).await?;
                 }
                 Ok(true)
@@ -211,6 +219,7 @@ impl Store for SqlStore {
                 let mut found = rows::case(tx, origin, &case.key).await?;
                 if found.is_none() {
                     if rows::insert_case(tx, origin, &CaseRow::new(case, state, now)).await? {
+                        tx.announce(origin).await?;
                         return Ok(Admitted::New);
                     }
                     // Somebody else put it there between the two statements.
@@ -222,6 +231,7 @@ impl Store for SqlStore {
                 let admitted = kept.row.admit(newest, case, state, read_at, now);
                 if matches!(admitted, Admitted::New | Admitted::Updated) {
                     rows::save_case(tx, &kept).await?;
+                    tx.announce(origin).await?;
                 }
                 Ok(admitted)
             })
@@ -254,6 +264,7 @@ impl Store for SqlStore {
                 if departs {
                     rows::save_case(tx, &kept).await?;
                     rows::save_lease(tx, &kept).await?;
+                    tx.announce(origin).await?;
                 }
                 Ok(departs)
             })
@@ -378,6 +389,9 @@ impl Store for SqlStore {
             .write(async |tx| {
                 let ended = tx.run(statements::BURY_LEASES, args![worker]).await?
                     + tx.run(statements::BURY_CLAIMS, args![worker]).await?;
+                if ended > 0 {
+                    tx.announce_to_all().await?;
+                }
                 Ok(ended)
             })
             .await
@@ -393,6 +407,7 @@ impl Store for SqlStore {
                 kept.row.skip(lease, Millis(last.unwrap_or(i64::MIN)), now)?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
+                tx.announce(&lease.origin).await?;
                 Ok(())
             })
             .await
@@ -413,6 +428,7 @@ impl Store for SqlStore {
                 rows::insert_decision(tx, kept.id, &decided).await?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
+                tx.announce(&lease.origin).await?;
                 rows::record(tx, &lease.origin, Audited::Decided, &decided.row, now).await?;
                 Ok(())
             })
@@ -437,6 +453,7 @@ impl Store for SqlStore {
                     case.row.put_back(&kept.row);
                     rows::save_decision(tx, &kept).await?;
                     rows::save_case(tx, &case).await?;
+                    tx.announce(origin).await?;
                     rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
                 }
                 Ok(undone)
@@ -457,6 +474,7 @@ impl Store for SqlStore {
                 if opens {
                     rows::save_case(tx, &kept).await?;
                     rows::save_lease(tx, &kept).await?;
+                    tx.announce(origin).await?;
                     rows::record(tx, origin, Audited::Reopened, &of.row.row, now).await?;
                 }
                 Ok(opens)
@@ -567,6 +585,17 @@ impl Store for SqlStore {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
     }
 
+    fn news(&self, origin: &Origin) -> Box<dyn News> {
+        match &self.engine {
+            Engine::Sqlite { readers, path, .. } => {
+                Box::new(news::FromFile::new(readers.clone(), path, origin))
+            }
+            Engine::Postgres { options, .. } => {
+                Box::new(news::FromServer::new(options.as_ref().clone(), origin))
+            }
+        }
+    }
+
     async fn close(&self) {
         self.engine.close().await;
     }
@@ -647,7 +676,7 @@ mod tests {
     async fn the_file_is_written_the_careful_way() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = sqlite(&folder).await;
-        let Engine::Sqlite { writer, readers } = &store.engine else { unreachable!() };
+        let Engine::Sqlite { writer, readers, .. } = &store.engine else { unreachable!() };
         for (pragma, value) in [
             ("synchronous", 2),
             ("foreign_keys", 1),
