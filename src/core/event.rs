@@ -93,6 +93,8 @@ pub enum Event {
     Tick(Millis),
     /// A signal.
     Signal(Signal),
+    /// Another console looks for new cases, for all.
+    LookedElsewhere,
     /// Something in the store has changed, here or at another console.
     News,
     /// A part of the queue was read.

@@ -35,6 +35,12 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             leave(model, Leaving::Gone)
         }
         Event::Signal(Signal::Interrupt) => ask_to_leave(model),
+        Event::LookedElsewhere => {
+            if model.link == Link::Unknown {
+                model.link = Link::Elsewhere;
+            }
+            Vec::new()
+        }
         Event::News => reload(model),
         Event::Queue(result) => on_queue(model, result),
         Event::Leased { key, answer } => on_lease(model, &key, answer),
@@ -661,6 +667,17 @@ fn on_lease(
         pending.desk.lease = lease.clone();
     }
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
+    if let LeaseState::Taken(taken) = &lease
+        && std::mem::take(&mut desk.by_itself)
+        && taken.reviewer.id != model.settings.reviewer.id
+        && let Some(index) = model.queue.position(key)
+    {
+        // Two went on to the same case: who came second takes the next one that is free.
+        desk.lease = lease.clone();
+        model.queue.rows[index].taken = Some(taken.clone());
+        model.advance_from(index);
+        return Vec::new();
+    }
     desk.lease = lease;
     if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
 }
@@ -782,7 +799,12 @@ fn cover(model: &mut Model) -> Vec<Effect> {
 
 fn on_tick(model: &mut Model, at: Millis) -> Vec<Effect> {
     model.now = model.now.max(at);
-    model.ask_pending(false)
+    let mut effects = model.ask_pending(false);
+    if model.queue.forget_gone(&model.settings.reviewer.id, model.now) {
+        // Who was there may still be: the store knows.
+        effects.extend(reload(model));
+    }
+    effects
 }
 
 fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) -> Vec<Effect> {
@@ -1092,7 +1114,12 @@ impl Model {
             .or_else(|| (0..index.min(rows.len())).rev().find(|i| free(&rows[*i])))
             .or_else(|| (!rows.is_empty()).then(|| index.min(rows.len() - 1)));
         match next {
-            Some(next) => put_row_on_desk(self, next),
+            Some(next) => {
+                put_row_on_desk(self, next);
+                if let Some(desk) = self.desk.as_mut().filter(|d| d.lease == LeaseState::Asking) {
+                    desk.by_itself = true;
+                }
+            }
             None => self.put_on_desk(None),
         }
     }

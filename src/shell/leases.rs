@@ -1,4 +1,5 @@
-//! Holds the leases that the model wants, renews them, and gives them back.
+//! Holds the leases that the model wants, renews them, and gives them back. Where the case on the desk is
+//! somebody else's it says so to the others instead: that this reviewer looks on.
 //!
 //! A lease covers the case on the desk only. One that a decision used up is forgotten, not given back.
 
@@ -70,6 +71,7 @@ impl Leases {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         beat.tick().await;
+        let mut looking_at = None;
         loop {
             let changed = tokio::select! {
                 biased;
@@ -78,15 +80,39 @@ impl Leases {
                 _ = beat.tick() => { self.renew().await; false }
             };
             let now_wanted = wanted.borrow_and_update().clone();
-            self.match_up(&now_wanted).await;
+            let looks_on = self.match_up(&now_wanted).await;
             if changed {
                 self.confirm(&now_wanted).await;
             }
+            if looks_on != looking_at || !changed {
+                looking_at = self.look_on(looks_on, looking_at.is_some()).await;
+            }
         }
         self.match_up(&[]).await;
+        self.look_on(None, looking_at.is_some()).await;
     }
 
-    async fn match_up(&self, wanted: &[SessionId]) {
+    /// Says what is looked at without a lease; returns it when it was said. What could not be said is
+    /// said at the next beat, and runs out by itself.
+    async fn look_on(&self, at: Option<SessionId>, before: bool) -> Option<SessionId> {
+        let Self { store, origin, holder, clock, .. } = self;
+        match at {
+            Some(key) => {
+                let said = store.watch(origin, &key, holder, clock.now(), TTL_MS).await;
+                said.is_ok().then_some(key)
+            }
+            None => {
+                if before {
+                    let _ = store.look_away(origin, &holder.worker).await;
+                }
+                None
+            }
+        }
+    }
+
+    /// Gives back what is no longer wanted and asks for what is; returns what is looked at although
+    /// somebody else has it.
+    async fn match_up(&self, wanted: &[SessionId]) -> Option<SessionId> {
         for lease in self.in_hand.all() {
             if !wanted.contains(&lease.case) {
                 self.in_hand.take(&lease.case);
@@ -94,11 +120,13 @@ impl Leases {
                 let _ = self.store.release(&lease).await;
             }
         }
+        let mut looks_on = None;
         for key in wanted {
-            if self.in_hand.get(key).is_none() {
-                self.ask(key).await;
+            if self.in_hand.get(key).is_none() && self.ask(key).await {
+                looks_on = Some(key.clone());
             }
         }
+        looks_on
     }
 
     /// Says again which leases are in hand: a case that left the desk and came back faster than its lease
@@ -111,7 +139,8 @@ impl Leases {
         }
     }
 
-    async fn ask(&self, key: &SessionId) {
+    /// Asks for a lease; whether the case is another's to decide.
+    async fn ask(&self, key: &SessionId) -> bool {
         let mut answer = self.lease(key).await;
         if let Ok(LeaseAnswer::Taken(taken)) = &answer
             && is_dead(&taken.worker)
@@ -122,8 +151,10 @@ impl Leases {
         if let Ok(LeaseAnswer::Yours(lease)) = &answer {
             self.in_hand.put(lease.clone());
         }
+        let others = matches!(answer, Ok(LeaseAnswer::Taken(_) | LeaseAnswer::SecondReader));
         let answer = answer.map_err(|error| problem::of_store(&error));
         let _ = self.events.send(Event::Leased { key: key.clone(), answer }).await;
+        others
     }
 
     async fn lease(&self, key: &SessionId) -> crate::store::Result<LeaseAnswer> {

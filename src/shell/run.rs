@@ -199,6 +199,7 @@ impl Shell {
             store: parts.store,
             origin: parts.origin,
             reviewer: reviewer.id,
+            worker: parts.worker,
             clock,
             in_hand,
             outbox,

@@ -14,7 +14,7 @@ use super::process::is_dead;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, SessionId,
+    ReviewerId, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -38,6 +38,8 @@ pub struct Workers {
     pub origin: Origin,
     /// Who decides.
     pub reviewer: ReviewerId,
+    /// This process.
+    pub worker: WorkerId,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Leases in hand.
@@ -267,6 +269,7 @@ impl Workers {
                 Notice::Progress(counts) if counts.queued > 0 => {
                     Event::Pulled { queued: counts.queued, departed: 0 }
                 }
+                Notice::LookedElsewhere => Event::LookedElsewhere,
                 Notice::Failed(error) => match problem::of_intake(&error) {
                     Some(problem) => Event::Link(Some(problem)),
                     None => return,
@@ -277,7 +280,7 @@ impl Workers {
             let _ = send.try_send(event);
         };
         let watching = async {
-            intake.watch(&report, &self.pull, &self.stop).await;
+            intake.watch(&self.worker, &report, &self.pull, &self.stop).await;
             drop(report);
         };
         tokio::join!(watching, forward);

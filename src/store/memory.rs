@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::audit::Audited;
+use super::budget::Window;
 use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
-    new_salt,
+    Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow,
+    Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store,
+    StoreError, Taken, Undone, new_salt,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
-    SubjectKind, Tally, WorkerId,
+    CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
+    SessionId, SubjectKind, Tally, WorkerId,
 };
 
 /// A store in memory.
@@ -38,6 +39,12 @@ struct Shelf {
     decisions: Vec<DecisionRow>,
     /// The audit, in its order.
     audit: Vec<AuditRow>,
+    /// Who looks at which case without having it, by console.
+    watchers: BTreeMap<WorkerId, (SessionId, Taken)>,
+    /// Who looks for new cases, and until when.
+    duty: Option<(WorkerId, Millis)>,
+    /// What was granted of each kind of call.
+    budgets: BTreeMap<CallVerb, Window>,
 }
 
 impl MemoryStore {
@@ -94,6 +101,15 @@ impl Shelf {
     fn matching<'a>(&'a self, query: &'a QueueQuery) -> impl Iterator<Item = &'a CaseRow> {
         let rows = self.order.iter().filter_map(|(_, key)| self.cases.get(key));
         rows.filter(|row| query.states.contains(&row.state) && passes(&query.filter, &row.case))
+    }
+
+    /// A case as the queue shows it.
+    fn shown(&self, row: &CaseRow, now: Millis) -> QueueRow {
+        let mut shown = row.clone().shown(self.newest(&row.case.key), now);
+        let live = self.watchers.values().filter(|(key, w)| *key == row.case.key && w.until > now);
+        shown.watched = live.map(|(_, watcher)| watcher.clone()).collect();
+        shown.watched.sort_by(|a, b| (a.until, &a.worker).cmp(&(b.until, &b.worker)));
+        shown
     }
 
     fn last_place(&self) -> Millis {
@@ -216,8 +232,10 @@ impl Store for MemoryStore {
         Ok(self.on(origin, |shelf| {
             let skip = usize::try_from(query.offset).unwrap_or(usize::MAX);
             let rows = shelf.matching(query).skip(skip).take(query.limit as usize);
-            let shown = |row: &CaseRow| row.clone().shown(shelf.newest(&row.case.key), now);
-            QueuePage { rows: rows.map(shown).collect(), total: count(shelf.matching(query)) }
+            QueuePage {
+                rows: rows.map(|row| shelf.shown(row, now)).collect(),
+                total: count(shelf.matching(query)),
+            }
         }))
     }
 
@@ -239,9 +257,7 @@ impl Store for MemoryStore {
         key: &SessionId,
         now: Millis,
     ) -> Result<Option<QueueRow>> {
-        Ok(self.on(origin, |shelf| {
-            shelf.cases.get(key).map(|row| row.clone().shown(shelf.newest(key), now))
-        }))
+        Ok(self.on(origin, |shelf| shelf.cases.get(key).map(|row| shelf.shown(row, now))))
     }
 
     async fn tally(&self, origin: &Origin) -> Result<Tally> {
@@ -285,13 +301,44 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        let Holder { reviewer, worker } = who.clone();
+        let taken = Taken { reviewer, worker: worker.clone(), until: now.plus(ttl_ms) };
+        let before = self.on(origin, |shelf| {
+            let live = shelf.watchers.get(&worker).filter(|(_, w)| w.until > now);
+            let before = live.map(|(key, _)| key.clone());
+            shelf.watchers.retain(|_, (_, watcher)| watcher.until > now);
+            shelf.watchers.insert(worker, (key.clone(), taken));
+            before
+        });
+        self.announce(before.as_ref() != Some(key));
+        Ok(())
+    }
+
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.announce(self.on(origin, |shelf| shelf.watchers.remove(worker).is_some()));
+        Ok(())
+    }
+
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         let shelves = self.shelves();
         let cases = shelves.values().flat_map(|shelf| shelf.cases.values());
         let leases = cases.filter_map(|row| row.taken(now)).map(|taken| &taken.worker);
         let decisions = shelves.values().flat_map(|shelf| &shelf.decisions);
         let claims = decisions.filter_map(|d| d.claim.as_ref()).filter(|c| c.until > now);
-        let all: BTreeSet<_> = leases.chain(claims.map(|c| &c.worker)).cloned().collect();
+        let watchers = shelves.values().flat_map(|shelf| shelf.watchers.values());
+        let watchers = watchers.map(|(_, w)| w).filter(|w| w.until > now).map(|w| &w.worker);
+        let duties = shelves.values().filter_map(|shelf| shelf.duty.as_ref());
+        let duties = duties.filter(|(_, until)| *until > now).map(|(worker, _)| worker);
+        let all = leases.chain(claims.map(|c| &c.worker)).chain(watchers).chain(duties);
+        let all: BTreeSet<_> = all.cloned().collect();
         Ok(all.into_iter().collect())
     }
 
@@ -301,6 +348,8 @@ impl Store for MemoryStore {
             for row in shelf.cases.values_mut() {
                 ended += u64::from(row.lease.take_if(|l| l.worker == *worker).is_some());
             }
+            ended += u64::from(shelf.watchers.remove(worker).is_some());
+            ended += u64::from(shelf.duty.take_if(|(on, _)| on == worker).is_some());
             for row in &mut shelf.decisions {
                 if row.claim.as_ref().is_some_and(|claim| claim.worker == *worker) {
                     row.bury();
@@ -474,6 +523,36 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        Ok(self.on(origin, |shelf| {
+            let free = shelf.duty.as_ref().is_none_or(|(on, until)| on == worker || *until <= now);
+            if free {
+                shelf.duty = Some((worker.clone(), now.plus(ttl_ms)));
+            }
+            free
+        }))
+    }
+
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.on(origin, |shelf| shelf.duty.take_if(|(on, _)| on == worker));
+        Ok(())
+    }
+
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        Ok(self.on(origin, |shelf| shelf.budgets.entry(asked.verb).or_default().grant(asked, now)))
     }
 
     fn news(&self, _origin: &Origin) -> Box<dyn News> {

@@ -8,6 +8,7 @@
 //! Didit is asked happens outside of any. Time is always a parameter.
 
 pub mod audit;
+mod budget;
 mod error;
 mod memory;
 mod news;
@@ -21,8 +22,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use crate::domain::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Settled, Taken, Undone,
+    Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone,
 };
 pub use audit::{AuditHead, AuditRow};
 pub use error::StoreError;
@@ -132,10 +133,26 @@ pub trait Store: Send + Sync {
     /// Gives a lease back. Nothing happens when it is not ours any more.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
-    /// Workers with a live lease or delivery claim: the caller knows which of its own machine are dead.
+    /// Says that a console looks at a case that it does not have, until `now + ttl_ms` unless said
+    /// again. One case a console: what it looked at before it does no longer.
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()>;
+
+    /// Says that a console looks at no case any more that it does not have.
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()>;
+
+    /// Workers with a live lease or delivery claim, or who look at a case, or are on duty: the caller
+    /// knows which of its own machine are dead.
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>>;
 
-    /// Ends every lease and claim of a worker that is known to be dead. Its `sending` rows become `unknown`.
+    /// Ends every lease, claim, look and duty of a worker that is known to be dead. Its `sending` rows
+    /// become `unknown`.
     async fn bury(&self, worker: &WorkerId, now: Millis) -> Result<u64>;
 
     // Decisions.
@@ -236,6 +253,23 @@ pub trait Store: Send + Sync {
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
 
     // Together.
+
+    /// Takes on the duty to look for new cases for all, or keeps it, until `now + ttl_ms`. False while
+    /// another console has it.
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool>;
+
+    /// Gives the duty up. Nothing happens when another console has it.
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()>;
+
+    /// Grants calls to Didit out of the minute that all consoles with this key share.
+    async fn grant(&self, origin: &Origin, asked: &CallsAsked, now: Millis)
+    -> Result<CallsGranted>;
 
     /// Hears of what others change: cases that come, go, are taken, given back, decided or settled. A
     /// change is told when, and only when, its transaction is kept. Drop it before the store is closed.

@@ -241,6 +241,7 @@ impl CaseRow {
     pub fn shown(self, newest: Option<Newest>, now: Millis) -> QueueRow {
         QueueRow {
             taken: self.taken(now).cloned(),
+            watched: Vec::new(),
             case: self.case,
             state: self.state,
             decision: newest.map(|n| (n.id, n.disposition, n.state)),

@@ -520,6 +520,7 @@ pub fn row(kept: &Kept) -> QueueRow {
         case: kept.details.case.clone(),
         state: kept.state,
         taken: None,
+        watched: Vec::new(),
         decision: None,
         note: None,
     }

@@ -17,8 +17,9 @@ use secondlook::domain::{
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease,
-    LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery,
+    HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow,
+    Result, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -413,6 +414,39 @@ impl Store for DeadlyStore {
     }
     async fn release(&self, lease: &Lease) -> Result<()> {
         self.inner.release(lease).await
+    }
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        self.inner.watch(origin, key, who, now, ttl_ms).await
+    }
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.inner.look_away(origin, worker).await
+    }
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        self.inner.take_duty(origin, worker, now, ttl_ms).await
+    }
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.inner.leave_duty(origin, worker).await
+    }
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        self.inner.grant(origin, asked, now).await
     }
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         self.inner.workers(now).await

@@ -2,9 +2,16 @@
 //! the line to it can be encrypted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use secondlook::domain::{CaseState, Disposition, Origin};
-use secondlook::store::{self, News, QueueQuery, Settled, Store, StoreError};
+use secondlook::didit::{self, Client, ErrorKind, SessionQuery, SharedBudget};
+use secondlook::domain::{CaseState, Clock as _, Disposition, Origin};
+use secondlook::shell::SystemClock;
+use secondlook::sim::{Limits, Options, Sim};
+use secondlook::store::{
+    self, CallsAsked, CallsGranted, News, QueueQuery, Settled, Store, StoreError,
+};
+use tokio::task::JoinSet;
 
 use super::postgres::Cluster;
 use super::stage::PATIENCE;
@@ -218,5 +225,81 @@ async fn the_line_to_a_server_is_encrypted_and_its_name_is_checked() {
             Err(error) => panic!("{url}: {error:?}"),
             Ok(_) => panic!("{url} was trusted"),
         }
+    }
+}
+
+/// The budget of a client, kept in a store, as the program puts them together.
+struct Kept {
+    store: Arc<dyn Store>,
+    origin: Origin,
+}
+
+#[async_trait::async_trait]
+impl SharedBudget for Kept {
+    async fn grant(&self, asked: CallsAsked) -> CallsGranted {
+        let now = SystemClock::new().now();
+        self.store.grant(&self.origin, &asked, now).await.unwrap()
+    }
+}
+
+/// Three consoles with one key call as fast as they can. The simulator counts, as Didit does: it turns
+/// none away, and what it allows is used up to the last call.
+async fn never_too_many(bench: Bench) {
+    const LIMIT: u32 = 60;
+    let options = Options { limits: Limits { get: LIMIT, write: LIMIT }, ..Options::default() };
+    let sim = Sim::start(super::stage::world(), options).await.unwrap();
+    let mut calls = JoinSet::new();
+    let mut stores = vec![Arc::clone(&bench.store)];
+    if bench.url != "memory:" {
+        stores.extend([beside(&bench).await, beside(&bench).await]);
+    }
+    for n in 0..3 {
+        let client = Client::new(didit::Settings {
+            // Nobody waits for the next minute.
+            timeout: Duration::from_secs(10),
+            reads_per_minute: LIMIT,
+            writes_per_minute: LIMIT,
+            ..didit::Settings::new(sim.base_url().parse().unwrap(), sim.api_key().to_owned().into())
+        })
+        .unwrap();
+        let store = Arc::clone(&stores[n % stores.len()]);
+        client.share(Arc::new(Kept { store, origin: origin() }));
+        for _ in 0..LIMIT {
+            let client = client.clone();
+            calls.spawn(async move {
+                let query = SessionQuery { limit: 1, ..SessionQuery::duplicates(Vec::new()) };
+                match client.sessions(&query).await {
+                    Ok(_) => true,
+                    Err(error) => {
+                        assert!(matches!(error.kind, ErrorKind::Limited { .. }), "{error:?}");
+                        false
+                    }
+                }
+            });
+        }
+    }
+    let went = calls.join_all().await.into_iter().filter(|went| *went).count();
+    let record = sim.record();
+    assert!(record.iter().all(|request| request.status == Some(200)), "none was turned away");
+    assert_eq!((went, record.len()), (LIMIT as usize, LIMIT as usize));
+    for store in stores {
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_share_one_minute_in_memory() {
+    never_too_many(Bench::memory().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_share_one_minute_in_a_file() {
+    never_too_many(Bench::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_share_one_minute_on_a_server() {
+    if let Some(bench) = Bench::postgres().await {
+        never_too_many(bench).await;
     }
 }

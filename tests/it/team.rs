@@ -1,9 +1,10 @@
 //! A team: real consoles, each in its own terminal, on one PostgreSQL and one simulator.
 
+use rustix::process::Signal;
 use secondlook::sim::{Limits, Options, Sim, session_id};
 
 use super::postgres::{Cluster, shared};
-use crate::terminal::{Home, Plays, Terminal, case_on, world};
+use crate::terminal::{Home, Plays, Terminal, candidate, case_on, subject, world};
 
 /// A reviewer's home: a key of their own, and the store that all share.
 fn home(sim: &Sim, url: &str, name: &str) -> Home {
@@ -81,4 +82,61 @@ async fn a_console_outlives_a_restart_of_the_server() {
     console.end();
     assert_eq!(sim.session(session_id(first)).unwrap().status, "Declined");
     assert_eq!(sim.effects().len(), 1);
+}
+
+/// Who only looks on is seen too: in the list and beside the case; and not any more when they left or died.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_on_is_seen_and_vanishes() {
+    let Some(cluster) = shared() else { return };
+    let (sim, url) = (simulator(2).await, cluster.database().await);
+    let (ana, bob) = (home(&sim, &url, "ana"), home(&sim, &url, "roberto"));
+    let hers = ana.console(Plays::Xterm);
+    let case = hers.any_armed();
+    let his = bob.console(Plays::Xterm);
+    let other = his.any_armed();
+    // He goes to hers: read-only for him, and she sees that he is there.
+    his.press(if other > case { "k" } else { "j" });
+    his.wait_for(&[&format!("A SUBJECT #{case} "), "OFF: ana has it, read-only"]);
+    hers.wait_for(&["ARMED", "roberto looks on"]);
+    hers.press("\t");
+    hers.wait_for(&[&format!("#{case}"), "seen by roberto"]);
+    // Back on his own, he is there.
+    his.press(if other > case { "j" } else { "k" });
+    his.wait_armed(other);
+    hers.wait("him at his own case alone", |screen| {
+        let has = |number: u64, word: &str| {
+            screen.lines().any(|l| l.contains(&format!("#{number}")) && l.contains(word))
+        };
+        has(other, "with roberto") && !screen.contains("seen by")
+    });
+    // Killed, he has nothing any more as soon as a console of this machine knows.
+    his.press(if other > case { "k" } else { "j" });
+    hers.wait_for(&["seen by roberto"]);
+    his.signal(Signal::KILL);
+    his.end();
+    let back = bob.console(Plays::Xterm);
+    back.any_armed();
+    hers.wait("nobody looks on", |screen| !screen.contains("seen by"));
+    assert!(sim.effects().is_empty());
+}
+
+/// The console that looked for new cases is killed: the next one does, and the third hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_console_looks_for_cases_when_one_dies() {
+    let Some(cluster) = shared() else { return };
+    let (sim, url) = (simulator(1).await, cluster.database().await);
+    let (ana, bob, eva) =
+        (home(&sim, &url, "ana"), home(&sim, &url, "roberto"), home(&sim, &url, "evangeline"));
+    let first = ana.console(Plays::Xterm);
+    first.wait_armed(1001);
+    let second = bob.console(Plays::Xterm);
+    second.wait_for(&["A SUBJECT #1001 ", "OFF: ana has it, read-only"]);
+    first.signal(Signal::KILL);
+    first.end();
+    sim.knobs().add(subject(1002).with(candidate(6002, 75.0)));
+    // Nobody looks again for an hour, but who comes next looks first; the one who stood by is told.
+    let third = eva.console(Plays::Xterm);
+    second.press("\t");
+    second.wait_for(&["#1001", "#1002", "open 2"]);
+    third.any_armed();
 }

@@ -16,7 +16,6 @@ CREATE INDEX watchers_origin ON watchers (origin, until);
 CREATE TABLE duties (
     origin BIGINT NOT NULL PRIMARY KEY REFERENCES origins (id),
     worker TEXT NOT NULL,
-    fence  BIGINT NOT NULL,
     until  BIGINT NOT NULL
 );
 

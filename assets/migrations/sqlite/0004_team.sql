@@ -19,7 +19,6 @@ CREATE INDEX watchers_origin ON watchers (origin, until);
 CREATE TABLE duties (
     origin INTEGER NOT NULL PRIMARY KEY REFERENCES origins (id),
     worker TEXT NOT NULL,
-    fence  INTEGER NOT NULL,
     until  INTEGER NOT NULL
 ) STRICT;
 

@@ -140,7 +140,7 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
     if let Ok(store) = setup.open_store().await {
-        checks.push(origin_check(store.as_ref(), &client).await);
+        checks.push(origin_check(&store, &client).await);
         store.close().await;
     }
     checks
@@ -153,7 +153,10 @@ fn key_text(count: Option<u64>) -> String {
     )
 }
 
-async fn origin_check(store: &dyn crate::store::Store, client: &crate::didit::Client) -> Check {
+async fn origin_check(
+    store: &std::sync::Arc<dyn crate::store::Store>,
+    client: &crate::didit::Client,
+) -> Check {
     match origin(store, client).await {
         Ok(origin) => match store.tally(&origin).await {
             Ok(tally) => check(

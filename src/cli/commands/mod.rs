@@ -92,7 +92,7 @@ impl Desk {
     async fn open(setup: &Setup) -> Result<Self, CliError> {
         let client = setup.client().await?;
         let store = setup.open_store().await?;
-        let origin = wire::origin(store.as_ref(), &client).await?;
+        let origin = wire::origin(&store, &client).await?;
         Ok(Self { store, origin, client })
     }
 

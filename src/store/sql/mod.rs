@@ -21,9 +21,9 @@ use self::rows::word;
 use super::audit::Audited;
 use super::row::{CaseRow, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
-    News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Taken,
-    Undone,
+    Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow,
+    Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled,
+    Store, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
@@ -280,12 +280,17 @@ impl Store for SqlStore {
         let values = with_filter(args![origin, i64::from(query.limit), offset], query);
         self.engine
             .read(async |tx| {
-                let mut page = Vec::new();
+                let mut page: Vec<QueueRow> = Vec::new();
                 for row in tx.rows(statements::page(tx, query), values).await? {
                     page.push(rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now));
                 }
                 let counted =
                     tx.rows(statements::total(query), with_filter(args![origin], query)).await?;
+                for (key, taken) in rows::watchers(tx, origin, now).await? {
+                    if let Some(row) = page.iter_mut().find(|row| row.case.key == key) {
+                        row.watched.push(taken);
+                    }
+                }
                 Ok(QueuePage { rows: page, total: sum(&counted)? })
             })
             .await
@@ -325,7 +330,10 @@ impl Store for SqlStore {
                 let Some(row) = tx.row(statements::CASE_SHOWN, args![origin, key]).await? else {
                     return Ok(None);
                 };
-                Ok(Some(rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now)))
+                let mut shown = rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now);
+                let watchers = rows::watchers(tx, origin, now).await?.into_iter();
+                shown.watched = watchers.filter(|(of, _)| of == key).map(|(_, w)| w).collect();
+                Ok(Some(shown))
             })
             .await
     }
@@ -372,6 +380,43 @@ impl Store for SqlStore {
         Ok(())
     }
 
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        let Holder { reviewer, worker } = who;
+        self.engine
+            .write(async |tx| {
+                let before = tx.row(statements::WATCHED, args![worker, now]).await?;
+                let before = before.map(|row| row.text("key")).transpose()?;
+                tx.run(statements::FORGET_WATCHERS, args![origin, now]).await?;
+                let until = now.plus(ttl_ms);
+                let values =
+                    args![origin, key, worker, &reviewer.id, reviewer.name.as_str(), until];
+                tx.run(statements::WATCH, values).await?;
+                if before.as_deref() != Some(key.as_str()) {
+                    tx.announce(origin).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.engine
+            .write(async |tx| {
+                if tx.run(statements::LOOK_AWAY, args![worker]).await? > 0 {
+                    tx.announce(origin).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         self.engine
             .read(async |tx| {
@@ -387,8 +432,15 @@ impl Store for SqlStore {
     async fn bury(&self, worker: &WorkerId, _now: Millis) -> Result<u64> {
         self.engine
             .write(async |tx| {
-                let ended = tx.run(statements::BURY_LEASES, args![worker]).await?
-                    + tx.run(statements::BURY_CLAIMS, args![worker]).await?;
+                let mut ended = 0;
+                for sql in [
+                    statements::BURY_LEASES,
+                    statements::BURY_CLAIMS,
+                    statements::LOOK_AWAY,
+                    statements::BURY_DUTY,
+                ] {
+                    ended += tx.run(sql, args![worker]).await?;
+                }
                 if ended > 0 {
                     tx.announce_to_all().await?;
                 }
@@ -583,6 +635,47 @@ impl Store for SqlStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
+    }
+
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                tx.run(statements::ADD_ORIGIN, args![origin]).await?;
+                let values = args![origin, worker, now.plus(ttl_ms), now];
+                Ok(tx.row(statements::TAKE_DUTY, values).await?.is_some())
+            })
+            .await
+    }
+
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.engine
+            .write(async |tx| tx.run(statements::LEAVE_DUTY, args![origin, worker]).await)
+            .await
+            .map(drop)
+    }
+
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        self.engine
+            .write(async |tx| {
+                let mut window = rows::budget(tx, origin, asked.verb).await?;
+                let granted = window.grant(asked, now);
+                if matches!(granted, CallsGranted::Now(_)) {
+                    rows::save_budget(tx, origin, asked.verb, &window).await?;
+                }
+                Ok(granted)
+            })
+            .await
     }
 
     fn news(&self, origin: &Origin) -> Box<dyn News> {
