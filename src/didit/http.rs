@@ -281,7 +281,7 @@ impl Http {
     ) -> std::result::Result<(), Duration> {
         let (had, most) = self.places(verb, |places| {
             places.budget.open(Instant::now())?;
-            Ok((places.granted.take(Instant::now()), places.budget.most(urgency)))
+            Ok::<_, Duration>((places.granted.take(Instant::now()), places.budget.most(urgency)))
         })?;
         if had {
             return Ok(());

@@ -1514,7 +1514,9 @@ async fn columns_hold_no_more(path: &Path) {
          cases.escalated_by tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash";
+         audit_heads.hash audit.entry audit.hash \
+         watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
+         budgets.verb budgets.record";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

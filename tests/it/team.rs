@@ -89,34 +89,42 @@ async fn a_console_outlives_a_restart_of_the_server() {
 async fn who_looks_on_is_seen_and_vanishes() {
     let Some(cluster) = shared() else { return };
     let (sim, url) = (simulator(2).await, cluster.database().await);
-    let (ana, bob) = (home(&sim, &url, "ana"), home(&sim, &url, "roberto"));
+    let (ana, bob, eva) =
+        (home(&sim, &url, "ana"), home(&sim, &url, "roberto"), home(&sim, &url, "evangeline"));
     let hers = ana.console(Plays::Xterm);
     let case = hers.any_armed();
     let his = bob.console(Plays::Xterm);
     let other = his.any_armed();
+    let list = eva.console(Plays::Xterm);
+    list.wait_for(&["A SUBJECT #"]);
+    list.press("\t");
+    let listed = |number: u64, word: &str| {
+        let (number, word) = (format!("#{number} "), word.to_owned());
+        move |screen: &str| {
+            screen.lines().any(|l| l.contains(&number) && l.trim_end().ends_with(&word))
+        }
+    };
+    list.wait("each at a case", listed(case, "with ana"));
     // He goes to hers: read-only for him, and she sees that he is there.
-    his.press(if other > case { "k" } else { "j" });
+    let (to, back) = if other > case { ("k", "j") } else { ("j", "k") };
+    his.press(to);
     his.wait_for(&[&format!("A SUBJECT #{case} "), "OFF: ana has it, read-only"]);
     hers.wait_for(&["ARMED", "roberto looks on"]);
-    hers.press("\t");
-    hers.wait_for(&[&format!("#{case}"), "seen by roberto"]);
-    // Back on his own, he is there.
-    his.press(if other > case { "j" } else { "k" });
+    list.wait("both at hers", listed(case, "with ana +1"));
+    // Back at his own, he is there.
+    his.press(back);
     his.wait_armed(other);
-    hers.wait("him at his own case alone", |screen| {
-        let has = |number: u64, word: &str| {
-            screen.lines().any(|l| l.contains(&format!("#{number}")) && l.contains(word))
-        };
-        has(other, "with roberto") && !screen.contains("seen by")
-    });
-    // Killed, he has nothing any more as soon as a console of this machine knows.
-    his.press(if other > case { "k" } else { "j" });
-    hers.wait_for(&["seen by roberto"]);
+    list.wait("him at his own", listed(other, "with roberto"));
+    list.wait("her alone", listed(case, "with ana"));
+    hers.wait("nobody", |screen| !screen.contains("looks on"));
+    // Killed, he is at nothing any more as soon as a console of this machine knows.
+    his.press(to);
+    list.wait("both at hers", listed(case, "with ana +1"));
     his.signal(Signal::KILL);
     his.end();
-    let back = bob.console(Plays::Xterm);
-    back.any_armed();
-    hers.wait("nobody looks on", |screen| !screen.contains("seen by"));
+    let again = bob.console(Plays::Xterm);
+    again.wait_armed(other);
+    list.wait("her alone", listed(case, "with ana"));
     assert!(sim.effects().is_empty());
 }
 
