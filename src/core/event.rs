@@ -51,6 +51,8 @@ pub struct Painted {
     pub cells: [(u16, u16); 2],
     /// Pixels between the eyes as displayed, where a face box is known: subject, candidate.
     pub eye_pixels: [Option<u16>; 2],
+    /// How much of each picture the terminal was sent, where there are degrees of it.
+    pub tiers: [Option<&'static str>; 2],
 }
 
 /// A signal from the operating system.

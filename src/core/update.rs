@@ -52,7 +52,9 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             if let Some(desk) = &mut model.desk
                 && desk.epoch == painted.epoch
             {
-                desk.painted = Some((painted, at));
+                // The same pair in a better tier has been on the screen since the first one was.
+                let since = desk.painted_at().unwrap_or(at);
+                desk.painted = Some((painted, since));
             }
             Vec::new()
         }

@@ -283,18 +283,19 @@ fn form(
 
 fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
     let Some((painted, since)) = &desk.painted else { return Receipt::default() };
-    let seen = |side, cells| match model.picture(&desk.key, side) {
-        PictureState::Ready { sha256, .. } => Some(SeenPicture { sha256: sha256.clone(), cells }),
+    let seen = |side, at: usize| match model.picture(&desk.key, side) {
+        PictureState::Ready { sha256, .. } => Some(SeenPicture {
+            sha256: sha256.clone(),
+            cells: painted.cells[at],
+            tier: painted.tiers[at].map(str::to_owned),
+        }),
         _ => None,
     };
     Receipt {
-        pictures: [
-            (Side::Subject, painted.cells[0]),
-            (Side::Candidate(desk.place), painted.cells[1]),
-        ]
-        .into_iter()
-        .filter_map(|(side, cells)| seen(side, cells))
-        .collect(),
+        pictures: [(Side::Subject, 0), (Side::Candidate(desk.place), 1)]
+            .into_iter()
+            .filter_map(|(side, at)| seen(side, at))
+            .collect(),
         protocol: painted.protocol.clone(),
         eye_pixels: painted.eye_pixels.iter().flatten().copied().collect(),
         zooms: desk.looks.1,

@@ -169,6 +169,10 @@ pub struct SeenPicture {
     pub sha256: String,
     /// Cells it covered: columns, rows.
     pub cells: (u16, u16),
+    /// How much of it the terminal was sent (`preview`, `review`, `fine`, `lossless`), where there are
+    /// degrees of it; the best that was painted before the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
 }
 
 /// What the reviewer saw: evidence that a person looked, and at what.

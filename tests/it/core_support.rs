@@ -290,6 +290,7 @@ impl Play {
             protocol: "blocks".to_owned(),
             cells: [(39, 16), (39, 16)],
             eye_pixels: [Some(34), Some(31)],
+            tiers: [None; 2],
         })
     }
 

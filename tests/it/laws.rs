@@ -1065,6 +1065,7 @@ fn picture(play: &mut Play, side: Side, state: PictureState) {
         protocol: "blocks".to_owned(),
         cells: [(39, 16); 2],
         eye_pixels: [None, None],
+        tiers: [None; 2],
     };
     play.send(Event::Painted { painted, at });
 }

@@ -183,6 +183,7 @@ impl Shop {
             protocol: self.model.protocol.clone(),
             cells: [cells; 2],
             eye_pixels: [None; 2],
+            tiers: [None; 2],
         };
         self.tell(Event::Painted { painted, at: self.stage.now() }).await;
         self.stage.clock.turn(1_000);
@@ -218,7 +219,7 @@ async fn paint(fetcher: &Fetcher, details: &Details, side: Side, cells: (u16, u1
     let encoded = picture::encode(&fitted, how, &options).unwrap();
     let (columns, rows) = encoded.size();
     let Encoded::Cells(cells) = encoded else { panic!("{encoded:?}") };
-    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eyes }
+    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eyes, tier: None }
 }
 
 // From cells to an SVG.

@@ -91,7 +91,8 @@ fn gallery(play: &Play) -> Gallery {
             continue;
         }
         let body = FrameBody::Inline(Vec::new().into());
-        let frame = Frame { columns: cells.0, rows: cells.1, body, eyes: Eyes::Measured(34) };
+        let frame =
+            Frame { columns: cells.0, rows: cells.1, body, eyes: Eyes::Measured(34), tier: None };
         gallery.put(FrameKey::of(desk, side, cells), frame);
     }
     gallery
