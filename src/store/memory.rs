@@ -525,6 +525,24 @@ impl Store for MemoryStore {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
     }
 
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        Ok(self.shelves().keys().cloned().collect())
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        let at_work = self.workers(now).await?.len();
+        if at_work > 0 {
+            return Err(StoreError::InUse(u64::try_from(at_work).unwrap_or(u64::MAX)));
+        }
+        let mut shelves = self.shelves();
+        if shelves.get(to).is_some_and(|shelf| !shelf.decisions.is_empty()) {
+            return Err(StoreError::NotEmpty);
+        }
+        let Some(shelf) = shelves.remove(from) else { return Ok(false) };
+        shelves.insert(to.clone(), shelf);
+        Ok(true)
+    }
+
     async fn take_duty(
         &self,
         origin: &Origin,

@@ -428,6 +428,12 @@ impl Store for DeadlyStore {
     async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.inner.look_away(origin, worker).await
     }
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.inner.origins().await
+    }
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.inner.rebind(from, to, now).await
+    }
     async fn take_duty(
         &self,
         origin: &Origin,

@@ -2,6 +2,7 @@
 //! asks their rules ([`crate::store::row`]) and saves them. The statements are the same text for
 //! both; what differs is in `engine`.
 
+mod copy;
 mod engine;
 mod news;
 mod postgres;
@@ -36,6 +37,24 @@ pub struct SqlStore {
     salt: [u8; 32],
 }
 
+/// Which database an address names.
+enum Address<'a> {
+    File(&'a Path),
+    Server(&'a str),
+}
+
+impl<'a> Address<'a> {
+    fn of(url: &'a str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            return Ok(Self::File(Path::new(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(StoreError::BadUrl)
+    }
+}
+
 /// How soon a file that is held by another process is tried again.
 const AGAIN: Duration = Duration::from_millis(25);
 /// How many keys one statement of `touch` asks about.
@@ -61,6 +80,55 @@ impl SqlStore {
         };
         let late = |_| Err(StoreError::Busy("another process holds the file".to_owned()));
         tokio::time::timeout(engine::LOCK * 2, patient).await.unwrap_or_else(late)
+    }
+
+    /// Opens the database at an address, or makes it.
+    ///
+    /// # Errors
+    /// As [`SqlStore::sqlite`] and [`SqlStore::postgres`].
+    pub async fn at(url: &str) -> Result<Self> {
+        match Address::of(url)? {
+            Address::File(path) => Self::sqlite(path).await,
+            Address::Server(url) => Self::postgres(url).await,
+        }
+    }
+
+    /// Opens the database at an address where a store has to be.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`] when there is none; nothing is made then.
+    pub async fn there(url: &str) -> Result<Self> {
+        let nothing = |place: String| StoreError::NotAStore {
+            path: place,
+            why: "there is nothing".to_owned(),
+        };
+        match Address::of(url)? {
+            Address::File(path) if path.exists() => Self::sqlite(path).await,
+            Address::File(path) => Err(nothing(path.display().to_string())),
+            Address::Server(url) => {
+                let (engine, place) = postgres::connect(url).await?;
+                match schema::is_made(&engine).await {
+                    Ok(true) => Self::ready(engine, place).await,
+                    made => {
+                        engine.close().await;
+                        Err(made.err().unwrap_or_else(|| nothing(place)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries everything over; see [`crate::store::copy`].
+    pub(super) async fn copy_into(&self, to: &Self, now: Millis) -> Result<super::Copied> {
+        self.engine
+            .read(async |from| {
+                let at_work = copy::at_work(from, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                to.engine.write(async |to| copy::copy(from, to, self.salt).await).await
+            })
+            .await
     }
 
     async fn file(path: &Path) -> Result<Self> {
@@ -635,6 +703,22 @@ impl Store for SqlStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
+    }
+
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.engine.read(async |tx| copy::origins(tx).await).await
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let at_work = copy::at_work(tx, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                copy::rename(tx, from, to).await
+            })
+            .await
     }
 
     async fn take_duty(
