@@ -127,6 +127,19 @@ pub trait Store: Send + Sync {
         ttl_ms: i64,
     ) -> Result<LeaseAnswer>;
 
+    /// Leases the first case of a query that is free, in the queue's order, behind `after` and then from
+    /// the front. Cases that others are taking at this moment are passed over, not waited for. `None`
+    /// when there is none that this holder could have.
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>>;
+
     /// Renews a lease; `None` when it is not ours any more (run out and taken, decided, departed).
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>>;
 

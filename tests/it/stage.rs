@@ -409,6 +409,17 @@ impl Store for DeadlyStore {
     ) -> Result<LeaseAnswer> {
         self.inner.lease(origin, key, holder, now, ttl_ms).await
     }
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.inner.lease_next(origin, query, after, holder, now, ttl_ms).await
+    }
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
         self.inner.renew(lease, now, ttl_ms).await
     }

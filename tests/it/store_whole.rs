@@ -68,7 +68,11 @@ async fn whole(store: &dyn Store) -> Whole {
     Whole {
         salt: store.salt().await.unwrap(),
         // The decision beside a case is told by the history.
-        queue: page.rows.iter().map(|r| format!("{:?} {:?} {:?}", r.case, r.state, r.note)).collect(),
+        queue: page
+            .rows
+            .iter()
+            .map(|r| format!("{:?} {:?} {:?}", r.case, r.state, r.note))
+            .collect(),
         history: history.collect(),
         audit: store.audit(&origin(), 0, 1_000).await.unwrap(),
     }
@@ -90,7 +94,8 @@ async fn carried(from: Bench, to: String) {
     let (ana, now) = (holder("ana", 9), at(LATER));
     let undone = new.undo(&origin(), id(5), &ana.reviewer.id, now).await.unwrap();
     assert_eq!(undone, store::Undone::TakenBack(key(5)));
-    let claim = new.take(&origin(), &ana.worker, &ana.reviewer.id, now, TTL).await.unwrap().unwrap();
+    let claim =
+        new.take(&origin(), &ana.worker, &ana.reviewer.id, now, TTL).await.unwrap().unwrap();
     assert_eq!((claim.decision.id, claim.was), (id(4), DeliveryState::Unknown));
     // Who escalated it is still not its second reader, and new rows find new numbers.
     let answer = new.lease(&origin(), &key(2), &ana, now, TTL).await.unwrap();
@@ -226,7 +231,8 @@ async fn a_store_is_made_shown_and_carried_from_the_shell() {
     home.set("SECONDLOOK_STORE", &new);
     assert_eq!(home.decisions(), ["reject held"]);
     assert_eq!(home.run(&["audit", "verify"]).code, 0);
-    let secret = home.run(&["store", "copy", "--from", "postgres://ana:s3cret@127.0.0.1:1/x", "--to", &new]);
+    let secret =
+        home.run(&["store", "copy", "--from", "postgres://ana:s3cret@127.0.0.1:1/x", "--to", &new]);
     assert_eq!(secret.code, 1);
     assert!(!format!("{secret:?}").contains("s3cret"), "{secret:?}");
 }

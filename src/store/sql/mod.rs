@@ -219,6 +219,30 @@ fn sum(counts: &[engine::Row]) -> Result<u64> {
     Ok(u64::try_from(counts?.iter().sum::<i64>()).unwrap_or_default())
 }
 
+/// Leases the first case behind a place that `lease` gives; passes over those that it does not.
+async fn first_free(
+    tx: &mut Tx,
+    origin: &Origin,
+    query: &QueueQuery,
+    state: CaseState,
+    mut behind: (Millis, String),
+    lease: impl Fn(&mut CaseRow) -> LeaseAnswer,
+    now: Millis,
+) -> Result<Option<Lease>> {
+    loop {
+        let values = with_filter(args![origin, behind.0, behind.1, now], query);
+        let found = tx.row(statements::next_free(tx, query, state), values).await?;
+        let Some(row) = found else { return Ok(None) };
+        let mut kept = rows::kept_case(&row)?;
+        if let LeaseAnswer::Yours(lease) = lease(&mut kept.row) {
+            rows::save_lease(tx, &kept).await?;
+            tx.announce(origin).await?;
+            return Ok(Some(lease));
+        }
+        behind = (kept.row.place, kept.row.case.key.as_str().to_owned());
+    }
+}
+
 /// The listed sessions that a store knows, and whether each is worth a decision call.
 async fn touch_some(
     tx: &mut Tx,
@@ -435,6 +459,50 @@ impl Store for SqlStore {
     ) -> Result<LeaseAnswer> {
         let lease = |row: &mut CaseRow| row.lease(origin, holder, now, ttl_ms);
         Ok(self.change_lease(origin, key, lease).await?.unwrap_or(LeaseAnswer::Unknown))
+    }
+
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.engine
+            .write(async |tx| {
+                let front = (Millis(i64::MIN), String::new());
+                let mut behind = front.clone();
+                if let Some(key) = after {
+                    let values = with_filter(args![origin, key], query);
+                    if let Some(row) = tx.row(statements::place(query), values).await? {
+                        behind = (Millis(row.int("place")?), key.as_str().to_owned());
+                    }
+                }
+                let mut begins = vec![behind.clone()];
+                if behind != front {
+                    begins.push(front);
+                }
+                for state in &query.states {
+                    for begin in &begins {
+                        let leased = first_free(
+                            tx,
+                            origin,
+                            query,
+                            *state,
+                            begin.clone(),
+                            |row| row.lease(origin, holder, now, ttl_ms),
+                            now,
+                        );
+                        if let Some(lease) = leased.await? {
+                            return Ok(Some(lease));
+                        }
+                    }
+                }
+                Ok(None)
+            })
+            .await
     }
 
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
