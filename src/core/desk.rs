@@ -159,8 +159,8 @@ pub struct Desk {
     pub mirrored: bool,
     /// How often flipped and zoomed, for the receipt.
     pub looks: (u16, u16),
-    /// Whether it came by itself, after the one before was decided: then, if somebody else was faster,
-    /// the next one comes.
+    /// Whether it came by itself, after the one before was decided, and nobody has said yet whose it is:
+    /// where somebody else was faster, the next one comes.
     pub by_itself: bool,
 }
 

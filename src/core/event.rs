@@ -4,7 +4,7 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Taken, Undone,
 };
 use crate::input::Key;
 
@@ -107,6 +107,15 @@ pub enum Event {
         key: SessionId,
         /// What came.
         answer: Result<LeaseAnswer, Problem>,
+    },
+    /// A case that came by itself is somebody else's by now; the next free one was leased instead.
+    LeasedInstead {
+        /// The case that was wanted.
+        of: SessionId,
+        /// Who has it.
+        taken: Taken,
+        /// The one that is ours.
+        key: SessionId,
     },
     /// A lease could not be renewed: the case is not ours any more.
     LeaseLost {

@@ -12,7 +12,7 @@ use super::queue::QueueView;
 use super::verdict;
 use crate::domain::{
     DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, QueueQuery, Reason,
-    SessionId, Status, SubjectKind, Undone,
+    SessionId, Status, SubjectKind, Taken, Undone,
 };
 use crate::input::{Key, KeyCode};
 
@@ -44,6 +44,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::News => reload(model),
         Event::Queue(result) => on_queue(model, result),
         Event::Leased { key, answer } => on_lease(model, &key, answer),
+        Event::LeasedInstead { of, taken, key } => on_lease_instead(model, &of, taken, key),
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
         Event::Hydrated { key, details } => on_hydrated(model, key, details),
         Event::Picture { key, side, state } => on_picture(model, key, side, state),
@@ -669,19 +670,33 @@ fn on_lease(
         pending.desk.lease = lease.clone();
     }
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
-    if let LeaseState::Taken(taken) = &lease
-        && std::mem::take(&mut desk.by_itself)
-        && taken.reviewer.id != model.settings.reviewer.id
-        && let Some(index) = model.queue.position(key)
-    {
-        // Two went on to the same case: who came second takes the next one that is free.
-        desk.lease = lease.clone();
-        model.queue.rows[index].taken = Some(taken.clone());
-        model.advance_from(index);
+    desk.lease = lease;
+    desk.by_itself = false;
+    if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
+}
+
+/// Two went on to the same case: who came second has another one in hand.
+fn on_lease_instead(
+    model: &mut Model,
+    of: &SessionId,
+    taken: Taken,
+    key: SessionId,
+) -> Vec<Effect> {
+    if let Some(row) = model.queue.rows.iter_mut().find(|row| row.case.key == *of) {
+        row.taken = Some(taken.clone());
+    }
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *of) else { return Vec::new() };
+    desk.lease = LeaseState::Taken(taken);
+    if !std::mem::take(&mut desk.by_itself) {
         return Vec::new();
     }
-    desk.lease = lease;
-    if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
+    if let Some(index) = model.queue.position(&key) {
+        put_row_on_desk(model, index);
+        return fill_around(model, index);
+    }
+    let desk = model.new_desk(key.clone(), 0);
+    model.put_on_desk(Some(desk));
+    load(model, Some(key))
 }
 
 fn on_lease_lost(model: &mut Model, key: &SessionId, why: String) -> Vec<Effect> {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::problem;
 use super::process::is_dead;
 use crate::core::Event;
-use crate::domain::{Clock, Holder, Lease, LeaseAnswer, Origin, SessionId};
+use crate::domain::{Clock, Holder, Lease, LeaseAnswer, Origin, QueueQuery, SessionId};
 use crate::store::Store;
 
 /// How long a lease lasts unless renewed, in milliseconds.
@@ -49,6 +49,15 @@ impl InHand {
     }
 }
 
+/// What the model wants to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// These cases, the one on the desk last.
+    pub leases: Vec<SessionId>,
+    /// Or, for the last one, the next free one of this query.
+    pub or_next: Option<QueueQuery>,
+}
+
 /// Keeps leases.
 pub struct Leases {
     /// Where they are kept.
@@ -67,7 +76,7 @@ pub struct Leases {
 
 impl Leases {
     /// Follows what is wanted until stopped; gives everything back then.
-    pub async fn run(self, mut wanted: watch::Receiver<Vec<SessionId>>, stop: CancellationToken) {
+    pub async fn run(self, mut wanted: watch::Receiver<Wanted>, stop: CancellationToken) {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         beat.tick().await;
@@ -82,13 +91,13 @@ impl Leases {
             let now_wanted = wanted.borrow_and_update().clone();
             let looks_on = self.match_up(&now_wanted).await;
             if changed {
-                self.confirm(&now_wanted).await;
+                self.confirm(&now_wanted.leases).await;
             }
             if looks_on != looking_at || !changed {
                 looking_at = self.look_on(looks_on, looking_at.is_some()).await;
             }
         }
-        self.match_up(&[]).await;
+        self.match_up(&Wanted::default()).await;
         self.look_on(None, looking_at.is_some()).await;
     }
 
@@ -112,17 +121,18 @@ impl Leases {
 
     /// Gives back what is no longer wanted and asks for what is; returns what is looked at although
     /// somebody else has it.
-    async fn match_up(&self, wanted: &[SessionId]) -> Option<SessionId> {
+    async fn match_up(&self, wanted: &Wanted) -> Option<SessionId> {
         for lease in self.in_hand.all() {
-            if !wanted.contains(&lease.case) {
+            if !wanted.leases.contains(&lease.case) {
                 self.in_hand.take(&lease.case);
                 // A lease that cannot be given back runs out by itself.
                 let _ = self.store.release(&lease).await;
             }
         }
         let mut looks_on = None;
-        for key in wanted {
-            if self.in_hand.get(key).is_none() && self.ask(key).await {
+        for key in &wanted.leases {
+            let or_next = wanted.or_next.as_ref().filter(|_| wanted.leases.last() == Some(key));
+            if self.in_hand.get(key).is_none() && self.ask(key, or_next).await {
                 looks_on = Some(key.clone());
             }
         }
@@ -140,7 +150,7 @@ impl Leases {
     }
 
     /// Asks for a lease; whether the case is another's to decide.
-    async fn ask(&self, key: &SessionId) -> bool {
+    async fn ask(&self, key: &SessionId, or_next: Option<&QueueQuery>) -> bool {
         let mut answer = self.lease(key).await;
         if let Ok(LeaseAnswer::Taken(taken)) = &answer
             && is_dead(&taken.worker)
@@ -151,6 +161,14 @@ impl Leases {
         if let Ok(LeaseAnswer::Yours(lease)) = &answer {
             self.in_hand.put(lease.clone());
         }
+        if let (Ok(LeaseAnswer::Taken(taken)), Some(query)) = (&answer, or_next)
+            && let Ok(Some(lease)) = self.lease_next(query, key).await
+        {
+            let (of, taken, key) = (key.clone(), taken.clone(), lease.case.clone());
+            self.in_hand.put(lease);
+            let _ = self.events.send(Event::LeasedInstead { of, taken, key }).await;
+            return false;
+        }
         let others = matches!(answer, Ok(LeaseAnswer::Taken(_) | LeaseAnswer::SecondReader));
         let answer = answer.map_err(|error| problem::of_store(&error));
         let _ = self.events.send(Event::Leased { key: key.clone(), answer }).await;
@@ -159,6 +177,15 @@ impl Leases {
 
     async fn lease(&self, key: &SessionId) -> crate::store::Result<LeaseAnswer> {
         self.store.lease(&self.origin, key, &self.holder, self.clock.now(), TTL_MS).await
+    }
+
+    async fn lease_next(
+        &self,
+        query: &QueueQuery,
+        after: &SessionId,
+    ) -> crate::store::Result<Option<Lease>> {
+        let Self { store, origin, holder, clock, .. } = self;
+        store.lease_next(origin, query, Some(after), holder, clock.now(), TTL_MS).await
     }
 
     async fn renew(&self) {

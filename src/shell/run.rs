@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::easel::{Drawing, Easel, Made, first_drawing};
-use super::leases::{InHand, Leases};
+use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
@@ -150,7 +150,7 @@ struct Shell {
     silent_mark: Option<(u64, Instant)>,
     workers: Workers,
     events: mpsc::Receiver<Event>,
-    leases: watch::Sender<Vec<SessionId>>,
+    leases: watch::Sender<Wanted>,
     window: watch::Sender<Vec<(SessionId, crate::domain::SubjectKind)>>,
     again: mpsc::Sender<SessionId>,
     /// When pictures are asked after again, where nobody would tell that they are gone.
@@ -172,7 +172,7 @@ impl Shell {
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
         let outbox =
             Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
-        let (leases, wanted_leases) = watch::channel(Vec::new());
+        let (leases, wanted_leases) = watch::channel(Wanted::default());
         let (window, wanted_window) = watch::channel(Vec::new());
         let (again, asked_again) = mpsc::channel(64);
         let keeper = Leases {
@@ -536,10 +536,11 @@ impl Shell {
 
     fn follow_wants(&mut self) {
         let wants = wants(&self.model);
+        let wanted = Wanted { leases: wants.leases, or_next: wants.or_next };
         self.leases.send_if_modified(|now| {
-            let changed = *now != wants.leases;
+            let changed = *now != wanted;
             if changed {
-                *now = wants.leases;
+                *now = wanted;
             }
             changed
         });

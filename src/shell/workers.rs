@@ -23,7 +23,7 @@ use crate::store::{self, Store};
 /// How long leaving waits for decisions to be sent.
 const FLUSH: Duration = Duration::from_secs(60);
 /// How long news are gathered before the next look.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(500);
 /// How many decisions the console keeps in sight.
 const RECENT: u32 = 100;
 /// How many decisions the history screen shows.

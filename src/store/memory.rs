@@ -289,6 +289,31 @@ impl Store for MemoryStore {
         Ok(answer)
     }
 
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        let leased = self.on(origin, |shelf| {
+            let keys: Vec<_> = shelf.matching(query).map(|row| row.case.key.clone()).collect();
+            let behind = after.and_then(|after| keys.iter().position(|key| key == after));
+            let (front, rest) = keys.split_at(behind.map_or(0, |at| at + 1));
+            rest.iter().chain(front).find_map(|key| {
+                let row = shelf.cases.get_mut(key).filter(|row| row.taken(now).is_none())?;
+                match row.lease(origin, holder, now, ttl_ms) {
+                    LeaseAnswer::Yours(lease) => Some(lease),
+                    _ => None,
+                }
+            })
+        });
+        self.announce(leased.is_some());
+        Ok(leased)
+    }
+
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
         Ok(self.on(&lease.origin, |shelf| {
             shelf.cases.get_mut(&lease.case).and_then(|row| row.renew(lease, now, ttl_ms))
@@ -523,6 +548,24 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        Ok(self.shelves().keys().cloned().collect())
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        let at_work = self.workers(now).await?.len();
+        if at_work > 0 {
+            return Err(StoreError::InUse(u64::try_from(at_work).unwrap_or(u64::MAX)));
+        }
+        let mut shelves = self.shelves();
+        if shelves.get(to).is_some_and(|shelf| !shelf.decisions.is_empty()) {
+            return Err(StoreError::NotEmpty);
+        }
+        let Some(shelf) = shelves.remove(from) else { return Ok(false) };
+        shelves.insert(to.clone(), shelf);
+        Ok(true)
     }
 
     async fn take_duty(

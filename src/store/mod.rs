@@ -127,6 +127,19 @@ pub trait Store: Send + Sync {
         ttl_ms: i64,
     ) -> Result<LeaseAnswer>;
 
+    /// Leases the first case of a query that is free, in the queue's order, behind `after` and then from
+    /// the front. Cases that others are taking at this moment are passed over, not waited for. `None`
+    /// when there is none that this holder could have.
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>>;
+
     /// Renews a lease; `None` when it is not ours any more (run out and taken, decided, departed).
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>>;
 
@@ -252,6 +265,19 @@ pub trait Store: Send + Sync {
     /// Where the audit ends.
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
 
+    // As a whole.
+
+    /// Everything that rows were kept of, oldest first.
+    async fn origins(&self) -> Result<Vec<Origin>>;
+
+    /// Gives all rows of an origin to another one: a new key of the same application. False when there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions are
+    /// kept of the new one already. Nothing is changed then.
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool>;
+
     // Together.
 
     /// Takes on the duty to look for new cases for all, or keeps it, until `now + ttl_ms`. False while
@@ -290,13 +316,39 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     if url == "memory:" {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-        return Ok(Arc::new(SqlStore::sqlite(std::path::Path::new(path)).await?));
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(SqlStore::postgres(url).await?));
-    }
-    Err(StoreError::BadUrl)
+    Ok(Arc::new(SqlStore::at(url).await?))
+}
+
+/// What was carried from a store into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Cases.
+    pub cases: u64,
+    /// Decisions.
+    pub decisions: u64,
+    /// Entries of the audit.
+    pub audit: u64,
+}
+
+/// Carries everything from the store at `from`, which has to be there, into the one at `to`, which is made
+/// where it is not and has to be empty. Held decisions stay held; leases and claims end. It is one
+/// transaction: what breaks off leaves an empty store.
+///
+/// # Errors
+/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::NotEmpty`] when the
+/// new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
+pub async fn copy(from: &str, to: &str, now: Millis) -> Result<Copied> {
+    let from = SqlStore::there(from).await?;
+    let copied = match SqlStore::at(to).await {
+        Ok(to) => {
+            let copied = from.copy_into(&to, now).await;
+            to.close().await;
+            copied
+        }
+        Err(error) => Err(error),
+    };
+    from.close().await;
+    copied
 }
 
 /// Draws a salt: 244 random bits, hashed to 32 bytes.

@@ -31,6 +31,7 @@ mod store;
 mod store_laws;
 mod store_races;
 mod store_team;
+mod store_whole;
 mod stretch;
 mod team;
 mod term;

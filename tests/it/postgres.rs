@@ -18,6 +18,8 @@ pub struct Cluster {
     made: AtomicU32,
     /// The port on which it answers over TLS; on its socket alone without.
     port: Option<u16>,
+    /// Whether what is kept outlives a crash of the machine, as it must everywhere but in a test.
+    durable: bool,
 }
 
 /// The server that the tests of this process share. `None`, with a line that says so, where
@@ -36,7 +38,12 @@ pub fn shared() -> Option<Arc<Cluster>> {
 impl Cluster {
     /// A server for one test alone; see [`shared`].
     pub fn start() -> Option<Self> {
-        Self::made(None)
+        Self::made(None, false)
+    }
+
+    /// A server that is set as in production, for figures.
+    pub fn start_durable() -> Option<Self> {
+        Self::made(None, true)
     }
 
     /// A server that answers on `localhost` over TLS too, with a certificate that [`Cluster::root`]
@@ -44,10 +51,10 @@ impl Cluster {
     pub fn start_with_tls() -> Option<Self> {
         // Free again at once, and nobody else is likely to get it meanwhile.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-        Self::made(Some(port.port()))
+        Self::made(Some(port.port()), false)
     }
 
-    fn made(port: Option<u16>) -> Option<Self> {
+    fn made(port: Option<u16>, durable: bool) -> Option<Self> {
         let Some(programs) = programs() else {
             let required = std::env::var("SECONDLOOK_REQUIRE_ALL").is_ok_and(|v| v == "1");
             assert!(!required, "there is no initdb below /usr/lib/postgresql");
@@ -59,7 +66,7 @@ impl Cluster {
         if let Some((uid, gid)) = servant() {
             chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
-        let cluster = Self { programs, folder, made: AtomicU32::new(0), port };
+        let cluster = Self { programs, folder, made: AtomicU32::new(0), port, durable };
         let args = ["-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"];
         let made = cluster.command("initdb").args(args).arg(cluster.data()).status();
         assert!(made.unwrap().success(), "initdb failed");
@@ -76,9 +83,12 @@ impl Cluster {
             Some(port) => format!("-c listen_addresses=localhost -c port={port} -c ssl=on"),
             None => "-c listen_addresses=''".to_owned(),
         };
+        let durable = match self.durable {
+            true => "-c fsync=on",
+            false => "-c fsync=off -c full_page_writes=off -c synchronous_commit=off",
+        };
         let options = format!(
-            "{listen} -c unix_socket_directories='{}' -c fsync=off \
-             -c full_page_writes=off -c synchronous_commit=off -c max_connections=200",
+            "{listen} -c unix_socket_directories='{}' {durable} -c max_connections=200",
             self.folder.path().display()
         );
         let mut start = self.command("pg_ctl");

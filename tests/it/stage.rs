@@ -409,6 +409,17 @@ impl Store for DeadlyStore {
     ) -> Result<LeaseAnswer> {
         self.inner.lease(origin, key, holder, now, ttl_ms).await
     }
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.inner.lease_next(origin, query, after, holder, now, ttl_ms).await
+    }
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
         self.inner.renew(lease, now, ttl_ms).await
     }
@@ -427,6 +438,12 @@ impl Store for DeadlyStore {
     }
     async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.inner.look_away(origin, worker).await
+    }
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.inner.origins().await
+    }
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.inner.rebind(from, to, now).await
     }
     async fn take_duty(
         &self,

@@ -94,6 +94,7 @@ on_every_store! {
     a_lease_belongs_to_one_worker
     a_lease_that_ran_out_goes_to_the_next_with_a_raised_fence
     a_lease_is_renewed_and_given_back
+    the_next_free_case_is_leased
     closed_cases_are_not_leased
     skipping_goes_to_the_end_of_the_queue
     a_decision_is_held_and_its_case_decided
@@ -1098,6 +1099,47 @@ async fn workers_with_live_leases_and_claims_are_known(store: &dyn Store) {
     assert_eq!(workers(T).await, [&ana, &eva, &kim].map(|holder| holder.worker.clone()));
     assert_eq!(workers(at(TTL)).await, [&eva, &kim].map(|holder| holder.worker.clone()));
     assert!(workers(at(TTL + WINDOW)).await.is_empty());
+}
+
+async fn the_next_free_case_is_leased(store: &dyn Store) {
+    let (o, ana, eva) = (origin(), holder("ana", 1), holder("eva", 1));
+    let query = |filter: &str| QueueQuery {
+        states: vec![CaseState::Open, CaseState::Escalated],
+        filter: filter.to_owned(),
+        offset: 0,
+        limit: 1,
+    };
+    let next = async |who: &Holder, after: Option<u32>, filter: &str, now: Millis| {
+        let after = after.map(key);
+        let leased =
+            store.lease_next(&o, &query(filter), after.as_ref(), who, now, TTL).await.unwrap();
+        leased.map(|lease| lease.case)
+    };
+    assert_eq!(next(&ana, None, "", T).await, None);
+    for n in 1..=4 {
+        admit(store, n).await;
+    }
+    assert_eq!(next(&ana, None, "", T).await, Some(key(1)));
+    assert_eq!(next(&eva, None, "", T).await, Some(key(2)), "what is taken is passed over");
+    assert_eq!(next(&eva, Some(3), "", T).await, Some(key(4)), "behind the one that was missed");
+    assert_eq!(next(&ana, Some(3), "", T).await, Some(key(3)), "and from the front then");
+    assert_eq!(next(&ana, None, "", T).await, None, "all are taken");
+    // The lease is one like any other: it runs out, goes on under a higher fence, and decides.
+    let late = at(TTL);
+    assert_eq!(
+        next(&eva, None, "4801", late).await,
+        Some(key(1)),
+        "only what the filter lets pass"
+    );
+    let ours = lease(store, 1, &eva, late).await;
+    assert_eq!(ours.fence, 2);
+    store.decide(&ours, &decision(1, &ours, Disposition::Escalate), late, late).await.unwrap();
+    // Who escalated it does not get it; somebody else does, when nothing else is open.
+    for n in 2..=4 {
+        assert_eq!(next(&eva, None, "", late).await, Some(key(n)));
+    }
+    assert_eq!(next(&eva, None, "", late).await, None);
+    assert_eq!(next(&ana, None, "", late).await, Some(key(1)));
 }
 
 async fn who_looks_on_is_seen_until_they_look_away_or_are_gone(store: &dyn Store) {

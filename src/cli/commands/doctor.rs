@@ -113,9 +113,14 @@ fn terminal() -> Check {
 async fn store(setup: &Setup) -> Check {
     match setup.open_store().await {
         Ok(store) => {
-            let text = store.describe();
+            let place = store.describe();
+            let at_work = store.workers(crate::cli::wire::now()).await;
             store.close().await;
-            check("store", Verdict::Ok, text)
+            match at_work.map(|workers| workers.len()) {
+                Ok(0) => check("store", Verdict::Ok, place),
+                Ok(n) => check("store", Verdict::Ok, format!("{place}; {n} console(s) at work")),
+                Err(error) => check("store", Verdict::Fail, format!("{place}: {error}")),
+            }
         }
         Err(error) => check("store", Verdict::Fail, error.to_string()),
     }

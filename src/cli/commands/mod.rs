@@ -17,6 +17,7 @@ mod queue;
 mod search;
 mod sim;
 mod stats;
+mod store;
 mod sync;
 mod verify;
 mod webhook;
@@ -55,6 +56,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             };
             decide::decide(&args, wanted).await
         }
+        Some(Command::Store(what)) => store::store(&args, what).await,
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,

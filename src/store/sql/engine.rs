@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteError;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
@@ -210,6 +211,26 @@ impl Tx {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
+    /// Hands over the rows that a statement without values brings, so many at a time: they are never
+    /// here all at once.
+    pub async fn in_batches(
+        &mut self,
+        sql: String,
+        most: usize,
+        take: impl AsyncFnMut(Vec<Row>) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut **tx).map_ok(Row::Sqlite);
+                super::copy::in_batches(rows, most, take).await
+            }
+            Self::Postgres(tx) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut **tx).map_ok(Row::Postgres);
+                super::copy::in_batches(rows, most, take).await
+            }
+        }
+    }
+
     /// Tells all consoles that something of an origin has changed, when and if this is kept.
     pub async fn announce(&mut self, origin: &Origin) -> Result<()> {
         let sql = match self {
@@ -301,7 +322,7 @@ fn storable(text: String) -> String {
 }
 
 /// Waits for the database, but not for ever.
-async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+pub async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
     match tokio::time::timeout(ANSWER, answer).await {
         Ok(answer) => answer.map_err(failure),
         Err(_) => Err(StoreError::Busy("no answer in time".to_owned())),

@@ -2,6 +2,7 @@
 //! asks their rules ([`crate::store::row`]) and saves them. The statements are the same text for
 //! both; what differs is in `engine`.
 
+mod copy;
 mod engine;
 mod news;
 mod postgres;
@@ -36,6 +37,24 @@ pub struct SqlStore {
     salt: [u8; 32],
 }
 
+/// Which database an address names.
+enum Address<'a> {
+    File(&'a Path),
+    Server(&'a str),
+}
+
+impl<'a> Address<'a> {
+    fn of(url: &'a str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            return Ok(Self::File(Path::new(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(StoreError::BadUrl)
+    }
+}
+
 /// How soon a file that is held by another process is tried again.
 const AGAIN: Duration = Duration::from_millis(25);
 /// How many keys one statement of `touch` asks about.
@@ -61,6 +80,55 @@ impl SqlStore {
         };
         let late = |_| Err(StoreError::Busy("another process holds the file".to_owned()));
         tokio::time::timeout(engine::LOCK * 2, patient).await.unwrap_or_else(late)
+    }
+
+    /// Opens the database at an address, or makes it.
+    ///
+    /// # Errors
+    /// As [`SqlStore::sqlite`] and [`SqlStore::postgres`].
+    pub async fn at(url: &str) -> Result<Self> {
+        match Address::of(url)? {
+            Address::File(path) => Self::sqlite(path).await,
+            Address::Server(url) => Self::postgres(url).await,
+        }
+    }
+
+    /// Opens the database at an address where a store has to be.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`] when there is none; nothing is made then.
+    pub async fn there(url: &str) -> Result<Self> {
+        let nothing = |place: String| StoreError::NotAStore {
+            path: place,
+            why: "there is nothing".to_owned(),
+        };
+        match Address::of(url)? {
+            Address::File(path) if path.exists() => Self::sqlite(path).await,
+            Address::File(path) => Err(nothing(path.display().to_string())),
+            Address::Server(url) => {
+                let (engine, place) = postgres::connect(url).await?;
+                match schema::is_made(&engine).await {
+                    Ok(true) => Self::ready(engine, place).await,
+                    made => {
+                        engine.close().await;
+                        Err(made.err().unwrap_or_else(|| nothing(place)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries everything over; see [`crate::store::copy`].
+    pub(super) async fn copy_into(&self, to: &Self, now: Millis) -> Result<super::Copied> {
+        self.engine
+            .read(async |from| {
+                let at_work = copy::at_work(from, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                to.engine.write(async |to| copy::copy(from, to, self.salt).await).await
+            })
+            .await
     }
 
     async fn file(path: &Path) -> Result<Self> {
@@ -149,6 +217,30 @@ fn with_filter(mut args: Vec<Arg>, query: &QueueQuery) -> Vec<Arg> {
 fn sum(counts: &[engine::Row]) -> Result<u64> {
     let counts: Result<Vec<_>> = counts.iter().map(|row| row.int("n")).collect();
     Ok(u64::try_from(counts?.iter().sum::<i64>()).unwrap_or_default())
+}
+
+/// Leases the first case behind a place that `lease` gives; passes over those that it does not.
+async fn first_free(
+    tx: &mut Tx,
+    origin: &Origin,
+    query: &QueueQuery,
+    state: CaseState,
+    mut behind: (Millis, String),
+    lease: impl Fn(&mut CaseRow) -> LeaseAnswer,
+    now: Millis,
+) -> Result<Option<Lease>> {
+    loop {
+        let values = with_filter(args![origin, behind.0, behind.1, now], query);
+        let found = tx.row(statements::next_free(tx, query, state), values).await?;
+        let Some(row) = found else { return Ok(None) };
+        let mut kept = rows::kept_case(&row)?;
+        if let LeaseAnswer::Yours(lease) = lease(&mut kept.row) {
+            rows::save_lease(tx, &kept).await?;
+            tx.announce(origin).await?;
+            return Ok(Some(lease));
+        }
+        behind = (kept.row.place, kept.row.case.key.as_str().to_owned());
+    }
 }
 
 /// The listed sessions that a store knows, and whether each is worth a decision call.
@@ -367,6 +459,50 @@ impl Store for SqlStore {
     ) -> Result<LeaseAnswer> {
         let lease = |row: &mut CaseRow| row.lease(origin, holder, now, ttl_ms);
         Ok(self.change_lease(origin, key, lease).await?.unwrap_or(LeaseAnswer::Unknown))
+    }
+
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.engine
+            .write(async |tx| {
+                let front = (Millis(i64::MIN), String::new());
+                let mut behind = front.clone();
+                if let Some(key) = after {
+                    let values = with_filter(args![origin, key], query);
+                    if let Some(row) = tx.row(statements::place(query), values).await? {
+                        behind = (Millis(row.int("place")?), key.as_str().to_owned());
+                    }
+                }
+                let mut begins = vec![behind.clone()];
+                if behind != front {
+                    begins.push(front);
+                }
+                for state in &query.states {
+                    for begin in &begins {
+                        let leased = first_free(
+                            tx,
+                            origin,
+                            query,
+                            *state,
+                            begin.clone(),
+                            |row| row.lease(origin, holder, now, ttl_ms),
+                            now,
+                        );
+                        if let Some(lease) = leased.await? {
+                            return Ok(Some(lease));
+                        }
+                    }
+                }
+                Ok(None)
+            })
+            .await
     }
 
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
@@ -635,6 +771,22 @@ impl Store for SqlStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
+    }
+
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.engine.read(async |tx| copy::origins(tx).await).await
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let at_work = copy::at_work(tx, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                copy::rename(tx, from, to).await
+            })
+            .await
     }
 
     async fn take_duty(

@@ -26,6 +26,11 @@ pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
     engine.write(upgrade).await
 }
 
+/// Whether a store was made in a database.
+pub async fn is_made(engine: &Engine) -> Result<bool> {
+    Ok(engine.read(version).await? > 0)
+}
+
 async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let migrations = match tx {
         Tx::Sqlite(_) => SQLITE,

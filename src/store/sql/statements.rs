@@ -267,6 +267,19 @@ pub fn page(tx: &Tx, query: &QueueQuery) -> String {
     )
 }
 
+/// The first free case of one state behind a place; those that somebody else is taking are passed
+/// over. Values: origin, place, key, now, filter.
+pub fn next_free(tx: &Tx, query: &QueueQuery, state: CaseState) -> String {
+    let (_, passes) = parts(query, 5);
+    let (of_origin, word, claim) = (of_origin!(), state.word(), tx.claim());
+    format!(
+        "SELECT c.* FROM cases c WHERE c.{of_origin} AND c.state = '{word}' \
+         AND (c.place, c.key) > ($2, $3) \
+         AND (c.lease_until IS NULL OR c.lease_until <= $4){passes} \
+         ORDER BY c.place, c.key LIMIT 1{claim}"
+    )
+}
+
 /// How many a query holds, in parts to be added. Only with a filter they have to be counted.
 /// Values: origin, filter.
 pub fn total(query: &QueueQuery) -> String {
@@ -457,6 +470,7 @@ mod tests {
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend([page(tx, query), total(query), place(query), before(query)]);
+            all.push(next_free(tx, query, CaseState::Open));
         }
         // What may be walked through: results of the statement itself, and the indexes and tables that
         // hold a row a console at most.
@@ -486,8 +500,9 @@ mod tests {
     }
 
     async fn sorts(tx: &mut Tx) -> Result<()> {
-        let pages: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
-        for sql in pages.into_iter().chain([take(tx)]) {
+        let mut ordered: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
+        ordered.extend(queries().iter().map(|query| next_free(tx, query, CaseState::Open)));
+        for sql in ordered.into_iter().chain([take(tx)]) {
             let plan = plan(tx, &sql).await;
             // The page itself, at most `limit` rows, is put in order once more.
             let sorts = plan.lines().filter(|step| step.contains("TEMP B-TREE")).count();
