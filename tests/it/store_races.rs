@@ -55,8 +55,8 @@ async fn decide(store: Arc<dyn Store>, worker: u32) -> Vec<SessionId> {
     let mut decided = Vec::new();
     for n in 0..CASES {
         let lease = if worker.is_multiple_of(2) {
-            let next = store.lease_next(&origin(), &query, None, &who, T, TTL);
-            let Some(lease) = next.await.unwrap() else { continue };
+            let next = store.lease_next(&origin(), &query, None, &who, T, TTL).await.unwrap();
+            let Some(lease) = next else { continue };
             lease
         } else {
             let answer = store.lease(&origin(), &key(n), &who, T, TTL).await.unwrap();

@@ -291,27 +291,27 @@ macro_rules! column {
 
 impl Row {
     /// A whole number.
-    pub fn int(&self, name: &'static str) -> Result<i64> {
+    pub fn int(&self, name: &str) -> Result<i64> {
         column!(self, name)
     }
 
     /// A whole number or nothing.
-    pub fn maybe_int(&self, name: &'static str) -> Result<Option<i64>> {
+    pub fn maybe_int(&self, name: &str) -> Result<Option<i64>> {
         column!(self, name)
     }
 
     /// A text.
-    pub fn text(&self, name: &'static str) -> Result<String> {
+    pub fn text(&self, name: &str) -> Result<String> {
         column!(self, name)
     }
 
     /// A text or nothing.
-    pub fn maybe_text(&self, name: &'static str) -> Result<Option<String>> {
+    pub fn maybe_text(&self, name: &str) -> Result<Option<String>> {
         column!(self, name)
     }
 
     /// Bytes.
-    pub fn bytes(&self, name: &'static str) -> Result<Vec<u8>> {
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         column!(self, name)
     }
 }
