@@ -4,7 +4,8 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Taken, Undone,
+    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Taken,
+    Undone,
 };
 use crate::input::Key;
 
@@ -95,6 +96,8 @@ pub enum Event {
     Tick(Millis),
     /// A signal.
     Signal(Signal),
+    /// The store keeps what it is given again, after it failed.
+    StoreMended,
     /// Another console looks for new cases, for all.
     LookedElsewhere,
     /// Something in the store has changed, here or at another console.
@@ -153,8 +156,17 @@ pub enum Event {
     Decided {
         /// Which.
         id: DecisionId,
-        /// What came.
-        result: Result<(), Problem>,
+        /// What it is now.
+        result: Result<DeliveryState, Problem>,
+    },
+    /// A proposal was ended because what it rested on has changed, or it had ended already.
+    Voided {
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+        /// Whether it was waiting until now.
+        result: Result<bool, Problem>,
     },
     /// A case was put to the end of the queue, or not.
     Skipped {

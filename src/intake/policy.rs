@@ -254,6 +254,7 @@ mod tests {
             watched: Vec::new(),
             decision: None,
             note: None,
+            proposal: None,
         };
         assert!(worth_asking(&review, Some(&row)));
         row.state = CaseState::Decided;

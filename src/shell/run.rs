@@ -207,6 +207,7 @@ impl Shell {
             clock,
             in_hand,
             outbox,
+            trouble: Arc::default(),
             pull: Arc::default(),
             undo_ms: parts.settings.undo_ms,
             events: send,
@@ -350,7 +351,11 @@ impl Shell {
             // What somebody else had may be free by now.
             self.leases.send_modify(|_| {});
         }
-        for effect in update(&mut self.model, event) {
+        let effects = update(&mut self.model, event);
+        if self.model.store_trouble.is_some() {
+            self.workers.trouble.notify_one();
+        }
+        for effect in effects {
             match effect {
                 Effect::Refresh(key) => {
                     let _ = self.again.try_send(key);

@@ -24,6 +24,8 @@ use crate::store::{self, Store};
 const FLUSH: Duration = Duration::from_secs(60);
 /// How long news are gathered before the next look.
 const QUIET: Duration = Duration::from_millis(500);
+/// From one try of a store in trouble to the next: doubled from the first to the second.
+const MEND: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 /// How many decisions the console keeps in sight.
 const RECENT: u32 = 100;
 /// How many decisions the history screen shows.
@@ -46,6 +48,8 @@ pub struct Workers {
     pub in_hand: InHand,
     /// What delivers decisions.
     pub outbox: Outbox,
+    /// Said while the store is in trouble: it is tried until it is well again.
+    pub trouble: Arc<Notify>,
     /// Begins a look for new cases at once.
     pub pull: Arc<Notify>,
     /// Undo window, milliseconds.
@@ -68,6 +72,7 @@ impl Workers {
                 Effect::Decide(decision) => me.decide(&decision).await,
                 Effect::Skip(key) => me.skip(key).await,
                 Effect::Undo(id) => me.undo(id).await,
+                Effect::Void { proposal, case, why } => me.void(proposal, case, why).await,
                 Effect::Reopen(id, case) => me.reopen(id, case).await,
                 Effect::SendNow => me.send_now().await,
                 Effect::FlushThenLeave => me.flush().await,
@@ -144,6 +149,12 @@ impl Workers {
         let result = self.store.undo(&self.origin, id, &self.reviewer, self.clock.now()).await;
         self.refresh_outbox().await;
         Event::Undone { id, result: result.map_err(|error| problem::of_store(&error)) }
+    }
+
+    async fn void(&self, proposal: DecisionId, case: SessionId, why: String) -> Event {
+        let result = self.store.void(&self.origin, proposal, &why, self.clock.now()).await;
+        self.refresh_outbox().await;
+        Event::Voided { case, why, result: result.map_err(|error| problem::of_store(&error)) }
     }
 
     async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {
@@ -228,6 +239,32 @@ impl Workers {
         self.tracker.spawn(async move { me.watch(intake).await });
         let me = self.clone();
         self.tracker.spawn(async move { me.hear().await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.mend().await });
+    }
+
+    /// Tries the store while it is in trouble, and says when it keeps what it is given again.
+    async fn mend(&self) {
+        let mending = async {
+            loop {
+                self.trouble.notified().await;
+                let mut wait = MEND.0;
+                loop {
+                    tokio::time::sleep(wait).await;
+                    if self.store.keeps().await.is_ok() {
+                        break;
+                    }
+                    wait = (wait * 2).min(MEND.1);
+                }
+                self.tell(Event::StoreMended).await;
+                self.refresh_outbox().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = mending => {}
+        }
     }
 
     /// Hears of what other consoles do. However much that is, it is looked at a few times a second.

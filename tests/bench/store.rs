@@ -269,6 +269,8 @@ fn decision(case: &SessionId, reviewer: &Reviewer) -> Decision {
         at: now(),
         receipt: Receipt::default(),
         replaces: None,
+        answers: None,
+        evidence: None,
     }
 }
 

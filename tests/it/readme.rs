@@ -15,7 +15,9 @@ use ratatui::style::{Color, Modifier};
 use secondlook::core::{
     Effect, Event, Keymap, Model, Painted, PictureState, Settings, Side, update,
 };
-use secondlook::domain::{Bands, Details, HistoryQuery, Holder, LeaseAnswer, SessionId, Status};
+use secondlook::domain::{
+    Bands, DeliveryState, Details, HistoryQuery, Holder, LeaseAnswer, SessionId, Status,
+};
 use secondlook::input::Key;
 use secondlook::intake::{self, Intake};
 use secondlook::picture::{
@@ -125,7 +127,8 @@ impl Shop {
                     store.decide(&lease, &decision, now.plus(30_000), now).await.unwrap();
                     let mine = HistoryQuery::default();
                     let rows = store.history(&self.stage.origin, &mine).await.unwrap();
-                    events.push(Event::Decided { id: decision.id, result: Ok(()) });
+                    events
+                        .push(Event::Decided { id: decision.id, result: Ok(DeliveryState::Held) });
                     events.push(Event::Outbox(rows));
                 }
             }

@@ -335,6 +335,19 @@ fn interlock_complete() {
 fn interlock_refused() {
     shots("interlock_refused", |size| {
         let mut play = at_work(queue_of_many(), size);
+        play.change(4821, |d| d.case.candidates[0].blocklisted = true);
+        for event in play.hydrated(&id(4821)) {
+            play.send(event);
+        }
+        play.press("B l");
+        play
+    });
+}
+
+#[test]
+fn interlock_approved() {
+    shots("interlock_approved", |size| {
+        let mut play = at_work(queue_of_many(), size);
         play.press("B l l");
         play
     });
@@ -620,7 +633,7 @@ fn words() -> BTreeMap<&'static str, Play> {
         ("OFFLINE", offline),
         ("CONFLICT", every_state((80, 24), 5)),
         ("REFUSED", every_state((80, 24), 4)),
-        ("cannot be listed", at("B l l")),
+        ("APPROVED CUSTOMER", at("B l l")),
         ("B again to hold", at("B 4 8 2 1")),
         (">#4822", at("tab j")),
     ])

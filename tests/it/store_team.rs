@@ -161,7 +161,8 @@ async fn what_is_taken_back_is_no_news_and_another_origin_is_silent() {
 /// The server goes and comes back: everybody is told, and goes on with the store they have.
 #[tokio::test]
 async fn a_server_may_restart() {
-    let Some(cluster) = Cluster::start() else { return };
+    // As in production: what was kept is there after a stop like a crash.
+    let Some(cluster) = Cluster::start_durable() else { return };
     let url = cluster.database().await;
     let (here, there) = (store::open(&url).await.unwrap(), store::open(&url).await.unwrap());
     let mut news = there.news(&origin());

@@ -147,7 +147,8 @@ async fn a_copy_that_breaks_off_leaves_nothing() {
     let mut targets: Vec<String> = Vec::new();
     let folder = tempfile::TempDir::new().unwrap();
     targets.push(file(&folder, "new.db"));
-    if let Some(cluster) = shared() {
+    let cluster = shared();
+    if let Some(cluster) = &cluster {
         targets.push(cluster.database().await);
     }
     for to in targets {
@@ -206,8 +207,8 @@ async fn a_store_at_work_or_of_nothing_is_not_carried() {
 
 /// A simulator with two keys of one application.
 async fn two_keys(numbers: impl IntoIterator<Item = u64>) -> Sim {
-    let mut options = Options { limits: Limits::none(), ..Options::default() };
-    options.keys.push(Key::full("sk_test_the_second_key"));
+    let keys = ["sk_test_the_first_key", "sk_test_the_second_key"].map(Key::full).into();
+    let options = Options { limits: Limits::none(), keys, ..Options::default() };
     Sim::start(world(numbers), options).await.unwrap()
 }
 

@@ -129,6 +129,9 @@ fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
     if row.case.candidates.iter().any(|c| c.blocklisted) {
         return ("BLOCKLISTED".to_owned(), Meaning::Bad);
     }
+    if let Some(proposal) = &row.proposal {
+        return (format!("proposed by {}", printable(&proposal.reviewer.name, 20)), Meaning::Warn);
+    }
     match (others(model, row), &row.note) {
         (Some(others), _) => (others, Meaning::Warn),
         (None, Some(note)) => (note.clone(), Meaning::Muted),
