@@ -18,7 +18,7 @@ use crate::didit::{self, Client, SharedBudget};
 use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Parts, SystemClock, worker_id};
+use crate::shell::{Parts, Signer, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
@@ -169,6 +169,17 @@ impl Setup {
         })
     }
 
+    /// What signs this reviewer's entries of the audit, if anything is to.
+    pub fn signer(&self, store: &Arc<dyn Store>, origin: &Origin) -> Option<Signer> {
+        let key = self.config.audit.sign_with.as_str();
+        let key = match key.strip_prefix("~/").zip(var("HOME")) {
+            _ if key.is_empty() => return None,
+            Some((rest, home)) => Path::new(&home).join(rest),
+            None => Path::new(key).to_owned(),
+        };
+        Some(Signer::new(Arc::clone(store), origin.clone(), self.reviewer.id.clone(), key))
+    }
+
     /// A console on a store and a client.
     ///
     /// # Errors
@@ -187,6 +198,7 @@ impl Setup {
         let fetcher = Fetcher::new(rules).map_err(|error| CliError::failed(error.to_string()))?;
         let origin = origin(&store, &client).await?;
         Ok(Parts {
+            signer: self.signer(&store, &origin),
             settings: self.console(place)?,
             store,
             client,

@@ -14,6 +14,7 @@ use super::board::Board;
 use super::easel::{Drawing, Easel, Made, first_drawing};
 use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
+use super::signer::Signer;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
 use crate::core::{Desk, Effect, Event, Exit, LeaseState, Model, Settings, Signal, update, wants};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub intake: intake::Settings,
     /// Whose rows.
     pub origin: Origin,
+    /// What signs the audit, if anything does.
+    pub signer: Option<Signer>,
     /// This process.
     pub worker: WorkerId,
     /// The time.
@@ -209,16 +212,17 @@ impl Shell {
             outbox,
             trouble: Arc::default(),
             pull: Arc::default(),
+            to_sign: Arc::default(),
             undo_ms: parts.settings.undo_ms,
             events: send,
             tracker,
             stop,
         };
-        let me = workers.clone();
+        let (me, signer) = (workers.clone(), parts.signer);
         workers.tracker.spawn(async move {
             me.recover().await;
             me.first_queue().await;
-            me.start_tasks(intake);
+            me.start_tasks(intake, signer);
         });
         let cells = (size.columns, size.rows);
         let drawing = first_drawing(cell_of(size, None));

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
+use super::signer::Signer;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
@@ -52,6 +53,8 @@ pub struct Workers {
     pub trouble: Arc<Notify>,
     /// Begins a look for new cases at once.
     pub pull: Arc<Notify>,
+    /// Wakes what signs the audit: something of this reviewer's may have been recorded.
+    pub to_sign: Arc<Notify>,
     /// Undo window, milliseconds.
     pub undo_ms: i64,
     /// Where answers go.
@@ -203,7 +206,35 @@ impl Workers {
             Ok(rows) => Event::Outbox(self.mine(rows)),
             Err(error) => Event::Link(Some(problem::of_store(&error))),
         };
+        self.to_sign.notify_one();
         self.tell(event).await;
+    }
+
+    /// Signs this reviewer's entries of the audit as they are made, the last ones while leaving.
+    async fn sign(&self, signer: Signer) {
+        let Ok(mut last) = signer.begin().await else { return };
+        let mut well = true;
+        loop {
+            let leaving = tokio::select! {
+                biased;
+                () = self.to_sign.notified() => false,
+                () = self.stop.cancelled() => true,
+            };
+            // What the store cannot give now is read the next time.
+            let done = signer.catch_up(&mut last).await.unwrap_or_default();
+            if let Some((count, why)) = done.unsigned {
+                // Once, not with every decision.
+                if std::mem::take(&mut well) {
+                    let text = format!("{count} entries of the audit stay unsigned: {why}.");
+                    self.tell(Event::Say(text)).await;
+                }
+            } else if done.signed > 0 {
+                well = true;
+            }
+            if leaving {
+                return;
+            }
+        }
     }
 
     fn mine(&self, rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
@@ -221,8 +252,12 @@ impl Workers {
         }
     }
 
-    /// Starts what runs beside the loop: the outbox, its news, and the look for new cases.
-    pub fn start_tasks(&self, intake: Intake) {
+    /// Starts what runs beside the loop: the outbox, its news, the look for new cases, and what signs.
+    pub fn start_tasks(&self, intake: Intake, signer: Option<Signer>) {
+        if let Some(signer) = signer {
+            let me = self.clone();
+            self.tracker.spawn(async move { me.sign(signer).await });
+        }
         let (send, mut news) = mpsc::channel::<outbox::Event>(64);
         let (me, stop) = (self.clone(), self.stop.clone());
         self.tracker.spawn(async move { me.outbox.run(send, stop).await });

@@ -12,9 +12,9 @@ use super::budget::Window;
 use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow,
-    Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store,
-    StoreError, Taken, Undone, new_salt,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, StoreError, Taken, Undone, new_salt,
 };
 use crate::domain::{
     CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
@@ -39,6 +39,8 @@ struct Shelf {
     decisions: Vec<DecisionRow>,
     /// The audit, in its order.
     audit: Vec<AuditRow>,
+    /// Signatures by the place of their entry.
+    signatures: BTreeMap<u64, String>,
     /// Who looks at which case without having it, by console.
     watchers: BTreeMap<WorkerId, (SessionId, Taken)>,
     /// Who looks for new cases, and until when.
@@ -609,6 +611,33 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        Ok(self.on(origin, |shelf| {
+            let signs = shelf.audit.iter().any(|row| row.seq == seq)
+                && !shelf.signatures.contains_key(&seq);
+            if signs {
+                shelf.signatures.insert(seq, signature.to_owned());
+            }
+            signs
+        }))
+    }
+
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        Ok(self.on(origin, |shelf| {
+            let found = shelf.signatures.iter().filter(|(seq, _)| **seq > after);
+            let signed = |(seq, text): (&u64, &String)| AuditSignature {
+                seq: *seq,
+                signature: text.clone(),
+            };
+            found.take(limit as usize).map(signed).collect()
+        }))
     }
 
     async fn keeps(&self) -> Result<()> {

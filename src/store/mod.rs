@@ -25,7 +25,7 @@ pub use crate::domain::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
     Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone,
 };
-pub use audit::{AuditHead, AuditRow};
+pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use news::News;
@@ -282,6 +282,18 @@ pub trait Store: Send + Sync {
 
     /// Where the audit ends.
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
+
+    /// Lays a signature beside an entry of the audit, which stays as it is. False when there is no such
+    /// entry, or one is there already.
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool>;
+
+    /// Signatures of up to `limit` entries after the place `after`, in their order.
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>>;
 
     // As a whole.
 

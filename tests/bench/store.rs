@@ -270,7 +270,7 @@ fn decision(case: &SessionId, reviewer: &Reviewer) -> Decision {
         receipt: Receipt::default(),
         replaces: None,
         answers: None,
-        evidence: None,
+        evidence: Vec::new(),
     }
 }
 

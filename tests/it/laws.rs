@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use secondlook::core::{
-    Action, Effect, Event, Exit, Interlock, LeaseState, Model, NotArmed, Overlay, PictureState,
-    ProblemKind, Screen, Side, Signal, View, update, wants,
+    Action, Effect, Event, Exit, LeaseState, Model, NotArmed, Overlay, PictureState, ProblemKind,
+    Screen, Side, Signal, View, wants,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, Decision, DeliveryState, Details, Disposition, Judgement, LeaseAnswer,
@@ -1501,129 +1501,6 @@ fn a_key_held_since_before_the_pair_was_armed_decides_nothing() {
     }
     assert!(play.armed());
     assert_eq!(play.decided(), [""; 0]);
-}
-
-// The interlock, a million times.
-
-/// What was typed since the target was last changed, told another way than the interlock tells it.
-fn typed_last(digits: &str, number: u64) -> bool {
-    digits.ends_with(&number.to_string())
-}
-
-fn strange_details(random: &mut fastrand::Rng) -> Details {
-    let numbers = [1, 11, 111, 12, 121, 2, 21, 4821];
-    let mut details = known(random.choice(numbers).unwrap(), &[88.0, 80.0, 97.0]);
-    for place in 0..3 {
-        let candidate = &mut details.case.candidates[place];
-        candidate.session_number = random.choice(numbers).filter(|_| random.u8(..8) > 0);
-        candidate.blocklisted = random.u8(..8) == 0;
-        let statuses =
-            [Some(Status::Approved), Some(Status::Declined), Some(Status::InReview), None];
-        details.candidates[place].status = random.choice(statuses).unwrap();
-    }
-    details
-}
-
-#[test]
-fn a_million_sequences_never_name_a_target_whose_number_was_not_typed() {
-    let mut random = fastrand::Rng::with_seed(0x5ec0_0d10);
-    let (mut confirmed, mut refused) = (0_u32, 0_u32);
-    let mut details = strange_details(&mut random);
-    for round in 0..1_000_000_u32 {
-        if round % 64 == 0 {
-            details = strange_details(&mut random);
-        }
-        let mut lock = Interlock::open(&details, None);
-        let (mut digits, mut chosen) = (String::new(), 0_usize);
-        for _ in 0..random.u8(4..10) {
-            match random.u8(..8) {
-                0 => {
-                    let forward = random.bool();
-                    lock.step(forward);
-                    chosen = (chosen + if forward { 1 } else { 3 }) % 4;
-                    digits.clear();
-                }
-                1..=2 => {
-                    let digit = char::from(b'0' + random.u8(..10));
-                    lock.digit(digit);
-                    digits.push(digit);
-                }
-                _ => {
-                    // A hand that types what it sees, most of the time.
-                    let number = lock.target().and_then(|t| t.session_number).unwrap_or(7);
-                    let text = number.to_string();
-                    let digit = text[lock.typed.len() % text.len()..].chars().next().unwrap();
-                    lock.digit(digit);
-                    digits.push(digit);
-                }
-            }
-            let Some(target) = lock.confirmed() else {
-                refused += 1;
-                continue;
-            };
-            confirmed += 1;
-            let (session, number) = if chosen == 0 {
-                (Some(&details.case.key), details.case.session_number)
-            } else {
-                let c = &details.case.candidates[chosen - 1];
-                let status = details.candidates[chosen - 1].status.as_ref();
-                assert!(!c.blocklisted, "listed twice");
-                let approved = status.unwrap() == &Status::Approved;
-                assert_eq!(target.approved, approved, "two people for an approved customer");
-                (c.session_id.as_ref(), c.session_number)
-            };
-            assert_eq!(session, Some(&target.session_id), "another session than the one named");
-            assert_eq!(target.is_subject, chosen == 0);
-            assert!(typed_last(&digits, number.unwrap()), "{digits} is not {number:?}");
-        }
-    }
-    assert!(
-        confirmed > 10_000 && refused > 10_000,
-        "{confirmed} {refused}: the test saw too little"
-    );
-}
-
-#[test]
-fn no_keys_hold_a_blocklisting_without_the_number_of_its_target() {
-    let mut random = fastrand::Rng::with_seed(0xb10c);
-    let keys: Vec<Key> = [
-        "B", "B", "B", "1", "1", "2", "4", "8", "h", "l", "enter", "esc", "a", "space", "tab", "c",
-    ]
-    .map(|k| Key::parse(k).unwrap())
-    .to_vec();
-    let mut details = known(12, &[88.0, 80.0]);
-    details.case.candidates[0].session_number = Some(1);
-    details.case.candidates[1].session_number = Some(48);
-    details.candidates[1].status = Some(Status::Approved);
-    let start = Play::new(vec![details, known(4, &[75.0])]).model;
-    let mut held = 0;
-    for _ in 0..4_000 {
-        let mut model = start.clone();
-        let mut at = START.plus(10 * DWELL);
-        let mut before: Option<Interlock> = None;
-        for _ in 0..16 {
-            let key = random.choice(&keys).copied().unwrap();
-            at = at.plus(200);
-            let _ = update(&mut model, Event::Key { key, at, burst: 1 });
-            if let Some(pending) = model.pending.pop_front() {
-                if pending.decision.disposition == Disposition::Blocklist {
-                    let lock = before.take().unwrap();
-                    let line = lock.target().unwrap();
-                    let target = pending.decision.target.unwrap();
-                    assert_eq!(Some(&target.session_id), line.session_id.as_ref());
-                    assert_eq!(lock.typed, line.session_number.unwrap().to_string());
-                    assert_ne!(line.status, "Approved");
-                    held += 1;
-                }
-                break;
-            }
-            before = model.overlays.iter().find_map(|o| match o {
-                Overlay::Interlock(lock) => Some(lock.clone()),
-                _ => None,
-            });
-        }
-    }
-    assert!(held > 20, "{held}: the test saw too little");
 }
 
 // The laws, over whatever may happen.

@@ -11,6 +11,7 @@ mod didit;
 mod didit_sim;
 mod documents;
 mod export;
+mod fuzz;
 mod ingest;
 mod intake;
 mod laws;

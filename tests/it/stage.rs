@@ -17,9 +17,9 @@ use secondlook::domain::{
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery,
-    HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow,
-    Result, Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -500,6 +500,17 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
+    }
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        self.inner.sign(origin, seq, signature).await
+    }
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        self.inner.signatures(origin, after, limit).await
     }
     async fn void(
         &self,

@@ -1811,7 +1811,7 @@ async fn columns_hold_no_more(path: &Path) {
          cases.readings tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash \
+         audit_heads.hash audit.entry audit.hash audit_signatures.signature \
          watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
          budgets.verb budgets.record";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));

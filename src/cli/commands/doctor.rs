@@ -1,6 +1,7 @@
 //! `doctor`: looks at what the program stands on and says what to mend.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -145,10 +146,27 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
     if let Ok(store) = setup.open_store().await {
+        checks.extend(signatures(setup, &store, &client).await);
         checks.push(origin_check(&store, &client).await);
         store.close().await;
     }
     checks
+}
+
+/// Whether the audit can be signed, where that is wanted: a word is signed and thrown away.
+async fn signatures(
+    setup: &Setup,
+    store: &Arc<dyn crate::store::Store>,
+    client: &crate::didit::Client,
+) -> Option<Check> {
+    let origin = origin(store, client).await.ok()?;
+    Some(match setup.signer(store, &origin)?.sign("doctor").await {
+        Ok(_) => check("signatures", Verdict::Ok, "the ssh-agent signs the audit"),
+        Err(why) => {
+            let text = format!("the audit stays unsigned: {why}; is the key in the ssh-agent?");
+            check("signatures", Verdict::Warn, text)
+        }
+    })
 }
 
 fn key_text(count: Option<u64>) -> String {

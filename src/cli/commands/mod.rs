@@ -26,8 +26,10 @@ use std::sync::Arc;
 
 use super::args::{Args, Command};
 use super::error::{CliError, Exit};
+use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
+use crate::shell::Signer;
 use crate::store::Store;
 
 /// Does what the arguments ask.
@@ -84,6 +86,9 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
 }
 
 /// A store and whose rows in it: what the commands for scripts work on.
+/// Where the audit ended before, and who signs what comes after.
+type Signing = Option<(u64, Signer)>;
+
 struct Desk {
     store: Arc<dyn Store>,
     origin: Origin,
@@ -96,6 +101,23 @@ impl Desk {
         let store = setup.open_store().await?;
         let origin = wire::origin(&store, &client).await?;
         Ok(Self { store, origin, client })
+    }
+
+    /// Begins to sign what this command does, if the reviewer wants that.
+    async fn signing(&self, setup: &Setup) -> Result<Signing, CliError> {
+        Ok(match setup.signer(&self.store, &self.origin) {
+            Some(signer) => Some((signer.begin().await?, signer)),
+            None => None,
+        })
+    }
+
+    /// Signs what was done since. What stays unsigned is said; it is done all the same.
+    async fn sign(&self, signing: Signing) -> Result<(), CliError> {
+        let Some((mut last, signer)) = signing else { return Ok(()) };
+        if let Some((count, why)) = signer.catch_up(&mut last).await?.unsigned {
+            say(&format!("{count} entries of the audit stay unsigned: {why}."));
+        }
+        Ok(())
     }
 
     /// Finds a case by its session id or its number.

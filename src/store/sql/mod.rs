@@ -22,9 +22,9 @@ use self::rows::word;
 use super::audit::Audited;
 use super::row::{CaseRow, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow,
-    Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled,
-    Store, StoreError, Taken, Undone,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
@@ -822,6 +822,32 @@ impl Store for SqlStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
+    }
+
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        self.engine
+            .write(async |tx| {
+                let signed = tx.run(statements::SIGN, args![origin, seq, signature]).await?;
+                Ok(signed > 0)
+            })
+            .await
+    }
+
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.engine
+            .read(async |tx| {
+                let values = args![origin, after, i64::from(limit)];
+                let found = tx.rows(statements::SIGNATURES, values).await?;
+                found.iter().map(rows::audit_signature).collect()
+            })
+            .await
     }
 
     async fn keeps(&self) -> Result<()> {

@@ -14,7 +14,9 @@ use crate::domain::{
 use crate::store::audit::Audited;
 use crate::store::budget::Window;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
-use crate::store::{AuditHead, AuditRow, HistoryRow, Progress, Result, StoreError, Taken};
+use crate::store::{
+    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, StoreError, Taken,
+};
 
 /// A case and what the database knows of it besides.
 pub struct KeptCase {
@@ -272,6 +274,11 @@ pub async fn record(
 /// Reads an entry of the audit.
 pub fn audit_row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
+}
+
+/// Reads a signature.
+pub fn audit_signature(row: &Row) -> Result<AuditSignature> {
+    Ok(AuditSignature { seq: place(row.int("seq")?), signature: row.text("signature")? })
 }
 
 /// A place in the audit; one that is none is 0, which no chain has.

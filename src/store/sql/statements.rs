@@ -225,6 +225,21 @@ pub const AUDIT: &str = concat!(
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
+/// Lays a signature beside an entry that has none. Values: origin, place, signature.
+pub const SIGN: &str = concat!(
+    "INSERT INTO audit_signatures (origin, seq, signature) SELECT a.origin, a.seq, $3 FROM audit a \
+     WHERE a.",
+    of_origin!(),
+    " AND a.seq = $2 ON CONFLICT (origin, seq) DO NOTHING"
+);
+
+/// Signatures. Values: origin, after which place, how many.
+pub const SIGNATURES: &str = concat!(
+    "SELECT seq, signature FROM audit_signatures WHERE ",
+    of_origin!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
+);
+
 /// The state words of a query, each once, and the condition that its filter adds, with the filter at
 /// the placeholder `at`.
 fn parts(query: &QueueQuery, at: usize) -> (Vec<&'static str>, String) {
@@ -465,6 +480,8 @@ mod tests {
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
+            SIGN,
+            SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         all.extend([last_place(), listed(tx, 3), seen(3), take(tx)]);
