@@ -131,16 +131,18 @@ pub enum Link {
     Unknown,
     /// The last call went well.
     Online,
+    /// Another console of the team looks for new cases; nothing was asked from here.
+    Elsewhere,
     /// The last call failed, in words.
     Down(String),
 }
 
-/// What is wrong with the store: nothing is taken that it cannot keep.
+/// What is wrong with the store: nothing is taken that it cannot keep. A write that went well ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreTrouble {
-    /// It does not answer; its next answer ends that.
+    /// It does not answer.
     Unreachable,
-    /// It answers and takes nothing (a full disk): only a write that went well ends that.
+    /// It answers and takes nothing, as on a full disk.
     Unwritable,
 }
 
@@ -403,7 +405,8 @@ impl Model {
                 Err(NotArmed::Lease("open in your other terminal, read-only here".to_owned()))
             }
             LeaseState::Taken(taken) => {
-                Err(NotArmed::Lease(format!("{} has it, read-only", taken.reviewer.name)))
+                let name = crate::domain::printable(&taken.reviewer.name, 20);
+                Err(NotArmed::Lease(format!("{name} has it, read-only")))
             }
             LeaseState::Closed(state) => Err(NotArmed::Lease(state.word().to_owned())),
             LeaseState::Lost(why) => Err(NotArmed::Lease(why.clone())),
@@ -431,7 +434,7 @@ impl Model {
     }
 
     /// When `update` wants to be called again without anything happening: the end of a dwell, of a
-    /// burst's window, or the next second of a countdown on the screen.
+    /// burst's window, the next second of a countdown on the screen, or when another reviewer is gone.
     #[must_use]
     pub fn wake(&self) -> Option<Millis> {
         let saving = self
@@ -448,6 +451,7 @@ impl Model {
         let counting =
             self.unsent().held > 0 || (self.screen != Screen::History && self.desk.is_some());
         let second = counting.then(|| Millis(self.now.0 - self.now.0.rem_euclid(1000) + 1000));
-        saving.chain(dwell).chain(second).min()
+        let gone = self.queue.next_gone(&self.settings.reviewer.id);
+        saving.chain(dwell).chain(second).chain(gone).min()
     }
 }

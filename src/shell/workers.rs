@@ -15,7 +15,7 @@ use super::signer::Signer;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, SessionId,
+    ReviewerId, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -23,6 +23,10 @@ use crate::store::{self, Store};
 
 /// How long leaving waits for decisions to be sent.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How long news are gathered before the next look.
+const QUIET: Duration = Duration::from_millis(500);
+/// From one try of a store in trouble to the next: doubled from the first to the second.
+const MEND: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 /// How many decisions the console keeps in sight.
 const RECENT: u32 = 100;
 /// How many decisions the history screen shows.
@@ -37,12 +41,16 @@ pub struct Workers {
     pub origin: Origin,
     /// Who decides.
     pub reviewer: ReviewerId,
+    /// This process.
+    pub worker: WorkerId,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Leases in hand.
     pub in_hand: InHand,
     /// What delivers decisions.
     pub outbox: Outbox,
+    /// Said while the store is in trouble: it is tried until it is well again.
+    pub trouble: Arc<Notify>,
     /// Begins a look for new cases at once.
     pub pull: Arc<Notify>,
     /// Wakes what signs the audit: something of this reviewer's may have been recorded.
@@ -266,6 +274,56 @@ impl Workers {
         });
         let me = self.clone();
         self.tracker.spawn(async move { me.watch(intake).await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.hear().await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.mend().await });
+    }
+
+    /// Tries the store while it is in trouble, and says when it keeps what it is given again.
+    async fn mend(&self) {
+        let mending = async {
+            loop {
+                self.trouble.notified().await;
+                let mut wait = MEND.0;
+                loop {
+                    tokio::time::sleep(wait).await;
+                    if self.store.keeps().await.is_ok() {
+                        break;
+                    }
+                    wait = (wait * 2).min(MEND.1);
+                }
+                self.tell(Event::StoreMended).await;
+                self.refresh_outbox().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = mending => {}
+        }
+    }
+
+    /// Hears of what other consoles do. However much that is, it is looked at a few times a second.
+    async fn hear(&self) {
+        let mut news = self.store.news(&self.origin);
+        let looking = async {
+            while let Some(heard) = news.next().await {
+                match heard {
+                    Ok(()) => {
+                        self.tell(Event::News).await;
+                        self.refresh_outbox().await;
+                    }
+                    Err(error) => self.tell(Event::Link(Some(problem::of_store(&error)))).await,
+                }
+                tokio::time::sleep(QUIET).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = looking => {}
+        }
     }
 
     async fn watch(&self, mut intake: Intake) {
@@ -285,6 +343,7 @@ impl Workers {
                 Notice::Progress(counts) if counts.queued > 0 => {
                     Event::Pulled { queued: counts.queued, departed: 0 }
                 }
+                Notice::LookedElsewhere => Event::LookedElsewhere,
                 Notice::Failed(error) => match problem::of_intake(&error) {
                     Some(problem) => Event::Link(Some(problem)),
                     None => return,
@@ -295,7 +354,7 @@ impl Workers {
             let _ = send.try_send(event);
         };
         let watching = async {
-            intake.watch(&report, &self.pull, &self.stop).await;
+            intake.watch(&self.worker, &report, &self.pull, &self.stop).await;
             drop(report);
         };
         tokio::join!(watching, forward);

@@ -1259,6 +1259,51 @@ const GUARDS: &[(&str, Spoil)] = &[
     }),
 ];
 
+/// Two went on to the same case: who came second has the next one on the desk, and it counts.
+#[test]
+fn who_came_second_to_a_case_goes_on_to_the_one_in_hand() {
+    let mut play = three();
+    play.strike("a");
+    assert_eq!(play.on_desk(), 2);
+    assert!(wants(&play.model).or_next.is_some());
+    play.send(Event::LeasedInstead { of: id(2), taken: taken("bob"), key: id(3) });
+    assert_eq!(play.on_desk(), 3);
+    assert_eq!(wants(&play.model).leases.last(), Some(&id(3)));
+    play.look();
+    assert!(play.armed());
+}
+
+/// A case that was chosen stays on the desk, read-only, whatever else is to be had.
+#[test]
+fn a_case_that_was_chosen_stays_when_somebody_else_has_it() {
+    let mut play = three();
+    play.strike("j");
+    assert_eq!(play.on_desk(), 2);
+    assert!(wants(&play.model).or_next.is_none());
+    play.send(Event::LeasedInstead { of: id(2), taken: taken("bob"), key: id(3) });
+    assert_eq!(play.on_desk(), 2);
+    assert!(matches!(play.model.armed(play.now), Err(NotArmed::Lease(_))));
+}
+
+/// Another reviewer whose time at a case is over is gone from the list without a word from the store, which is
+/// asked once.
+#[test]
+fn the_others_are_gone_when_their_time_is_over() {
+    let mut play = three();
+    let until = play.now.plus(30_000);
+    let other = Taken { until, ..taken("bob") };
+    play.model.queue.rows[1].taken = Some(other.clone());
+    play.model.queue.rows[2].watched = vec![other];
+    assert!(play.model.wake().is_some_and(|at| at <= until));
+    play.effects.clear();
+    play.wait(29_999);
+    assert!(play.model.queue.rows[1].taken.is_some());
+    assert!(play.effects.is_empty());
+    play.wait(1);
+    assert!(play.model.queue.rows.iter().all(|r| r.taken.is_none() && r.watched.is_empty()));
+    assert!(matches!(play.effects[..], [Effect::LoadQueue { .. }]), "{:?}", play.effects);
+}
+
 fn taken(name: &str) -> Taken {
     Taken {
         reviewer: reviewer(name),

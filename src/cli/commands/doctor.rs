@@ -114,9 +114,14 @@ fn terminal() -> Check {
 async fn store(setup: &Setup) -> Check {
     match setup.open_store().await {
         Ok(store) => {
-            let text = store.describe();
+            let place = store.describe();
+            let at_work = store.workers(crate::cli::wire::now()).await;
             store.close().await;
-            check("store", Verdict::Ok, text)
+            match at_work.map(|workers| workers.len()) {
+                Ok(0) => check("store", Verdict::Ok, place),
+                Ok(n) => check("store", Verdict::Ok, format!("{place}; {n} console(s) at work")),
+                Err(error) => check("store", Verdict::Fail, format!("{place}: {error}")),
+            }
         }
         Err(error) => check("store", Verdict::Fail, error.to_string()),
     }
@@ -146,7 +151,7 @@ async fn api(setup: &Setup) -> Vec<Check> {
     });
     if let Ok(store) = setup.open_store().await {
         checks.extend(signatures(setup, &store, &client).await);
-        checks.push(origin_check(store.as_ref(), &client).await);
+        checks.push(origin_check(&store, &client).await);
         store.close().await;
     }
     checks
@@ -158,7 +163,7 @@ async fn signatures(
     store: &Arc<dyn crate::store::Store>,
     client: &crate::didit::Client,
 ) -> Option<Check> {
-    let origin = origin(store.as_ref(), client).await.ok()?;
+    let origin = origin(store, client).await.ok()?;
     Some(match setup.signer(store, &origin)?.sign("doctor").await {
         Ok(_) => check("signatures", Verdict::Ok, "the ssh-agent signs the audit"),
         Err(why) => {
@@ -175,7 +180,10 @@ fn key_text(count: Option<u64>) -> String {
     )
 }
 
-async fn origin_check(store: &dyn crate::store::Store, client: &crate::didit::Client) -> Check {
+async fn origin_check(
+    store: &std::sync::Arc<dyn crate::store::Store>,
+    client: &crate::didit::Client,
+) -> Check {
     match origin(store, client).await {
         Ok(origin) => match store.tally(&origin).await {
             Ok(tally) => check(

@@ -17,6 +17,7 @@ mod queue;
 mod search;
 mod sim;
 mod stats;
+mod store;
 mod sync;
 mod verify;
 mod webhook;
@@ -57,6 +58,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             };
             decide::decide(&args, wanted).await
         }
+        Some(Command::Store(what)) => store::store(&args, what).await,
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
@@ -97,7 +99,7 @@ impl Desk {
     async fn open(setup: &Setup) -> Result<Self, CliError> {
         let client = setup.client().await?;
         let store = setup.open_store().await?;
-        let origin = wire::origin(store.as_ref(), &client).await?;
+        let origin = wire::origin(&store, &client).await?;
         Ok(Self { store, origin, client })
     }
 

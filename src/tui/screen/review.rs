@@ -9,7 +9,7 @@ use super::queue::{empty, queue_column};
 use crate::core::{
     Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Side, candidates, facts,
 };
-use crate::domain::{Case, Decision, Details, Judgement, Source};
+use crate::domain::{Case, Decision, Details, Judgement, Source, printable};
 use crate::tui::draw::{Drawn, PlacedPicture};
 use crate::tui::gallery::{Eyes, FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
@@ -290,9 +290,23 @@ fn arming(
     let low = eyes.is_some_and(|eyes| eyes.pixels() < FLOOR);
     let reason = desk.reason.map_or_else(String::new, |reason| format!("reason {}", reason.word()));
     let when = |holds: bool, words: &'static str| if holds { words } else { "" };
+    // Who has it is said where it keeps the keys off; here, who looks on.
+    let me = &model.settings.reviewer.id;
+    let watched = model.row(&desk.key).map_or(&[][..], |row| &row.watched);
+    let watchers: Vec<_> = watched
+        .iter()
+        .filter(|watcher| watcher.reviewer.id != *me)
+        .map(|watcher| printable(&watcher.reviewer.name, 20))
+        .collect();
+    let watchers = match watchers.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} looks on"),
+        [first, more @ ..] => format!("{first} and {} more look on", more.len()),
+    };
     let (rank, legible) = if low { (1, Meaning::Warn) } else { (5, Meaning::Muted) };
     let pieces = vec![
         piece(0, meaning, word),
+        piece(2, Meaning::Warn, watchers),
         piece(rank, legible, eyes.map_or_else(String::new, legibility)),
         piece(4, Meaning::Muted, desk.zoom.word()),
         piece(2, Meaning::Muted, when(desk.mirrored, "B mirrored")),
