@@ -1,5 +1,7 @@
 //! Everything that happens, as data. Workers and the terminal make events; only `update` reads them.
 
+use std::collections::BTreeSet;
+
 use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
@@ -193,6 +195,8 @@ pub enum Event {
     },
     /// What this reviewer has on its way or decided last, newest first.
     Outbox(Vec<HistoryRow>),
+    /// Workflows whose declines were seen to blocklist the face by themselves.
+    Listing(BTreeSet<String>),
     /// The history was read, newest first.
     History(Result<Vec<HistoryRow>, Problem>),
     /// A case left the queue at Didit.

@@ -1,7 +1,7 @@
 //! What the program knows, as one value. Screens are an enum, overlays a stack: there is no flag that
 //! could contradict another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::desk::{Desk, NotArmed, PictureState, Side};
 use super::history::History;
@@ -229,6 +229,8 @@ pub struct Model {
     pub outbox: Vec<HistoryRow>,
     /// The history screen.
     pub history: History,
+    /// Workflows whose declines were seen to blocklist the face by themselves.
+    pub listing: BTreeSet<String>,
     /// A word for the reviewer.
     pub notice: Option<Notice>,
     /// How Didit can be reached.
@@ -280,6 +282,7 @@ impl Model {
             pending: VecDeque::new(),
             outbox: Vec::new(),
             history: History::default(),
+            listing: BTreeSet::new(),
             notice: None,
             link: Link::Unknown,
             store_trouble: None,

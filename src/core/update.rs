@@ -70,6 +70,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Undone { id, result } => on_undone(model, id, result),
         Event::Reopened { id, case, result } => on_reopened(model, id, case, result),
         Event::Outbox(rows) => on_outbox(model, rows),
+        Event::Listing(workflows) => {
+            model.listing = workflows;
+            Vec::new()
+        }
         Event::History(result) => on_history(model, result),
         Event::Departed { key, status } => on_departed(model, &key, status.as_ref()),
         Event::Pulled { queued, departed } => {

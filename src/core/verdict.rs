@@ -44,7 +44,8 @@ impl Consequence {
             None if after > 0 => format!("this pair different, then {after} more to judge"),
             None => format!("{name} {now} -> Approved"),
         };
-        let listing = match details.auto_blocklist {
+        let seen = details.workflow.as_ref().is_some_and(|id| model.listing.contains(id));
+        let listing = match details.auto_blocklist.or(seen.then_some(true)) {
             Some(true) => " + AUTO-BLOCKLIST of its face",
             Some(false) => "",
             None => " (its workflow may blocklist by itself)",
@@ -300,6 +301,7 @@ fn form(
         replaces: desk.replaces,
         answers: row.proposal.as_ref().map(|proposal| proposal.id),
         evidence: Vec::new(),
+        workflow: model.desk_details().and_then(|details| details.workflow.clone()),
     };
     if decision.is_proposal() {
         decision.evidence = case.candidates.clone();

@@ -88,6 +88,7 @@ pub(super) fn details(decision: dto::Decision, kind: SubjectKind, at: Millis) ->
         several_faces,
         // No documented field tells whether a decline lists the face by itself.
         auto_blocklist: None,
+        workflow: decision.workflow_id.map(|id| word(&id)).filter(|id| !id.is_empty()),
         at,
     })
 }
@@ -130,6 +131,7 @@ pub(super) fn face_search(reply: dto::FaceSearchReply, at: Millis) -> Result<Fac
         warnings,
         reviews: Vec::new(),
         auto_blocklist: None,
+        workflow: None,
         at,
     };
     Ok(FaceSearchReply { details, no_face })

@@ -43,6 +43,8 @@ pub(super) struct Decision {
     #[serde(default, deserialize_with = "read::word")]
     pub(super) status: Option<String>,
     #[serde(default, deserialize_with = "read::word")]
+    pub(super) workflow_id: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
     pub(super) vendor_data: Option<String>,
     #[serde(default, deserialize_with = "read::time")]
     pub(super) created_at: Option<Millis>,

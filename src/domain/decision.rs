@@ -322,6 +322,9 @@ pub struct Decision {
     pub receipt: Receipt,
     /// The sent decision that this one replaces, when a case was opened again.
     pub replaces: Option<DecisionId>,
+    /// The id of the subject's workflow: what its declines do by themselves is remembered by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// The proposal that this one confirms or declines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<DecisionId>,

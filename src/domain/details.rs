@@ -153,6 +153,8 @@ pub struct Details {
     pub several_faces: bool,
     /// Whether a decline lists the subject's face by itself, where Didit lets that be seen.
     pub auto_blocklist: Option<bool>,
+    /// The id of its workflow, where it has one.
+    pub workflow: Option<String>,
     /// When the call was answered.
     pub at: Millis,
 }

@@ -253,6 +253,17 @@ pub enum Settled {
     },
 }
 
+/// What was seen of a workflow after a decline of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenWorkflow {
+    /// Its id at Didit.
+    pub workflow: String,
+    /// Whether the subject's face came onto the blocklist by itself.
+    pub lists: bool,
+    /// When.
+    pub at: Millis,
+}
+
 /// Which decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryQuery {
@@ -398,6 +409,7 @@ mod tests {
             replaces: None,
             answers: None,
             evidence: Vec::new(),
+            workflow: None,
         };
         let (due, note) = (Millis(1), Some("a third reader decides".to_owned()));
         let progress = Progress::default();

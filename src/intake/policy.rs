@@ -163,6 +163,7 @@ mod tests {
             reviews: Vec::new(),
             several_faces: false,
             auto_blocklist: None,
+            workflow: None,
             at: Millis(0),
         }
     }

@@ -453,6 +453,7 @@ mod tests {
             replaces: None,
             answers: None,
             evidence: Vec::new(),
+            workflow: None,
         }
     }
 

@@ -12,7 +12,9 @@ use super::policy::{self, Answers, Failure, Meaning, Reading, StatusAnswer, Step
 use crate::didit::{
     BlocklistRow, Client, EntryType, ErrorKind, ListId, ListType, NewStatus, StatusWritten,
 };
-use crate::domain::{Clock, Millis, ReviewEntry, SessionId, Status, SubjectKind, Target};
+use crate::domain::{
+    Clock, Disposition, Millis, ReviewEntry, SeenWorkflow, SessionId, Status, SubjectKind, Target,
+};
 use crate::store::{Delivery, Progress, Settled, Store, StoreError};
 
 /// How long things may take.
@@ -55,6 +57,8 @@ pub enum Attempt {
     ClaimLost,
 }
 
+/// How long a workflow that was not seen to blocklist by itself is not looked at again, in milliseconds.
+const LOOK_AGAIN_MS: i64 = 86_400_000;
 /// How many pages of the blocklist are read to find an entry again.
 const BLOCKLIST_PAGES: u32 = 5;
 /// Rows of such a page.
@@ -147,9 +151,35 @@ impl Errand<'_> {
                 }
                 Step::List => self.list().await?,
                 Step::Wait { why } => return Err(self.not_shown(why)),
-                Step::End(settled) => return Ok(settled),
+                Step::End(settled) => {
+                    if matches!(settled, Settled::Sent { .. }) {
+                        self.watch_workflow().await;
+                    }
+                    return Ok(settled);
+                }
             }
         }
+    }
+
+    /// After a decline that blocklists nobody, looks whether its workflow did so by itself, once a day
+    /// until it was seen. What cannot be read is looked at after the next decline.
+    async fn watch_workflow(&self) {
+        let decision = &self.delivery.decision;
+        let Some(workflow) = &decision.workflow else { return };
+        if decision.disposition != Disposition::Reject {
+            return;
+        }
+        let (store, origin, at) = (self.store, &self.delivery.origin, self.clock.now());
+        let Ok(known) = store.workflows(origin).await else { return };
+        let known = known.into_iter().find(|seen| seen.workflow == *workflow);
+        if known.is_some_and(|seen| seen.lists || at.since(seen.at) < LOOK_AGAIN_MS) {
+            return;
+        }
+        let Ok(found) = self.within(self.client.blocklist(0, BLOCKLIST_ROWS)).await else { return };
+        let lists = found.rows.iter().any(|row| row.session_id == decision.case);
+        let seen = SeenWorkflow { workflow: workflow.clone(), lists, at };
+        // It is remembered with the next one, if not now.
+        let _ = store.saw_workflow(origin, &seen).await;
     }
 
     // Reading.

@@ -210,6 +210,11 @@ impl Workers {
         };
         self.to_sign.notify_one();
         self.tell(event).await;
+        // What cannot be read now is read with the next news.
+        if let Ok(seen) = self.store.workflows(&self.origin).await {
+            let lists = seen.into_iter().filter(|seen| seen.lists).map(|seen| seen.workflow);
+            self.tell(Event::Listing(lists.collect())).await;
+        }
     }
 
     /// Signs this reviewer's entries of the audit as they are made, the last ones while leaving.

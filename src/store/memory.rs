@@ -14,7 +14,7 @@ use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Settled, Store, StoreError, Taken, Undone, new_salt,
+    QueueRow, Result, SeenWorkflow, Settled, Store, StoreError, Taken, Undone, new_salt,
 };
 use crate::domain::{
     CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
@@ -39,6 +39,8 @@ struct Shelf {
     decisions: Vec<DecisionRow>,
     /// The audit, in its order.
     audit: Vec<AuditRow>,
+    /// What was seen of workflows, by their ids.
+    workflows: BTreeMap<String, SeenWorkflow>,
     /// Signatures by the place of their entry.
     signatures: BTreeMap<u64, String>,
     /// Who looks at which case without having it, by console.
@@ -628,6 +630,19 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
+        self.on(origin, |shelf| {
+            let lists = shelf.workflows.get(&seen.workflow).is_some_and(|known| known.lists);
+            let seen = SeenWorkflow { lists: lists || seen.lists, ..seen.clone() };
+            shelf.workflows.insert(seen.workflow.clone(), seen);
+        });
+        Ok(())
+    }
+
+    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>> {
+        Ok(self.on(origin, |shelf| shelf.workflows.values().cloned().collect()))
     }
 
     async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {

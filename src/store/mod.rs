@@ -23,7 +23,8 @@ use uuid::Uuid;
 
 pub use crate::domain::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
-    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, SeenWorkflow, Settled, Taken,
+    Undone,
 };
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
@@ -279,6 +280,12 @@ pub trait Store: Send + Sync {
 
     /// Decisions, newest first.
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
+
+    /// Remembers what was seen of a workflow after a decline of ours. Once seen to list, it stays so.
+    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()>;
+
+    /// What was seen of workflows, by their ids.
+    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>>;
 
     // The audit: `decide`, `undo`, `void`, `reopen` and a `settle` that ends a decision add their entries
     // in their own transaction.

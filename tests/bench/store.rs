@@ -271,6 +271,7 @@ fn decision(case: &SessionId, reviewer: &Reviewer) -> Decision {
         replaces: None,
         answers: None,
         evidence: Vec::new(),
+        workflow: None,
     }
 }
 

@@ -89,6 +89,7 @@ pub fn details(case: Case) -> Details {
         reviews: Vec::new(),
         several_faces: false,
         auto_blocklist: Some(false),
+        workflow: None,
         at: START,
         case,
     }

@@ -188,6 +188,7 @@ fn comment() -> Comment {
         replaces: None,
         answers: None,
         evidence: Vec::new(),
+        workflow: None,
     };
     decision.api_comment()
 }

@@ -65,6 +65,7 @@ fn comment() -> Comment {
         replaces: None,
         answers: None,
         evidence: Vec::new(),
+        workflow: None,
     };
     decision.api_comment()
 }

@@ -132,6 +132,23 @@ fn the_consequence_line_says_when_a_decline_lists_the_face_by_itself() {
 }
 
 #[test]
+fn what_a_workflow_was_seen_to_do_is_said_of_its_other_cases() {
+    let of = |number, workflow: &str| {
+        let mut details = known(number, &[88.0]);
+        details.auto_blocklist = None;
+        details.workflow = Some(workflow.to_owned());
+        details
+    };
+    let mut play = Play::new(vec![of(1, "w1"), of(2, "w2")]);
+    play.send(Event::Listing(["w1".to_owned()].into()));
+    assert!(play.consequence().1.contains("AUTO-BLOCKLIST"), "{:?}", play.consequence());
+    play.press("x");
+    assert_eq!(last_decision(&play).workflow.as_deref(), Some("w1"));
+    play.look();
+    assert!(play.consequence().1.contains("may blocklist"), "{:?}", play.consequence());
+}
+
+#[test]
 fn i_sends_the_case_to_a_second_reviewer_as_unsure() {
     let mut play = three();
     play.press("i");

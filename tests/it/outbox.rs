@@ -6,7 +6,7 @@ use std::time::Duration;
 use secondlook::domain::{Decision, DeliveryState, Disposition, Origin, Status};
 use secondlook::outbox::{Attempt, Event, Outbox, Settings};
 use secondlook::sim::{
-    Candidate, Effect, Fault, On, Options, Reply, Route, SameStatus, Session, session_id,
+    Candidate, Effect, Fault, On, Options, Recorded, Reply, Route, SameStatus, Session, session_id,
 };
 use secondlook::store::Settled;
 use tokio::sync::mpsc;
@@ -100,6 +100,38 @@ async fn a_sent_decision_can_be_decided_anew() {
     stage.decide_with(session, REJECT, "ana", |d| d.replaces = Some(first.id)).await;
     assert!(is_sent(&stage.attempt("ana").await));
     assert_eq!(stage.changed(session), ["Approved", "Declined"]);
+}
+
+/// After a decline, the blocklist is looked at: whether the workflow lists faces by itself is remembered by
+/// the workflow's id and nothing else, and looked at again the next day until it was seen.
+#[tokio::test]
+async fn what_a_decline_lists_by_itself_is_seen_once() {
+    let mut world = world();
+    let plain: Vec<_> = (1..4).map(|n| world.add(Session::in_review(1000 + n))).collect();
+    let auto: Vec<_> = (4..6)
+        .map(|n| world.add(Session::in_review(1000 + n).but(|s| s.auto_blocklist = true)))
+        .collect();
+    let stage = Stage::with(Backend::Sqlite, world, Options::default()).await;
+    let looks = || {
+        let looked = |call: &Recorded| call.route == Some(Route::Blocklist);
+        stage.sim.record().iter().filter(|call| looked(call)).count()
+    };
+    let decide = async |session, disposition, workflow: &str| {
+        let of = |d: &mut Decision| d.workflow = Some(workflow.to_owned());
+        stage.decide_with(session, disposition, "ana", of).await;
+        assert!(is_sent(&stage.attempt("ana").await));
+    };
+    decide(plain[0], APPROVE, "plain").await;
+    assert_eq!(looks(), 0, "an approval lists nobody");
+    decide(plain[1], REJECT, "plain").await;
+    decide(plain[2], REJECT, "plain").await;
+    assert_eq!(looks(), 1, "once a day");
+    decide(auto[0], REJECT, "auto").await;
+    decide(auto[1], REJECT, "auto").await;
+    assert_eq!(looks(), 2, "once it was seen, never again");
+    let seen = stage.store.workflows(&stage.origin).await.unwrap();
+    let seen: Vec<_> = seen.iter().map(|seen| (seen.workflow.as_str(), seen.lists)).collect();
+    assert_eq!(seen, [("auto", true), ("plain", false)]);
 }
 
 // Lost answers and refusals that pass.

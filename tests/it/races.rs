@@ -101,6 +101,7 @@ impl Console {
             replaces: None,
             answers: None,
             evidence: Vec::new(),
+            workflow: None,
         };
         self.dawdle().await;
         let now = self.clock.now();

@@ -19,7 +19,7 @@ use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World
 use secondlook::store::{
     self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Settled, Store, Undone,
+    QueueRow, Result, SeenWorkflow, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -148,6 +148,7 @@ impl Stage {
             replaces: None,
             answers: None,
             evidence: Vec::new(),
+            workflow: None,
         };
         change(&mut decision);
         let holder = Holder { reviewer: reviewer(by), worker: worker("console") };
@@ -500,6 +501,12 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
+    }
+    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
+        self.inner.saw_workflow(origin, seen).await
+    }
+    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>> {
+        self.inner.workflows(origin).await
     }
     async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
         self.inner.sign(origin, seq, signature).await

@@ -12,7 +12,7 @@ use secondlook::domain::{
 use secondlook::store::audit::Audited;
 use secondlook::store::{
     self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
-    LeaseAnswer, Progress, QueueQuery, Settled, Store, StoreError, Taken, Undone,
+    LeaseAnswer, Progress, QueueQuery, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -109,6 +109,7 @@ on_every_store! {
     an_escalation_is_taken_back_while_nobody_looks
     an_approved_customer_is_blocklisted_by_two_people
     a_proposal_is_declined_taken_back_or_void
+    what_workflows_do_by_themselves_is_remembered
     an_unreachable_subject_is_decided_here
     only_ones_own_held_decision_is_undone
     an_undone_case_is_back_where_it_was
@@ -218,6 +219,7 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
         replaces: None,
         answers: None,
         evidence: Vec::new(),
+        workflow: None,
     }
 }
 
@@ -1020,6 +1022,23 @@ async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
     decided(store, 5, &ana).await;
     assert!(!store.void(&origin, id(5), "why", T).await.unwrap());
     assert!(!store.void(&origin, id(99), "why", T).await.unwrap());
+}
+
+async fn what_workflows_do_by_themselves_is_remembered(store: &dyn Store) {
+    admit(store, 1).await;
+    let saw = |workflow: &str, lists, ms| SeenWorkflow {
+        workflow: workflow.to_owned(),
+        lists,
+        at: at(ms),
+    };
+    for seen in [saw("w1", false, 1), saw("w2", true, 2), saw("w1", false, 3), saw("w2", false, 4)]
+    {
+        store.saw_workflow(&origin(), &seen).await.unwrap();
+    }
+    let known = store.workflows(&origin()).await.unwrap();
+    assert_eq!(known, [saw("w1", false, 3), saw("w2", true, 4)], "once seen to list, it stays so");
+    let other = Origin("https://other.example#1".to_owned());
+    assert_eq!(store.workflows(&other).await.unwrap(), []);
 }
 
 async fn an_unreachable_subject_is_decided_here(store: &dyn Store) {

@@ -230,6 +230,7 @@ fn form(
         replaces: row.replaces,
         answers: proposal.map(|proposal| proposal.id),
         evidence: Vec::new(),
+        workflow: details.workflow.clone(),
     };
     if decision.is_proposal() {
         decision.evidence.clone_from(&case.candidates);

@@ -24,7 +24,7 @@ use super::row::{CaseRow, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Settled, Store, StoreError, Taken, Undone,
+    QueueRow, Result, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
@@ -831,6 +831,25 @@ impl Store for SqlStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
+    }
+
+    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
+        let SeenWorkflow { workflow, lists, at } = seen;
+        self.engine
+            .write(async |tx| {
+                let values = args![origin, workflow.as_str(), *lists, *at];
+                tx.run(statements::SAW_WORKFLOW, values).await.map(drop)
+            })
+            .await
+    }
+
+    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>> {
+        self.engine
+            .read(async |tx| {
+                let found = tx.rows(statements::WORKFLOWS, args![origin]).await?;
+                found.iter().map(rows::seen_workflow).collect()
+            })
+            .await
     }
 
     async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {

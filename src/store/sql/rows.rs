@@ -15,7 +15,8 @@ use crate::store::audit::Audited;
 use crate::store::budget::Window;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
-    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, StoreError, Taken,
+    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, SeenWorkflow, StoreError,
+    Taken,
 };
 
 /// A case and what the database knows of it besides.
@@ -286,6 +287,15 @@ pub async fn record_by(
 /// Reads an entry of the audit.
 pub fn audit_row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
+}
+
+/// Reads what was seen of a workflow.
+pub fn seen_workflow(row: &Row) -> Result<SeenWorkflow> {
+    Ok(SeenWorkflow {
+        workflow: row.text("workflow")?,
+        lists: row.int("lists")? != 0,
+        at: Millis(row.int("seen_at")?),
+    })
 }
 
 /// Reads a signature.

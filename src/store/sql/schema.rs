@@ -11,6 +11,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0004_readings.sql"),
     include_str!("../../../assets/migrations/sqlite/0005_signatures.sql"),
     include_str!("../../../assets/migrations/sqlite/0006_team.sql"),
+    include_str!("../../../assets/migrations/sqlite/0007_workflows.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -19,6 +20,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0004_readings.sql"),
     include_str!("../../../assets/migrations/postgres/0005_signatures.sql"),
     include_str!("../../../assets/migrations/postgres/0006_team.sql"),
+    include_str!("../../../assets/migrations/postgres/0007_workflows.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

@@ -225,6 +225,19 @@ pub const AUDIT: &str = concat!(
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
+/// Remembers what was seen of a workflow. Values: origin, workflow, whether it lists, when.
+pub const SAW_WORKFLOW: &str = "INSERT INTO workflows (origin, workflow, lists, seen_at) \
+    SELECT o.id, $2, $3, $4 FROM origins o WHERE o.name = $1 \
+    ON CONFLICT (origin, workflow) DO UPDATE SET seen_at = excluded.seen_at, \
+    lists = CASE WHEN workflows.lists = 1 THEN 1 ELSE excluded.lists END";
+
+/// What was seen of workflows. Value: origin.
+pub const WORKFLOWS: &str = concat!(
+    "SELECT workflow, lists, seen_at FROM workflows WHERE ",
+    of_origin!(),
+    " ORDER BY workflow"
+);
+
 /// Lays a signature beside an entry that has none. Values: origin, place, signature.
 pub const SIGN: &str = concat!(
     "INSERT INTO audit_signatures (origin, seq, signature) SELECT a.origin, a.seq, $3 FROM audit a \
@@ -481,6 +494,7 @@ mod tests {
             MOVE_AUDIT_HEAD,
             AUDIT,
             SIGN,
+            SAW_WORKFLOW,
             SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
