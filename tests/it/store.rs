@@ -1842,7 +1842,7 @@ async fn columns_hold_no_more(path: &Path) {
          decisions.state decisions.claim_worker decisions.note \
          audit_heads.hash audit.entry audit.hash audit_signatures.signature \
          watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
-         budgets.verb budgets.record";
+         budgets.verb budgets.record workflows.workflow";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
