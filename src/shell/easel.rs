@@ -2,20 +2,21 @@
 //! what comes next. Owns the gallery, so nothing is drawn that was not prepared for exactly its place.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::window::SharedVault;
-use crate::core::{Desk, Model, PictureState, Screen, Side, Zoom};
+use crate::core::{Desk, Model, PictureState, Screen, Side, Sight};
 use crate::domain::{BoundingBox, SessionId};
 use crate::picture::protocol::{
     CellMode, EncodeOptions, Encoded, Protocol, Tier, encode, kitty_delete,
 };
 use crate::picture::{
-    self, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit, likely_face,
+    self, FaceFinder, Key, Limits, Pane, Portrait, View, eye_pixels, fit, likely_face,
 };
 use crate::term::Upload;
-use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
+use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout, region, size};
 
 /// Pictures prepared at once; more would take the processor from the loop.
 const PARALLEL: usize = 2;
@@ -58,6 +59,7 @@ struct Job {
 /// Prepares pictures.
 pub struct Easel {
     vault: SharedVault,
+    finder: Arc<FaceFinder>,
     gallery: Gallery,
     drawing: Drawing,
     workers: JoinSet<Made>,
@@ -72,6 +74,7 @@ impl Easel {
     pub fn new(vault: SharedVault, drawing: Drawing, first_id: u32) -> Self {
         Self {
             vault,
+            finder: Arc::default(),
             gallery: Gallery::default(),
             drawing,
             workers: JoinSet::new(),
@@ -194,9 +197,9 @@ impl Easel {
         // Round again inside the block: by then the first ones are long gone.
         self.next_id = if self.next_id == self.ids().1 { self.first_id } else { self.next_id + 1 };
         self.busy.insert(job.key.clone());
-        let vault = self.vault.clone();
+        let (vault, finder) = (self.vault.clone(), Arc::clone(&self.finder));
         self.workers.spawn_blocking(move || {
-            let result = prepare(&vault, &job, &drawing);
+            let result = prepare(&vault, &finder, &job, &drawing);
             Made { key: job.key, drawing, result }
         });
     }
@@ -219,8 +222,8 @@ fn wanted(model: &Model) -> Vec<Job> {
     let cells = ReviewLayout::new(model.size).picture_cells();
     let mut jobs = Vec::new();
     if model.screen == Screen::Review {
-        for side in [Side::Subject, Side::Candidate(desk.place)] {
-            push(&mut jobs, model, FrameKey::of(desk, side, cells), desk.face);
+        for key in looks(desk, &ReviewLayout::new(model.size)) {
+            push(&mut jobs, model, key, desk.face);
         }
     }
     let count = model.desk_details().map_or(0, |d| d.case.candidates.len());
@@ -238,8 +241,25 @@ fn wanted(model: &Model) -> Vec<Job> {
     jobs
 }
 
+/// Frames of the pair on the desk: what is shown, the other half of a flip, and the ways back.
+fn looks(desk: &Desk, layout: &ReviewLayout) -> Vec<FrameKey> {
+    let both = |desk: &Desk, cells| {
+        [Side::Subject, Side::Candidate(desk.place)].map(|side| FrameKey::of(desk, side, cells))
+    };
+    let places = layout.places(desk);
+    let shown = places.iter().map(|(side, area)| FrameKey::of(desk, *side, size(*area)));
+    let mut keys: Vec<FrameKey> = shown.collect();
+    if let Some((_, area)) = places.first() {
+        keys.extend(both(desk, size(*area)));
+    }
+    keys.extend(both(desk, layout.picture_cells()));
+    let whole = Desk { sight: Sight::default(), ..desk.clone() };
+    keys.extend(both(&whole, layout.picture_cells()));
+    keys
+}
+
 fn plain(case: SessionId, side: Side, cells: (u16, u16)) -> FrameKey {
-    FrameKey { case, side, zoom: Zoom::Whole, mirrored: false, cells }
+    FrameKey { case, side, sight: Sight::default(), mirrored: false, cells }
 }
 
 fn push(jobs: &mut Vec<Job>, model: &Model, key: FrameKey, face: Option<usize>) {
@@ -257,7 +277,12 @@ fn push(jobs: &mut Vec<Job>, model: &Model, key: FrameKey, face: Option<usize>) 
 }
 
 /// Decodes, fits and encodes one picture.
-fn prepare(vault: &SharedVault, job: &Job, drawing: &Drawing) -> Result<(Encoded, Eyes), Missing> {
+fn prepare(
+    vault: &SharedVault,
+    finder: &FaceFinder,
+    job: &Job,
+    drawing: &Drawing,
+) -> Result<(Encoded, Eyes), Missing> {
     let key = Key { case: job.key.case.clone(), side: job.key.side };
     let portrait = match vault.with(|vault| vault.portrait(&key)) {
         Some(portrait) => portrait,
@@ -268,26 +293,34 @@ fn prepare(vault: &SharedVault, job: &Job, drawing: &Drawing) -> Result<(Encoded
             vault.with(|vault| vault.put_portrait(key, portrait))
         }
     };
-    draw(&portrait, job, drawing).ok_or(Missing::Unfit)
+    draw(&portrait, finder, job, drawing).ok_or(Missing::Unfit)
 }
 
-fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, Eyes)> {
+fn draw(
+    portrait: &Portrait,
+    finder: &FaceFinder,
+    job: &Job,
+    drawing: &Drawing,
+) -> Option<(Encoded, Eyes)> {
     let Drawing { protocol, options, cell } = drawing;
-    let face = job.face.as_ref().and_then(|face| portrait.place(face));
-    let region = match job.key.zoom {
-        Zoom::Whole => Region::Whole,
-        Zoom::Eyes => Region::Eyes,
-        Zoom::Mouth => Region::NoseMouth,
-        Zoom::Jaw => Region::JawEars,
+    let given = job.face.as_ref().and_then(|face| portrait.place(face));
+    let found = if given.is_none() { portrait.face(finder) } else { None };
+    let sight = job.key.sight;
+    let view = View {
+        region: region(sight.zoom()),
+        zoom: sight.times(),
+        pan: sight.pan(),
+        mirror: job.key.mirrored,
     };
-    let view = View { region, mirror: job.key.mirrored, ..View::default() };
     let (columns, rows) = job.key.cells;
     let pane = Pane::new(columns, rows, *cell, protocol.dots(*cell, options.cells));
-    let fitted = fit(portrait, face.as_ref(), &view, protocol.aim(), &pane).ok()?;
-    let across = protocol.across(&fitted, options);
-    let eyes = match face {
-        Some(face) => Eyes::Measured(eye_pixels(&face, &fitted, across)),
-        None => Eyes::Guessed(eye_pixels(&likely_face(portrait), &fitted, across)),
+    let face = given.or(found).unwrap_or_else(|| likely_face(portrait));
+    let fitted = fit(portrait, Some(&face), &view, protocol.aim(), &pane).ok()?;
+    let pixels = eye_pixels(&face, &fitted, protocol.across(&fitted, options));
+    let eyes = match (given, found) {
+        (Some(_), _) => Eyes::Measured(pixels),
+        (None, Some(_)) => Eyes::Detected(pixels),
+        (None, None) => Eyes::Guessed(pixels),
     };
     let encoded = encode(&fitted, *protocol, options).ok()?;
     Some((encoded, eyes))

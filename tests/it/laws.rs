@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use secondlook::core::{
     Action, Effect, Event, Exit, Interlock, LeaseState, Model, NotArmed, Overlay, PictureState,
-    ProblemKind, Screen, Side, Signal, View, update, wants,
+    ProblemKind, Screen, Shown, Side, Sight, Signal, View, Zoom, update, wants,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, DeliveryState, Details, Disposition, Judgement, LeaseAnswer, Millis,
@@ -389,10 +389,10 @@ fn j_k_g_and_shift_g_walk_the_cases() {
     let mut play = three();
     for (key, case) in [
         ("j", 2),
-        ("down", 3),
+        ("j", 3),
         ("j", 3),
         ("k", 2),
-        ("up", 1),
+        ("k", 1),
         ("k", 1),
         ("G", 3),
         ("g", 1),
@@ -403,6 +403,72 @@ fn j_k_g_and_shift_g_walk_the_cases() {
         assert_eq!(play.on_desk(), case, "{key}");
     }
     assert_eq!(play.decided(), [""; 0]);
+}
+
+#[test]
+fn arrows_move_both_pictures_beside_a_list_and_lines_in_it() {
+    let mut play = three();
+    play.look();
+    for key in ["down", "right", "+", "left", "up", "minus", "z", "m", "0"] {
+        play.press(key);
+        assert_eq!(play.on_desk(), 1, "{key}");
+        assert!(play.armed(), "{key}: looking closer is no new pair");
+    }
+    play.press("tab");
+    for (key, case) in [("down", 2), ("down", 3), ("up", 2)] {
+        play.press(key);
+        assert_eq!(play.on_desk(), case, "{key}");
+    }
+    assert_eq!(play.decided(), [""; 0]);
+}
+
+#[test]
+fn both_are_looked_at_alike_and_the_next_case_begins_with_the_whole() {
+    let mut play = three();
+    let sight = |play: &Play| play.model.desk.as_ref().unwrap().sight;
+    play.press("z + right");
+    let near = sight(&play);
+    assert_eq!(near.zoom(), Zoom::Eyes);
+    assert!(near.times() > 1.0 && near.pan().0 > 0.0 && near.pan().1 == 0.0);
+    play.press("0");
+    assert_eq!(sight(&play), Sight::of(Zoom::Eyes));
+    play.press("left z");
+    assert_eq!(sight(&play), Sight::of(Zoom::Mouth), "another part begins unmoved");
+    play.press("j");
+    assert_eq!(sight(&play), Sight::default());
+}
+
+#[test]
+fn a_flip_shows_the_two_by_turns_and_what_covers_it_brings_both_back() {
+    let mut play = three();
+    let shown = |play: &Play| play.model.desk.as_ref().unwrap().shown;
+    assert_eq!(shown(&play), Shown::Pair);
+    for expected in [Shown::CandidateFlipped, Shown::SubjectFlipped, Shown::CandidateFlipped] {
+        play.press("space");
+        assert_eq!(shown(&play), expected);
+    }
+    play.look();
+    play.press("esc");
+    assert_eq!(shown(&play), Shown::Pair);
+    // A verdict needs both side by side: whatever asks for a new look shows them so.
+    for cover in ["? ?", "tab tab", "j"] {
+        play.press("space");
+        play.press(cover);
+        assert_eq!(shown(&play), Shown::Pair, "{cover}");
+    }
+    play.press("space");
+    play.send(Event::Resized((100, 30)));
+    assert_eq!(shown(&play), Shown::Pair);
+}
+
+#[test]
+fn looks_are_counted_in_the_receipt() {
+    let mut play = three();
+    play.press("space space space z z Z + + minus 0 0 right");
+    play.look();
+    play.press("x");
+    let receipt = &play.decisions.last().unwrap().decision.receipt;
+    assert_eq!((receipt.flips, receipt.zooms), (3, 7));
 }
 
 #[test]
