@@ -20,6 +20,15 @@ pub enum Effect {
     Skip(SessionId),
     /// Take a held decision back.
     Undo(DecisionId),
+    /// End a proposal that rests on what is no longer so.
+    Void {
+        /// Which.
+        proposal: DecisionId,
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+    },
     /// Open the case of a settled decision again.
     Reopen(DecisionId, SessionId),
     /// Send held decisions now.

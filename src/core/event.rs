@@ -4,7 +4,7 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
 };
 use crate::input::Key;
 
@@ -51,6 +51,8 @@ pub struct Painted {
     pub cells: [(u16, u16); 2],
     /// Pixels between the eyes as displayed, where a face box is known: subject, candidate.
     pub eye_pixels: [Option<u16>; 2],
+    /// How much of each picture the terminal was sent, where there are degrees of it.
+    pub tiers: [Option<&'static str>; 2],
 }
 
 /// A signal from the operating system.
@@ -138,8 +140,17 @@ pub enum Event {
     Decided {
         /// Which.
         id: DecisionId,
-        /// What came.
-        result: Result<(), Problem>,
+        /// What it is now.
+        result: Result<DeliveryState, Problem>,
+    },
+    /// A proposal was ended because what it rested on has changed, or it had ended already.
+    Voided {
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+        /// Whether it was waiting until now.
+        result: Result<bool, Problem>,
     },
     /// A case was put to the end of the queue, or not.
     Skipped {

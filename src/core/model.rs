@@ -291,6 +291,12 @@ impl Model {
         self.details.get(&self.desk.as_ref()?.key)
     }
 
+    /// What somebody proposed about the case on the desk.
+    #[must_use]
+    pub fn proposal(&self) -> Option<&Decision> {
+        self.row(&self.desk.as_ref()?.key)?.proposal.as_deref()
+    }
+
     /// The picture's state; waiting when nothing was heard.
     #[must_use]
     pub fn picture(&self, key: &SessionId, side: Side) -> &PictureState {

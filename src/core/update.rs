@@ -12,8 +12,8 @@ use super::queue::QueueView;
 use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
-    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, QueueQuery, Reason,
-    SessionId, Status, SubjectKind, Undone,
+    Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
+    Millis, QueueQuery, Reason, SessionId, Status, SubjectKind, Undone, blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -46,12 +46,15 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             if let Some(desk) = &mut model.desk
                 && desk.epoch == painted.epoch
             {
-                desk.painted = Some((painted, at));
+                // The same pair in a better tier has been on the screen since the first one was.
+                let since = desk.painted_at().unwrap_or(at);
+                desk.painted = Some((painted, since));
             }
             Vec::new()
         }
         Event::Covered => cover(model),
         Event::Decided { id, result } => on_decided(model, id, result),
+        Event::Voided { case, why, result } => on_voided(model, case, &why, result),
         Event::Skipped { key, result } => on_skipped(model, &key, result),
         Event::Undone { id, result } => on_undone(model, id, result),
         Event::Reopened { id, case, result } => on_reopened(model, id, case, result),
@@ -349,8 +352,8 @@ fn on_interlock_key(
             return;
         }
         (KeyCode::Char(c), _) if c.is_ascii_digit() => lock.digit(c),
-        (_, Some(Action::PreviousCandidate)) => lock.step(false),
-        (_, Some(Action::NextCandidate)) => lock.step(true),
+        (_, Some(Action::PreviousCandidate)) => choose_target(model, &mut lock, false),
+        (_, Some(Action::NextCandidate)) => choose_target(model, &mut lock, true),
         (_, Some(Action::Blocklist)) => {
             if let Some(target) = lock.confirmed() {
                 model.overlays.push(Overlay::Interlock(lock));
@@ -390,8 +393,28 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, format!("The blocklist stays shut: {}.", why.words()));
         return;
     }
-    if let Some(lock) = model.desk_details().map(Interlock::open) {
-        model.overlays.push(Overlay::Interlock(lock));
+    if let Some(why) = verdict::void(model) {
+        model.say(Severity::Warn, format!("The proposal is void: {why}."));
+        return;
+    }
+    let Some(details) = model.desk_details() else { return };
+    let lock = Interlock::open(details, model.proposal());
+    show_target(model, &lock);
+    model.overlays.push(Overlay::Interlock(lock));
+}
+
+fn choose_target(model: &mut Model, lock: &mut Interlock, forward: bool) {
+    lock.step(forward);
+    show_target(model, lock);
+}
+
+/// Whoever is named is shown: a candidate in its pane, the subject in its own. What was painted of another
+/// pair counts no more.
+fn show_target(model: &mut Model, lock: &Interlock) {
+    let (Some(line), Some(desk)) = (lock.target(), &mut model.desk) else { return };
+    let place = line.place.unwrap_or(desk.place);
+    if desk.place != place || desk.shown != Shown::Pair {
+        desk.turn_to(place);
     }
 }
 
@@ -536,7 +559,12 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
     if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
         return;
     }
-    let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+    let proposed = row.proposal.as_ref().and_then(|p| p.target.as_ref()).and_then(|target| {
+        let is_it = |c: &Candidate| c.session_id.as_ref() == Some(&target.session_id);
+        row.case.candidates.iter().position(is_it)
+    });
+    let first = || row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+    let place = proposed.unwrap_or_else(first);
     let desk = model.new_desk(key, place);
     model.put_on_desk(Some(desk));
 }
@@ -683,7 +711,7 @@ fn on_lease(
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::SecondReader) => {
-            LeaseState::Lost("you escalated it: another reviewer decides".to_owned())
+            LeaseState::Lost("you have read it: another reviewer decides".to_owned())
         }
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),
@@ -738,7 +766,37 @@ fn on_hydrated(
     }
     let old = model.details.insert(key.clone(), details);
     match_desk(model, &key, old.as_ref());
-    Vec::new()
+    void_proposal(model, &key)
+}
+
+/// Ends a proposal that rests on what is no longer so.
+fn void_proposal(model: &mut Model, key: &SessionId) -> Vec<Effect> {
+    let (Some(row), Some(details)) = (model.row(key), model.details.get(key)) else {
+        return Vec::new();
+    };
+    let Some(proposal) = &row.proposal else { return Vec::new() };
+    let Some(why) = proposal.void_by(details) else { return Vec::new() };
+    vec![Effect::Void { proposal: proposal.id, case: key.clone(), why }]
+}
+
+fn on_voided(
+    model: &mut Model,
+    case: SessionId,
+    why: &str,
+    result: Result<bool, Problem>,
+) -> Vec<Effect> {
+    match result {
+        Ok(true) => {}
+        Ok(false) => return reload(model),
+        Err(problem) => {
+            model.problem(&problem);
+            return Vec::new();
+        }
+    }
+    let here = model.desk.as_ref().is_some_and(|desk| desk.key == case);
+    let effects = if here { show_case(model, case) } else { reload(model) };
+    model.say(Severity::Warn, format!("A proposal is void, nothing was listed: {why}."));
+    effects
 }
 
 /// What changed under the reviewer's eyes starts anew: no judgement is carried to another face.
@@ -815,23 +873,21 @@ fn on_tick(model: &mut Model, at: Millis) -> Vec<Effect> {
     model.ask_pending(false)
 }
 
-fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) -> Vec<Effect> {
+fn on_decided(
+    model: &mut Model,
+    id: DecisionId,
+    result: Result<DeliveryState, Problem>,
+) -> Vec<Effect> {
     let Some(at) = model.pending.iter().position(|p| p.decision.id == id) else {
         return Vec::new();
     };
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
-        Ok(()) => {
+        Ok(state) => {
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
-            let undo = model.settings.keymap.label(Action::Undo);
-            let local = pending.decision.disposition.subject_status().is_none();
-            let word = if local {
-                "escalated".to_owned()
-            } else {
-                format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
-            };
-            model.say(Severity::Info, format!("{name} {word}."));
+            let words = recorded(model, &pending.decision, state);
+            model.say(Severity::Info, format!("{name} {words}."));
             let mut effects = reload(model);
             if pending.undo {
                 effects.push(Effect::Undo(id));
@@ -854,6 +910,29 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             model.say(Severity::Error, text);
             reload(model)
         }
+    }
+}
+
+/// What a decision is once it is recorded, in words.
+fn recorded(model: &Model, decision: &Decision, state: DeliveryState) -> String {
+    let undo = model.settings.keymap.label(Action::Undo);
+    let word = decision.disposition.word();
+    match state {
+        DeliveryState::Proposed => {
+            let number = decision.target.as_ref().and_then(|target| target.session_number);
+            let number = number.unwrap_or_default();
+            format!(
+                "proposed: a second person has to confirm blocklisting #{number}; nothing is sent"
+            )
+        }
+        DeliveryState::Differs => {
+            "goes to another reader: an earlier one said the contrary; nothing is sent".to_owned()
+        }
+        DeliveryState::Local if decision.disposition == Disposition::Escalate => {
+            format!("escalated ({undo} takes it back)")
+        }
+        DeliveryState::Local => format!("{word} kept here"),
+        _ => format!("{word} held ({undo} takes it back)"),
     }
 }
 
@@ -886,17 +965,18 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
-    let standing = |row: &HistoryRow| match row.decision.disposition.subject_status() {
-        None => "with the second reviewer",
-        Some(_) if row.state == DeliveryState::Local => "kept here",
-        Some(_) => row.state.word(),
+    let standing = |row: &HistoryRow| match row.state {
+        DeliveryState::Differs => "with another reader",
+        DeliveryState::Local => "kept here",
+        state => state.word(),
     };
-    match newest.map(|row| (row.decision.id, row.state, row.decision.case_name(), standing(row))) {
+    let newest = newest.map(|row| (row.decision.id, may_be_undone(row), row, standing(row)));
+    match newest.map(|(id, may, row, standing)| (id, may, row.decision.case_name(), standing)) {
         None => {
             model.say(Severity::Info, "There is no decision of yours to take back.");
             Vec::new()
         }
-        Some((id, DeliveryState::Held, ..)) => vec![Effect::Undo(id)],
+        Some((id, true, ..)) => vec![Effect::Undo(id)],
         Some((_, _, name, standing)) => {
             let label = |action| model.settings.keymap.label(action);
             let (history, undo) = (label(Action::History), label(Action::Undo));
@@ -909,12 +989,26 @@ fn undo(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// What the store may take back: what is held, and what another person has not taken up yet.
+fn may_be_undone(row: &HistoryRow) -> bool {
+    let escalation = row.decision.disposition == Disposition::Escalate;
+    match row.state {
+        DeliveryState::Held | DeliveryState::Proposed => true,
+        DeliveryState::Local => escalation,
+        _ => false,
+    }
+}
+
 /// `u` in the history: a held decision is taken back, a settled one's case is opened again.
 fn undo_chosen(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.history.current() else { return Vec::new() };
     let (id, case, state) = (row.decision.id, row.decision.case.clone(), row.state);
     match state {
-        DeliveryState::Held => vec![Effect::Undo(id)],
+        _ if may_be_undone(row) => vec![Effect::Undo(id)],
+        DeliveryState::Differs => {
+            model.say(Severity::Warn, "It counts as a reading; another reader decides the case.");
+            Vec::new()
+        }
         DeliveryState::Sending | DeliveryState::Unknown => {
             model.say(Severity::Warn, "It is on its way to Didit; wait until it is settled.");
             Vec::new()
@@ -935,6 +1029,9 @@ fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>)
             let name = name.unwrap_or_else(|| case.short().to_owned());
             model.say(Severity::Info, format!("{name} taken back; nothing has left."));
             return show_case(model, case);
+        }
+        Ok(Undone::NotHeld(DeliveryState::Local | DeliveryState::Proposed)) => {
+            "Another reader has it by now; nothing was taken back.".to_owned()
         }
         Ok(Undone::NotHeld(state)) => {
             format!("It is {} already; nothing was taken back.", state.word())
@@ -1010,6 +1107,9 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
                 ),
             ),
             DeliveryState::Refused => (Severity::Error, format!("{name} REFUSED by Didit: {note}")),
+            _ if row.decision.is_proposal() => {
+                (Severity::Warn, format!("{name}: your proposal is over, {note}"))
+            }
             _ => (Severity::Info, format!("{name} {}. {note}", row.state.word())),
         }
     });
@@ -1024,7 +1124,8 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
 fn on_history(model: &mut Model, result: Result<Vec<HistoryRow>, Problem>) -> Vec<Effect> {
     model.history.loading = false;
     match result {
-        Ok(rows) => {
+        Ok(mut rows) => {
+            blind(&mut rows, &model.settings.reviewer.id);
             model.history.rows = rows;
             model.history.step(0);
         }

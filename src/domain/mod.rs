@@ -17,8 +17,8 @@ pub use case::{
 };
 pub use clock::Clock;
 pub use decision::{
-    Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reason, Receipt, Reviewer,
-    SeenPicture, Target,
+    Agreement, Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reading, Reason,
+    Receipt, Reviewer, SeenPicture, Target,
 };
 pub use details::{
     BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, Side, SubjectDetails,
@@ -27,6 +27,6 @@ pub use details::{
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{
     Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Settled, Taken, Undone,
+    QueueQuery, QueueRow, Settled, Taken, Undone, blind,
 };
 pub use text::{mask_number, printable, redact_mentions};

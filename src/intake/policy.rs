@@ -253,6 +253,7 @@ mod tests {
             taken: None,
             decision: None,
             note: None,
+            proposal: None,
         };
         assert!(worth_asking(&review, Some(&row)));
         row.state = CaseState::Decided;

@@ -4,8 +4,10 @@
 mod board;
 mod easel;
 mod leases;
+mod pen;
 mod problem;
 mod process;
+mod registry;
 mod run;
 mod window;
 mod workers;

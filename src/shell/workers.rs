@@ -64,6 +64,7 @@ impl Workers {
                 Effect::Decide(decision) => me.decide(&decision).await,
                 Effect::Skip(key) => me.skip(key).await,
                 Effect::Undo(id) => me.undo(id).await,
+                Effect::Void { proposal, case, why } => me.void(proposal, case, why).await,
                 Effect::Reopen(id, case) => me.reopen(id, case).await,
                 Effect::SendNow => me.send_now().await,
                 Effect::FlushThenLeave => me.flush().await,
@@ -140,6 +141,12 @@ impl Workers {
         let result = self.store.undo(&self.origin, id, &self.reviewer, self.clock.now()).await;
         self.refresh_outbox().await;
         Event::Undone { id, result: result.map_err(|error| problem::of_store(&error)) }
+    }
+
+    async fn void(&self, proposal: DecisionId, case: SessionId, why: String) -> Event {
+        let result = self.store.void(&self.origin, proposal, &why, self.clock.now()).await;
+        self.refresh_outbox().await;
+        Event::Voided { case, why, result: result.map_err(|error| problem::of_store(&error)) }
     }
 
     async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {

@@ -66,6 +66,18 @@ impl Shelf {
         self.decisions.iter().rev().filter(of_case).find_map(DecisionRow::newest)
     }
 
+    fn decision(&self, id: DecisionId) -> Option<DecisionRow> {
+        self.decisions.iter().find(|d| d.row.decision.id == id).cloned()
+    }
+
+    /// Puts a changed decision in its place.
+    fn replace(&mut self, changed: DecisionRow) {
+        let id = changed.row.decision.id;
+        if let Some(row) = self.decisions.iter_mut().find(|d| d.row.decision.id == id) {
+            *row = changed;
+        }
+    }
+
     /// Adds an entry to the audit.
     fn record(&mut self, what: Audited, row: &HistoryRow, at: Millis) -> Result<()> {
         let head = self.audit.last().map(AuditRow::head).unwrap_or_default();
@@ -90,6 +102,12 @@ impl Shelf {
             matches!(row.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
         };
         self.cases.values().filter(waits).map(|row| row.place).max().unwrap_or(Millis(i64::MIN))
+    }
+
+    /// The proposal about a case that waits for a second person.
+    fn proposal(&mut self, key: &SessionId) -> Option<&mut DecisionRow> {
+        let id = self.newest(key)?.proposal?.id;
+        self.decisions.iter_mut().find(|d| d.row.decision.id == id)
     }
 
     fn claimed(&mut self, delivery: &Delivery) -> Option<&mut DecisionRow> {
@@ -191,9 +209,17 @@ impl Store for MemoryStore {
         origin: &Origin,
         key: &SessionId,
         why: &str,
-        _now: Millis,
+        now: Millis,
     ) -> Result<bool> {
-        Ok(self.on(origin, |shelf| shelf.cases.get_mut(key).is_some_and(|row| row.depart(why))))
+        self.on(origin, |shelf| {
+            let departs = shelf.cases.get_mut(key).is_some_and(|row| row.depart(why));
+            if let Some(proposal) = shelf.proposal(key).filter(|_| departs) {
+                proposal.void(why, now);
+                let ended = proposal.row.clone();
+                shelf.record(Audited::Settled, &ended, now)?;
+            }
+            Ok(departs)
+        })
     }
 
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
@@ -310,21 +336,27 @@ impl Store for MemoryStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         let mut shelves = self.shelves();
         let known = |d: &DecisionRow| d.row.decision.id == decision.id;
         let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
         let shelf = shelves.entry(lease.origin.clone()).or_default();
+        let mut proposal = shelf.proposal(&lease.case).cloned();
         let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
         let mut changed = row.clone();
-        let decided = changed.decide(lease, decision, held_until, now)?;
+        let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
         if twice {
             return Err(StoreError::Conflict);
         }
         *row = changed;
-        shelf.record(Audited::Decided, &decided.row, now)?;
+        let state = decided.row.state;
+        shelf.record(Audited::of(&decided.row), &decided.row, now)?;
+        if let Some(answered) = proposal {
+            shelf.record(Audited::Settled, &answered.row, now)?;
+            shelf.replace(answered);
+        }
         shelf.decisions.push(decided);
-        Ok(())
+        Ok(state)
     }
 
     async fn undo(
@@ -335,29 +367,59 @@ impl Store for MemoryStore {
         now: Millis,
     ) -> Result<Undone> {
         self.on(origin, |shelf| {
-            let found = shelf.decisions.iter_mut().find(|d| d.row.decision.id == decision);
-            let Some(row) = found else { return Ok(Undone::Unknown) };
-            let undone = row.undo(reviewer, now);
-            if let Undone::TakenBack(key) = &undone {
-                if let Some(case) = shelf.cases.get_mut(key) {
-                    case.put_back(row);
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Undone::Unknown) };
+            let key = row.row.decision.case.clone();
+            let newest = shelf.newest(&key);
+            let case = shelf.cases.get_mut(&key);
+            let waits = case.as_ref().is_some_and(|c| c.lets_go(decision, newest.as_ref(), now));
+            let undone = row.undo(reviewer, waits, now);
+            if matches!(undone, Undone::TakenBack(_)) {
+                if let Some(case) = case {
+                    case.put_back(&row);
                 }
-                let row = row.row.clone();
-                shelf.record(Audited::Undone, &row, now)?;
+                shelf.record(Audited::Undone, &row.row, now)?;
+                let answered = row.row.decision.answers.and_then(|id| shelf.decision(id));
+                shelf.replace(row);
+                if let Some(mut proposal) = answered {
+                    proposal.propose_again();
+                    shelf.record(Audited::Proposed, &proposal.row, now)?;
+                    shelf.replace(proposal);
+                }
             }
             Ok(undone)
         })
     }
 
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(proposal) else { return Ok(false) };
+            let voids = row.void(why, now);
+            if voids {
+                if let Some(case) = shelf.cases.get_mut(&row.row.decision.case) {
+                    case.put_back(&row);
+                }
+                shelf.record(Audited::Settled, &row.row, now)?;
+                shelf.replace(row);
+            }
+            Ok(voids)
+        })
+    }
+
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.on(origin, |shelf| {
-            let found = shelf.decisions.iter().find(|d| d.row.decision.id == decision);
-            let Some(of) = found.map(|d| d.row.clone()) else { return Ok(false) };
-            let newest = shelf.newest(&of.decision.case);
-            let case = shelf.cases.get_mut(&of.decision.case);
+            let Some(of) = shelf.decision(decision) else { return Ok(false) };
+            let key = &of.row.decision.case;
+            let newest = shelf.newest(key);
+            let case = shelf.cases.get_mut(key);
             let opens = case.is_some_and(|row| row.reopen(decision, newest, now));
             if opens {
-                shelf.record(Audited::Reopened, &of, now)?;
+                shelf.record(Audited::Reopened, &of.row, now)?;
             }
             Ok(opens)
         })

@@ -29,7 +29,8 @@ pub use memory::MemoryStore;
 pub use sql::SqlStore;
 
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+    Tally, WorkerId,
 };
 
 /// A result of the store.
@@ -146,27 +147,34 @@ pub trait Store: Send + Sync {
     async fn skip(&self, lease: &Lease, now: Millis) -> Result<()>;
 
     /// Records a decision: the decision, the case's new state and the outbox row in one transaction;
-    /// the lease ends with it. `held_until` is the end of the undo window. An escalation is recorded
-    /// as `local` and the case becomes escalated; everything else is `held`, and `local` when the
-    /// subject is unreachable. A lease that has run out is ours until somebody else takes the case.
+    /// the lease ends with it. `held_until` is the end of the undo window. Returns what it is then:
+    ///
+    /// - an escalation is `local`, a blocklisting of an approved customer without another person's
+    ///   proposal is `proposed`, one reader's word against another's is `differs`; the case waits for
+    ///   another reader then (`escalated`);
+    /// - everything else is `held`, and `local` when the subject is unreachable.
+    ///
+    /// A decision that answers a proposal ends it, as confirmed or declined. A lease that has run out is
+    /// ours until somebody else takes the case.
     ///
     /// # Errors
     /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
-    /// case has been decided already or was opened again and `replaces` does not say so,
-    /// [`StoreError::SecondReader`] when the reviewer escalated the case,
-    /// [`StoreError::Other`] when the decision is another case's, another reviewer's or a skip.
-    /// Nothing is written then.
+    /// case has been decided already, was opened again and `replaces` does not say so, or has a proposal
+    /// that `answers` does not name, [`StoreError::SecondReader`] when the reviewer has read the case,
+    /// [`StoreError::Other`] when the decision is another case's, another reviewer's, a skip, or blocklists
+    /// another face than was proposed. Nothing is written then.
     async fn decide(
         &self,
         lease: &Lease,
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()>;
+    ) -> Result<DeliveryState>;
 
-    /// Takes a held decision back: it becomes `undone` and its case is open again at its old place
-    /// (escalated again, where it was escalated).
-    /// Only the reviewer's own, only while held.
+    /// Takes a decision back: it becomes `undone` and its case is open again at its old place (escalated
+    /// again, where it was escalated; a proposal that it answered waits again). Only the reviewer's own,
+    /// only while it is held; an escalation or a proposal while nobody looks at the case or has said
+    /// more about it.
     async fn undo(
         &self,
         origin: &Origin,
@@ -175,9 +183,19 @@ pub trait Store: Send + Sync {
         now: Millis,
     ) -> Result<Undone>;
 
-    /// Opens a case again whose newest decision is settled (sent, refused, conflict, local); the next
-    /// decision must name the old one in `replaces`. False when there is nothing to open, or when
-    /// somebody has the case (an escalated one can be leased).
+    /// Ends a proposal that rests on what is no longer so; its case is where it was before. False when it
+    /// does not wait any more.
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool>;
+
+    /// Opens a decided case again whose newest decision is settled (sent, refused, conflict, local); the
+    /// next decision must name the old one in `replaces`. False when there is nothing to open. A case that
+    /// waits for another reader is open to that reader already.
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool>;
 
     // The outbox.
@@ -224,8 +242,8 @@ pub trait Store: Send + Sync {
     /// Decisions, newest first.
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
 
-    // The audit: `decide`, `undo`, `reopen` and a `settle` that ends a decision each add an entry, in
-    // their own transaction.
+    // The audit: `decide`, `undo`, `void`, `reopen` and a `settle` that ends a decision add their entries
+    // in their own transaction.
 
     /// Up to `limit` entries of the audit after the place `after`, in their order.
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>>;

@@ -14,7 +14,7 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use proptest::prelude::*;
 use secondlook::domain::{BoundingBox, Link, SessionId};
-use secondlook::picture::protocol::{PROTOCOLS, kitty_placeholder};
+use secondlook::picture::protocol::PROTOCOLS;
 use secondlook::picture::{
     Aim, Area, Breach, CellMode, Colours, DecodeError, EncodeError, EncodeOptions, Encoded,
     FaceFinder, FetchError, Fetcher, Fitted, Format, Ground, Ink, Key, Limits, Pane, PictureBytes,
@@ -791,7 +791,7 @@ fn kitty_parts(chunks: &[Zeroizing<Vec<u8>>]) -> Vec<(String, String)> {
         let text = std::str::from_utf8(chunk).unwrap();
         let body = text.strip_prefix("\x1b_G").unwrap().strip_suffix("\x1b\\").unwrap();
         let (keys, payload) = body.split_once(';').unwrap();
-        assert!(!payload.contains('\x1b') && payload.len() <= 4096);
+        assert!(!payload.contains('\x1b') && payload.len() <= 2048);
         (keys.to_owned(), payload.to_owned())
     };
     chunks.iter().map(part).collect()
@@ -818,10 +818,10 @@ fn kitty_chunks_carry_a_palette_png() {
         let options = EncodeOptions { tier, image_id: 0x0a_0b_0c, ..EncodeOptions::default() };
         let parts = kitty_parts(&kitty(&fitted, &options));
         let last = parts.len() - 1;
-        assert_eq!(parts[0].0, "a=T,U=1,q=2,i=658188,c=40,r=25,f=100,m=1");
+        assert_eq!(parts[0].0, "a=T,U=1,q=1,i=658188,c=40,r=25,f=100,m=1");
         for (place, (keys, payload)) in parts.iter().enumerate().skip(1) {
             assert_eq!(keys, if place < last { "m=1" } else { "m=0" });
-            assert!(place == last || payload.len() == 4096);
+            assert!(place == last || payload.len() == 2048);
         }
         let payload: String = parts.into_iter().map(|(_, payload)| payload).collect();
         let file = STANDARD.decode(payload).unwrap();
@@ -845,11 +845,11 @@ fn kitty_chunks_carry_a_palette_png() {
 }
 
 #[test]
-fn kitty_answers_only_when_asked_and_goes_through_tmux_piece_by_piece() {
+fn kitty_tells_errors_only_and_goes_through_tmux_piece_by_piece() {
     let fitted = fitted();
-    let bare = EncodeOptions { tier: Tier::Preview, acknowledge: true, ..EncodeOptions::default() };
+    let bare = EncodeOptions { tier: Tier::Preview, ..EncodeOptions::default() };
     let plain = kitty(&fitted, &bare);
-    assert!(kitty_parts(&plain)[0].0.contains("q=0"));
+    assert!(kitty_parts(&plain)[0].0.contains("q=1"));
     let wrapped = kitty(&fitted, &EncodeOptions { wrap: Wrap::Tmux, ..bare });
     assert_eq!(plain.len(), wrapped.len());
     for (plain, wrapped) in plain.iter().zip(&wrapped) {
@@ -864,16 +864,17 @@ fn kitty_answers_only_when_asked_and_goes_through_tmux_piece_by_piece() {
 }
 
 #[test]
-fn every_kitty_cell_has_a_placeholder_of_its_own() {
-    let mut seen = std::collections::HashSet::new();
-    for row in 0..25 {
-        for column in 0..40 {
-            let (text, colour) = kitty_placeholder(0x01_02_03, row, column).unwrap();
-            assert_eq!((text.chars().count(), colour), (3, [1, 2, 3]));
-            assert!(text.starts_with('\u{10eeee}'));
-            assert!(seen.insert(text));
-        }
-    }
+fn the_lossless_tier_is_the_part_of_the_portrait_itself() {
+    // Twice the pixels of the portrait in the pane: the terminal scales, nothing is sent twice over.
+    let portrait = portrait(&drawn(200, 250));
+    let fitted = fit(&portrait, None, &View::default(), Aim::Picture, &pixels(40, 25)).unwrap();
+    let options = EncodeOptions { tier: Tier::Lossless, ..EncodeOptions::default() };
+    let payload: String =
+        kitty_parts(&kitty(&fitted, &options)).into_iter().map(|(_, payload)| payload).collect();
+    let shown = image::load_from_memory(&STANDARD.decode(payload).unwrap()).unwrap().into_rgb8();
+    assert_eq!(shown.dimensions(), (200, 250));
+    let error = mean_error(shown.as_raw(), drawn(200, 250).as_raw());
+    assert!(error < 2.0, "{error}");
 }
 
 fn inline(fitted: &Fitted, protocol: Protocol, options: &EncodeOptions) -> Zeroizing<Vec<u8>> {

@@ -98,6 +98,8 @@ impl Console {
             at: self.clock.now(),
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         };
         self.dawdle().await;
         let now = self.clock.now();

@@ -124,8 +124,12 @@ impl Stage {
             set_aside: 0,
             total_matches: None,
         };
-        let target =
-            Target { session_id: key.clone(), session_number: Some(sim.number), is_subject: true };
+        let target = Target {
+            session_id: key.clone(),
+            session_number: Some(sim.number),
+            is_subject: true,
+            approved: false,
+        };
         let mut decision = Decision {
             id: DecisionId(Uuid::now_v7()),
             case: key.clone(),
@@ -141,6 +145,8 @@ impl Stage {
             at: now,
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         };
         change(&mut decision);
         let holder = Holder { reviewer: reviewer(by), worker: worker("console") };
@@ -429,7 +435,7 @@ impl Store for DeadlyStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         self.inner.decide(lease, decision, held_until, now).await
     }
     async fn undo(
@@ -440,6 +446,15 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
+    }
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.inner.void(origin, proposal, why, now).await
     }
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.inner.reopen(origin, decision, now).await

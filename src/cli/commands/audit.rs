@@ -13,7 +13,7 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use crate::domain::HistoryQuery;
-use crate::store::audit::{AuditEntry, Audited, Finding, record_hash, verify};
+use crate::store::audit::{AuditEntry, Finding, record_hash, verify};
 use crate::store::{AuditHead, AuditRow};
 
 /// An entry as it is exported; its text stands in it letter by letter, because that is what is hashed.
@@ -101,7 +101,7 @@ async fn records(desk: &Desk, rows: &[AuditRow]) -> Result<Vec<Finding>, CliErro
     for row in rows {
         let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { continue };
         let what = match hashes.get(&entry.decision) {
-            _ if entry.what != Audited::Decided => continue,
+            _ if !entry.what.begins() => continue,
             Some(hash) if *hash == entry.record => continue,
             Some(_) => format!("decision {} is not as it was recorded", entry.decision),
             None => format!("decision {} is gone", entry.decision),

@@ -24,7 +24,8 @@ use super::{
     Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+    Tally, WorkerId,
 };
 
 /// A store in a database.
@@ -245,17 +246,22 @@ impl Store for SqlStore {
         origin: &Origin,
         key: &SessionId,
         why: &str,
-        _now: Millis,
+        now: Millis,
     ) -> Result<bool> {
         self.engine
             .write(async |tx| {
                 let Some(mut kept) = rows::case(tx, origin, key).await? else { return Ok(false) };
-                let departs = kept.row.depart(why);
-                if departs {
-                    rows::save_case(tx, &kept).await?;
-                    rows::save_lease(tx, &kept).await?;
+                if !kept.row.depart(why) {
+                    return Ok(false);
                 }
-                Ok(departs)
+                rows::save_case(tx, &kept).await?;
+                rows::save_lease(tx, &kept).await?;
+                if let Some(mut proposal) = rows::proposal(tx, origin, kept.id).await? {
+                    proposal.row.void(why, now);
+                    rows::save_decision(tx, &proposal).await?;
+                    rows::record(tx, origin, Audited::Settled, &proposal.row.row, now).await?;
+                }
+                Ok(true)
             })
             .await
     }
@@ -404,17 +410,26 @@ impl Store for SqlStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         self.engine
             .write(async |tx| {
-                let found = rows::case(tx, &lease.origin, &lease.case).await?;
+                let origin = &lease.origin;
+                let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
-                let decided = kept.row.decide(lease, decision, held_until, now)?;
+                let mut proposal = rows::proposal(tx, origin, kept.id).await?;
+                let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
+                let decided = kept.row.decide(lease, decision, waits, held_until, now)?;
                 rows::insert_decision(tx, kept.id, &decided).await?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
-                rows::record(tx, &lease.origin, Audited::Decided, &decided.row, now).await?;
-                Ok(())
+                if let Some(answered) = &proposal {
+                    rows::save_decision(tx, answered).await?;
+                }
+                rows::record(tx, origin, Audited::of(&decided.row), &decided.row, now).await?;
+                if let Some(answered) = &proposal {
+                    rows::record(tx, origin, Audited::Settled, &answered.row.row, now).await?;
+                }
+                Ok(decided.row.state)
             })
             .await
     }
@@ -428,18 +443,55 @@ impl Store for SqlStore {
     ) -> Result<Undone> {
         self.engine
             .write(async |tx| {
-                let found = rows::decision(tx, origin, decision).await?;
-                let Some(mut kept) = found else { return Ok(Undone::Unknown) };
-                let undone = kept.row.undo(reviewer, now);
-                if let Undone::TakenBack(key) = &undone {
-                    let lost = || StoreError::Corrupt("a decision has no case".to_owned());
-                    let mut case = rows::case(tx, origin, key).await?.ok_or_else(lost)?;
-                    case.row.put_back(&kept.row);
-                    rows::save_decision(tx, &kept).await?;
-                    rows::save_case(tx, &case).await?;
-                    rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Undone::Unknown);
+                };
+                let newest = rows::newest(tx, case.id).await?;
+                let waits = case.row.lets_go(decision, newest.as_ref(), now);
+                let undone = kept.row.undo(reviewer, waits, now);
+                if !matches!(undone, Undone::TakenBack(_)) {
+                    return Ok(undone);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                let mut answered = match kept.row.row.decision.answers {
+                    Some(id) => rows::decision(tx, origin, id).await?,
+                    None => None,
+                };
+                if let Some(proposal) = &mut answered {
+                    proposal.row.propose_again();
+                    rows::save_decision(tx, proposal).await?;
+                }
+                rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
+                if let Some(proposal) = &answered {
+                    rows::record(tx, origin, Audited::Proposed, &proposal.row.row, now).await?;
                 }
                 Ok(undone)
+            })
+            .await
+    }
+
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, proposal).await? else {
+                    return Ok(false);
+                };
+                if !kept.row.void(why, now) {
+                    return Ok(false);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                Ok(true)
             })
             .await
     }
@@ -447,11 +499,9 @@ impl Store for SqlStore {
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.engine
             .write(async |tx| {
-                let Some(of) = rows::decision(tx, origin, decision).await? else {
+                let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(false);
                 };
-                let found = rows::case(tx, origin, &of.row.row.decision.case).await?;
-                let Some(mut kept) = found else { return Ok(false) };
                 let newest = rows::newest(tx, kept.id).await?;
                 let opens = kept.row.reopen(decision, newest, now);
                 if opens {

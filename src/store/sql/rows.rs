@@ -57,6 +57,30 @@ pub async fn decision(
     tx.row(sql, args![origin, id]).await?.map(|row| kept_decision(&row)).transpose()
 }
 
+/// Loads a decision and its case for changing: the case first, as all do, so that none waits for a row
+/// that another holds who waits for this one.
+pub async fn case_of(
+    tx: &mut Tx,
+    origin: &Origin,
+    id: DecisionId,
+) -> Result<Option<(KeptCase, KeptDecision)>> {
+    let Some(row) = tx.row(statements::DECISION, args![origin, id]).await? else {
+        return Ok(None);
+    };
+    let key = kept_decision(&row)?.row.row.decision.case;
+    let lost = || StoreError::Corrupt("a decision has no case".to_owned());
+    let case = case(tx, origin, &key).await?.ok_or_else(lost)?;
+    Ok(decision(tx, origin, id).await?.map(|decision| (case, decision)))
+}
+
+/// Loads the proposal about a case that waits for a second person, for changing.
+pub async fn proposal(tx: &mut Tx, origin: &Origin, case: i64) -> Result<Option<KeptDecision>> {
+    match newest(tx, case).await?.and_then(|newest| newest.proposal) {
+        Some(proposal) => decision(tx, origin, proposal.id).await,
+        None => Ok(None),
+    }
+}
+
 /// Inserts a case; false when it is there already.
 pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<bool> {
     tx.run(statements::ADD_ORIGIN, args![origin]).await?;
@@ -92,7 +116,7 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
         row.note.clone(),
         row.seen_at,
         row.must_replace.map(|id| id.to_string()),
-        escalated_by(row)?,
+        readings(row)?,
     ];
     tx.run(statements::SAVE_CASE, values).await?;
     if row.state == *counted {
@@ -107,9 +131,9 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
     Ok(())
 }
 
-/// The column `escalated_by`: a list, or nothing where nobody did.
-fn escalated_by(row: &CaseRow) -> Result<Option<String>> {
-    (!row.escalated_by.is_empty()).then(|| json(&row.escalated_by)).transpose()
+/// The column `readings`: a list, or nothing where there are none.
+fn readings(row: &CaseRow) -> Result<Option<String>> {
+    (!row.readings.is_empty()).then(|| json(&row.readings)).transpose()
 }
 
 /// Saves the lease of a case.
@@ -224,9 +248,7 @@ pub fn kept_case(row: &Row) -> Result<KeptCase> {
         must_replace: must_replace
             .map(|id| word(&id, |id| DecisionId::parse(id).ok()))
             .transpose()?,
-        escalated_by: row
-            .maybe_text("escalated_by")?
-            .map_or(Ok(Vec::new()), |list| parsed(&list))?,
+        readings: row.maybe_text("readings")?.map_or(Ok(Vec::new()), |list| parsed(&list))?,
     };
     Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
 }
@@ -246,6 +268,7 @@ pub fn newest_of(row: &Row) -> Result<Option<Newest>> {
         disposition: word(&row.text("newest_disposition")?, Disposition::from_word)?,
         state: word(&row.text("newest_state")?, DeliveryState::from_word)?,
         settled_at: row.maybe_int("newest_settled_at")?.map(Millis),
+        proposal: row.maybe_text("newest_proposal")?.map(|text| parsed(&text)).transpose()?,
     }))
 }
 

@@ -8,11 +8,13 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0001_queue.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_audit.sql"),
     include_str!("../../../assets/migrations/sqlite/0003_second_reader.sql"),
+    include_str!("../../../assets/migrations/sqlite/0004_readings.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
     include_str!("../../../assets/migrations/postgres/0002_audit.sql"),
     include_str!("../../../assets/migrations/postgres/0003_second_reader.sql"),
+    include_str!("../../../assets/migrations/postgres/0004_readings.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

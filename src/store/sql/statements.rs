@@ -22,7 +22,8 @@ macro_rules! newest {
 macro_rules! newest_columns {
     () => {
         "d.id AS newest_id, d.disposition AS newest_disposition, d.state AS newest_state, \
-         d.settled_at AS newest_settled_at"
+         d.settled_at AS newest_settled_at, \
+         CASE WHEN d.state = 'proposed' THEN d.record END AS newest_proposal"
     };
 }
 /// The decisions in the outbox, in the words of their index.
@@ -47,10 +48,10 @@ pub const ADD_CASE: &str = "INSERT INTO cases \
     ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
 
 /// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
-/// decision that must be replaced, who escalated it.
+/// decision that must be replaced, the readings.
 pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
     state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
-    escalated_by = $10 WHERE id = $1";
+    readings = $10 WHERE id = $1";
 
 /// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until.
 pub const SAVE_LEASE: &str = "UPDATE cases SET fence = $2, lease_worker = $3, \

@@ -131,6 +131,9 @@ fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
     }
     // The reviewer's own lease, a moment old perhaps, is no news.
     let others = row.taken.as_ref().filter(|t| t.reviewer.id != model.settings.reviewer.id);
+    if let Some(proposal) = &row.proposal {
+        return (format!("proposed by {}", proposal.reviewer.name), Meaning::Warn);
+    }
     match (others, &row.note) {
         (Some(taken), _) => (format!("with {}", taken.reviewer.name), Meaning::Warn),
         (None, Some(note)) => (note.clone(), Meaning::Muted),
