@@ -122,6 +122,9 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER")]
         target: Option<u64>,
     },
+    /// Make the store, look at it, carry it to another place, or give it to a new key.
+    #[command(subcommand)]
+    Store(StoreAct),
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
@@ -363,6 +366,36 @@ pub enum Blocklist {
         yes: bool,
     },
 }
+
+/// `store …`
+#[derive(Debug, Subcommand)]
+pub enum StoreAct {
+    /// Make the store where it is not there yet, and bring an older one up to date.
+    Init,
+    /// Show where the store is, whose rows it holds and how many, and who is at work.
+    Status,
+    /// Carry everything into another, empty store. Consoles have to be ended first.
+    #[command(after_help = COPY_HELP)]
+    Copy {
+        /// The store that is there.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The store that is to be made; it must hold nothing.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+    /// Give the rows of an old API key to the present one, after reading a stored case with it.
+    Rebind {
+        /// Whose rows, where there are several: what `store status` shows behind the #.
+        #[arg(long, value_name = "FINGERPRINT")]
+        from: Option<String>,
+    },
+}
+
+const COPY_HELP: &str = "\
+An address is sqlite:PATH or postgres://…; the password can come from PGPASSWORD or ~/.pgpass, so that it
+stands in no list of processes. Carried are cases, decisions, what is held or on its way, and the audit; leases
+end. It is one transaction: what breaks off leaves the new store empty, and the old one is never changed.";
 
 /// `config …`
 #[derive(Debug, Subcommand)]

@@ -147,6 +147,9 @@ pub struct Desk {
     pub mirrored: bool,
     /// How often flipped and zoomed, for the receipt.
     pub looks: (u16, u16),
+    /// Whether it came by itself, after the one before was decided, and nobody has said yet whose it is:
+    /// where somebody else was faster, the next one comes.
+    pub by_itself: bool,
 }
 
 impl Desk {
@@ -169,6 +172,7 @@ impl Desk {
             sight: Sight::default(),
             mirrored: false,
             looks: (0, 0),
+            by_itself: false,
         }
     }
 

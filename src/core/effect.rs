@@ -61,6 +61,8 @@ pub enum Effect {
 pub struct Wants {
     /// Cases to hold a lease on: the current one, and those whose decision is being recorded.
     pub leases: Vec<SessionId>,
+    /// Where somebody else has the case on the desk by now: the next free one of this query will do.
+    pub or_next: Option<QueueQuery>,
     /// Cases to have details and images of, most urgent first: the window around the cursor.
     pub window: Vec<(SessionId, SubjectKind)>,
 }
@@ -70,12 +72,14 @@ pub struct Wants {
 pub fn wants(model: &Model) -> Wants {
     let mut leases: Vec<SessionId> =
         model.pending.iter().map(|p| p.decision.case.clone()).collect();
+    let mut or_next = None;
     if let (Screen::Review, Some(desk)) = (&model.screen, &model.desk)
         && !desk.is_closed()
     {
         leases.push(desk.key.clone());
+        or_next = desk.by_itself.then(|| model.queue.query.clone());
     }
-    Wants { leases, window: window(model) }
+    Wants { leases, or_next, window: window(model) }
 }
 
 /// The window around the cursor: the current case first, those being recorded, for they may come back, then

@@ -4,7 +4,8 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Taken,
+    Undone,
 };
 use crate::input::Key;
 
@@ -95,6 +96,12 @@ pub enum Event {
     Tick(Millis),
     /// A signal.
     Signal(Signal),
+    /// The store keeps what it is given again, after it failed.
+    StoreMended,
+    /// Another console looks for new cases, for all.
+    LookedElsewhere,
+    /// Something in the store has changed, here or at another console.
+    News,
     /// A part of the queue was read.
     Queue(Result<Box<QueueView>, Problem>),
     /// A lease was asked for.
@@ -103,6 +110,15 @@ pub enum Event {
         key: SessionId,
         /// What came.
         answer: Result<LeaseAnswer, Problem>,
+    },
+    /// A case that came by itself is somebody else's by now; the next free one was leased instead.
+    LeasedInstead {
+        /// The case that was wanted.
+        of: SessionId,
+        /// Who has it.
+        taken: Taken,
+        /// The one that is ours.
+        key: SessionId,
     },
     /// A lease could not be renewed: the case is not ours any more.
     LeaseLost {

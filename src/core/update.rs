@@ -13,7 +13,7 @@ use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
     Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
-    Millis, QueueQuery, Reason, SessionId, Status, SubjectKind, Undone, blind,
+    Millis, QueueQuery, Reason, SessionId, Status, SubjectKind, Taken, Undone, blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -36,8 +36,20 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             leave(model, Leaving::Gone)
         }
         Event::Signal(Signal::Interrupt) => ask_to_leave(model),
+        Event::LookedElsewhere => {
+            if model.link == Link::Unknown {
+                model.link = Link::Elsewhere;
+            }
+            Vec::new()
+        }
+        Event::StoreMended => {
+            model.store_trouble = None;
+            reload(model)
+        }
+        Event::News => reload(model),
         Event::Queue(result) => on_queue(model, result),
         Event::Leased { key, answer } => on_lease(model, &key, answer),
+        Event::LeasedInstead { of, taken, key } => on_lease_instead(model, &of, taken, key),
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
         Event::Hydrated { key, details } => on_hydrated(model, key, details),
         Event::Picture { key, side, state } => on_picture(model, key, side, state),
@@ -721,7 +733,32 @@ fn on_lease(
     }
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
     desk.lease = lease;
+    desk.by_itself = false;
     if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
+}
+
+/// Two went on to the same case: who came second has another one in hand.
+fn on_lease_instead(
+    model: &mut Model,
+    of: &SessionId,
+    taken: Taken,
+    key: SessionId,
+) -> Vec<Effect> {
+    if let Some(row) = model.queue.rows.iter_mut().find(|row| row.case.key == *of) {
+        row.taken = Some(taken.clone());
+    }
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *of) else { return Vec::new() };
+    desk.lease = LeaseState::Taken(taken);
+    if !std::mem::take(&mut desk.by_itself) {
+        return Vec::new();
+    }
+    if let Some(index) = model.queue.position(&key) {
+        put_row_on_desk(model, index);
+        return fill_around(model, index);
+    }
+    let desk = model.new_desk(key.clone(), 0);
+    model.put_on_desk(Some(desk));
+    load(model, Some(key))
 }
 
 fn on_lease_lost(model: &mut Model, key: &SessionId, why: String) -> Vec<Effect> {
@@ -870,7 +907,12 @@ fn cover(model: &mut Model) -> Vec<Effect> {
 
 fn on_tick(model: &mut Model, at: Millis) -> Vec<Effect> {
     model.now = model.now.max(at);
-    model.ask_pending(false)
+    let mut effects = model.ask_pending(false);
+    if model.queue.forget_gone(&model.settings.reviewer.id, model.now) {
+        // Who was there may still be: the store knows.
+        effects.extend(reload(model));
+    }
+    effects
 }
 
 fn on_decided(
@@ -1114,7 +1156,6 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
         }
     });
     model.outbox = rows;
-    model.store_trouble = None;
     if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
         model.say(severity, text);
     }
@@ -1223,7 +1264,12 @@ impl Model {
             .or_else(|| (0..index.min(rows.len())).rev().find(|i| free(&rows[*i])))
             .or_else(|| (!rows.is_empty()).then(|| index.min(rows.len() - 1)));
         match next {
-            Some(next) => put_row_on_desk(self, next),
+            Some(next) => {
+                put_row_on_desk(self, next);
+                if let Some(desk) = self.desk.as_mut().filter(|d| d.lease == LeaseState::Asking) {
+                    desk.by_itself = true;
+                }
+            }
             None => self.put_on_desk(None),
         }
     }

@@ -26,7 +26,7 @@ pub use details::{
 };
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Settled, Taken, Undone, blind,
+    Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone, blind,
 };
 pub use text::{mask_number, printable, redact_mentions};

@@ -54,6 +54,8 @@ pub struct QueueRow {
     pub state: CaseState,
     /// Who has it now, if a lease is alive.
     pub taken: Option<Taken>,
+    /// Who looks at it without having it.
+    pub watched: Vec<Taken>,
     /// Its newest decision that was not undone; `None` while the case waits for another reader, who is
     /// to know nothing of what was said before.
     pub decision: Option<(DecisionId, Disposition, DeliveryState)>,
@@ -63,7 +65,14 @@ pub struct QueueRow {
     pub proposal: Option<Box<Decision>>,
 }
 
-/// Who has a case.
+impl QueueRow {
+    /// The other reviewers who are at it: who has it, and who looks on.
+    pub fn others<'a>(&'a self, me: &'a ReviewerId) -> impl Iterator<Item = &'a Taken> {
+        self.taken.iter().chain(&self.watched).filter(move |taken| taken.reviewer.id != *me)
+    }
+}
+
+/// Who has a case, or looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// Who.
@@ -111,6 +120,51 @@ pub enum LeaseAnswer {
     SecondReader,
     /// There is no such case.
     Unknown,
+}
+
+/// Which of Didit's two counters a call falls under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallVerb {
+    /// GET.
+    Read,
+    /// POST, PATCH, DELETE.
+    Write,
+}
+
+impl CallVerb {
+    /// The word in the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Calls that somebody wants to make with a key that others use too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallsAsked {
+    /// What kind.
+    pub verb: CallVerb,
+    /// How many at most.
+    pub wanted: u32,
+    /// How many all together may make in any minute, as far as these calls are concerned.
+    pub most: u32,
+}
+
+/// What may be called of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallsGranted {
+    /// So many, within the next [`CallsGranted::LASTS_MS`].
+    Now(u32),
+    /// None before so many milliseconds have passed.
+    NoneFor(i64),
+}
+
+impl CallsGranted {
+    /// How long a grant lasts, in milliseconds.
+    pub const LASTS_MS: i64 = 2_000;
 }
 
 /// What undoing brought.

@@ -251,6 +251,7 @@ mod tests {
             case: details(WORKFLOW, "In Review", &[]).case,
             state: CaseState::Departed,
             taken: None,
+            watched: Vec::new(),
             decision: None,
             note: None,
             proposal: None,

@@ -9,8 +9,10 @@ mod problem;
 mod process;
 mod registry;
 mod run;
+mod signer;
 mod window;
 mod workers;
 
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
+pub use signer::{NAMESPACE, Signed, Signer, check};

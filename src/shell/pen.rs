@@ -1,7 +1,8 @@
 //! ratatui's cells as bytes for the one writer. What ratatui's own backends do not do is why this is
 //! ours: a run of picture cells, which all look alike, is one character and a count (REP), so showing
-//! a face that the terminal holds costs a few dozen bytes a row; and nothing is said twice (the
-//! cursor is hidden once, not in every frame).
+//! a face that the terminal holds costs two dozen bytes a row; pictures go before text, one after the
+//! other, so each says its colour once; and nothing is said twice (the cursor is hidden once, not in
+//! every frame).
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,10 +87,7 @@ impl Strokes {
             return;
         }
         self.end_run();
-        if self.at != Some(place) {
-            put(&mut self.out, format_args!("\x1b[{};{}H", place.y + 1, place.x + 1));
-            self.at = Some(place);
-        }
+        self.move_to(place);
         self.turn_to(look);
         if continues {
             self.run = 1;
@@ -99,6 +97,21 @@ impl Strokes {
         // Of any other letter terminals may think differently: the next one is placed anew.
         let one = cell.symbol().width() == 1;
         self.at = one.then(|| Position::new(place.x + 1, place.y));
+    }
+
+    /// The shortest way to a cell. None depends on the column the cursor is in, which in the last one
+    /// differs between terminals.
+    fn move_to(&mut self, place: Position) {
+        let column = place.x + 1;
+        match self.at {
+            Some(at) if at == place => {}
+            Some(at) if at.y == place.y => put(&mut self.out, format_args!("\x1b[{column}G")),
+            Some(at) if at.y + 1 == place.y => {
+                put(&mut self.out, format_args!("\n\x1b[{column}G"));
+            }
+            _ => put(&mut self.out, format_args!("\x1b[{};{column}H", place.y + 1)),
+        }
+        self.at = Some(place);
     }
 
     /// Writes the picture cells that wait.
@@ -204,7 +217,11 @@ impl Backend for Pen {
     {
         // Each frame begins and ends with plain letters, wherever the cursor was.
         let mut strokes = Strokes { out: Vec::new(), look: PLAIN, at: None, run: 0 };
-        for (x, y, cell) in content {
+        let (mut pictures, text): (Vec<_>, Vec<_>) =
+            content.partition(|(_, _, cell)| cell.symbol().starts_with(PLACEHOLDER));
+        // A picture's cells have a colour of their own. The sort keeps their order.
+        pictures.sort_by_key(|(_, _, cell)| colour(cell.fg, 30));
+        for (x, y, cell) in pictures.into_iter().chain(text) {
             strokes.cell(Position::new(x, y), cell);
         }
         strokes.end_run();
@@ -267,6 +284,8 @@ impl Backend for Pen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
     use ratatui::style::Style;
 
     /// What is written for cells from a place on, all in one row.
@@ -314,13 +333,41 @@ mod tests {
             format!("\x1b[3;10H\x1b[38;5;7m{anchor}{one}\x1b[38b\x1b[0m")
         );
         assert_eq!(written(0, &row(2)), format!("\x1b[3;1H\x1b[38;5;7m{anchor}{one}{one}\x1b[0m"));
-        // Two pictures side by side are two runs; text follows where the run ends.
-        let other = Style::new().fg(Color::Indexed(8));
-        let two = [row(9), vec![(anchor, other)], vec![(one, other); 9], vec![("x", Style::new())]];
+        // Text follows where the run ends.
+        let ended = [row(9), vec![("x", Style::new())]];
         assert_eq!(
-            written(0, &two.concat()),
+            written(0, &ended.concat()),
+            format!("\x1b[3;1H\x1b[38;5;7m{anchor}{one}\x1b[8b\x1b[39mx")
+        );
+    }
+
+    #[test]
+    fn pictures_side_by_side_are_written_one_after_the_other_and_before_the_text() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 2));
+        for (x, y) in (0..20).flat_map(|x| [(x, 0), (x, 1)]) {
+            let cell = &mut buffer[(x, y)];
+            match x {
+                0 => cell.set_symbol("t"),
+                1 | 11 => cell.set_symbol("\u{10eeee}\u{305}"),
+                _ => cell.set_symbol("\u{10eeee}"),
+            };
+            cell.set_fg(match x {
+                0 => Color::Reset,
+                1..=10 => Color::Indexed(7),
+                _ => Color::Indexed(8),
+            });
+        }
+        let sink = Sink::default();
+        let mut pen = Pen::new(sink.clone(), (20, 2));
+        let cells = (0..2).flat_map(|y| (0..20).map(move |x| (x, y)));
+        pen.draw(cells.map(|(x, y)| (x, y, &buffer[(x, y)]))).unwrap();
+        let row = "\u{10eeee}\u{305}\u{10eeee}";
+        assert_eq!(
+            String::from_utf8(sink.take()).unwrap(),
             format!(
-                "\x1b[3;1H\x1b[38;5;7m{anchor}{one}\x1b[8b\x1b[38;5;8m{anchor}{one}\x1b[8b\x1b[39mx"
+                "\x1b[1;2H\x1b[38;5;7m{row}\x1b[8b\n\x1b[2G{row}\x1b[8b\
+                 \x1b[1;12H\x1b[38;5;8m{row}\x1b[7b\n\x1b[12G{row}\x1b[7b\
+                 \x1b[1;1H\x1b[39mt\n\x1b[1Gt"
             )
         );
     }

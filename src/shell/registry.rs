@@ -134,10 +134,7 @@ impl Registry {
             return None;
         }
         let entry = self.entries.remove(&id)?;
-        let shown = gallery.get(&entry.key).map(|frame| &frame.body);
-        if matches!(shown, Some(FrameBody::Placeholders(shown)) if *shown == id) {
-            gallery.retain(|key| *key != entry.key);
-        }
+        take_down(id, &entry.key, gallery);
         Some(entry.key)
     }
 
@@ -169,9 +166,7 @@ impl Registry {
             }
             let key = entry.key.clone();
             self.let_go(id);
-            if !self.entries.values().any(|entry| entry.key == key) {
-                gallery.retain(|held| *held != key);
-            }
+            take_down(id, &key, gallery);
         }
         under_way
     }
@@ -222,5 +217,180 @@ impl Registry {
             kitty_question(*id, (entry.frame.columns, entry.frame.rows), wrap)
         })
         .collect()
+    }
+}
+
+/// Takes a picture out of the gallery, unless another tier of it hangs there.
+fn take_down(id: u32, key: &FrameKey, gallery: &mut Gallery) {
+    let hangs = gallery.get(key).map(|frame| &frame.body);
+    if matches!(hangs, Some(FrameBody::Placeholders(shown)) if *shown == id) {
+        gallery.retain(|hung| hung != key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Side, Sight};
+    use crate::domain::SessionId;
+    use crate::tui::Eyes;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const WRAP: Wrap = Wrap::Bare;
+
+    fn key(case: u8, side: u8) -> FrameKey {
+        FrameKey {
+            case: SessionId::parse(&format!("case-{case}")).unwrap(),
+            side: if side == 0 { Side::Subject } else { Side::Candidate(0) },
+            sight: Sight::default(),
+            mirrored: false,
+            cells: (4, 4),
+        }
+    }
+
+    /// What happens to a registry.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A picture is ready.
+        Offer(u8, u8, Tier),
+        /// It is given to the writer.
+        Send(u8, u8, Tier),
+        /// The writer has written it, or takes it back.
+        Written(bool),
+        /// The terminal lost this one of those it holds, and was asked.
+        Lose(usize),
+        /// Only these cases may stay.
+        Keep(u8),
+        /// A frame is out.
+        Frame,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let tier = prop::sample::select(vec![Tier::Preview, Tier::Review, Tier::Fine]);
+        let step = prop_oneof![
+            4 => (0u8..6, 0u8..2, tier.clone()).prop_map(|(c, s, t)| Step::Offer(c, s, t)),
+            4 => (0u8..6, 0u8..2, tier).prop_map(|(c, s, t)| Step::Send(c, s, t)),
+            4 => prop::bool::weighted(0.8).prop_map(Step::Written),
+            1 => any::<usize>().prop_map(Step::Lose),
+            1 => any::<u8>().prop_map(Step::Keep),
+            3 => Just(Step::Frame),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    /// The ids that a terminal frees by these commands.
+    fn freed(bytes: &[u8], held: &mut BTreeSet<u32>) {
+        for command in String::from_utf8_lossy(bytes).split("\x1b\\") {
+            let number = |name: &str| {
+                let at = command.find(name)? + name.len();
+                let digits = command[at..].split(',').next()?;
+                digits.parse::<u32>().ok()
+            };
+            if command.contains("d=R") {
+                let (low, high) = (number("x=").unwrap(), number("y=").unwrap());
+                held.retain(|id| !(low..=high).contains(id));
+            } else if let Some(id) = number(",i=") {
+                held.remove(&id);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_knows_what_the_terminal_holds_and_shows_nothing_else(steps in steps()) {
+            let mut registry = Registry::new(9);
+            let mut gallery = Gallery::default();
+            let mut held = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Offer(case, side, tier) => {
+                        // As the easel does: no tier twice, none that is no better.
+                        if registry.tier(&key(case, side)).is_some_and(|here| here >= tier) {
+                            continue;
+                        }
+                        let id = registry.free_id();
+                        prop_assert!(!held.contains(&id), "{id} names another picture still");
+                        let upload = Upload { id: u64::from(id), ..Upload::default() };
+                        let body = FrameBody::Placeholders(id);
+                        let eyes = Eyes::Guessed(1);
+                        let frame = Frame { columns: 4, rows: 4, body, eyes, tier: Some(tier) };
+                        registry.offer(id, key(case, side), tier, frame, upload);
+                    }
+                    Step::Send(case, side, tier) => {
+                        if registry.sending().is_none() {
+                            registry.send(&key(case, side), tier);
+                        }
+                    }
+                    Step::Written(all) => {
+                        let Some((id, _)) = registry.sending() else { continue };
+                        if all {
+                            held.insert(id);
+                            prop_assert!(registry.written(id, &mut gallery));
+                        } else {
+                            registry.dropped(id);
+                        }
+                    }
+                    Step::Lose(which) => {
+                        let Some(id) = held.iter().nth(which % held.len().max(1)).copied() else {
+                            continue;
+                        };
+                        held.remove(&id);
+                        registry.answered(id, false, &mut gallery);
+                    }
+                    Step::Keep(cases) => {
+                        let may_stay =
+                            |key: &FrameKey| key.case.as_str().ends_with(['0', '1', '2'])
+                                || cases & 1 == 1;
+                        if let Some(id) = registry.keep(&[], may_stay, &mut gallery) {
+                            registry.dropped(id);
+                        }
+                    }
+                    Step::Frame => {
+                        freed(&registry.deletions(WRAP), &mut held);
+                        let known: BTreeSet<u32> = registry
+                            .entries
+                            .iter()
+                            .filter(|(_, entry)| matches!(entry.state, State::Held))
+                            .map(|(id, _)| *id)
+                            .collect();
+                        prop_assert_eq!(&known, &held);
+                    }
+                }
+                // What a frame would show now, the terminal holds.
+                for case in 0..6 {
+                    for side in 0..2 {
+                        let frame = gallery.get(&key(case, side)).map(|frame| &frame.body);
+                        if let Some(FrameBody::Placeholders(id)) = frame {
+                            prop_assert!(held.contains(id), "{id} is shown and not there");
+                        }
+                    }
+                }
+            }
+            freed(&registry.farewell(WRAP), &mut held);
+            prop_assert!(held.is_empty(), "{held:?} stay");
+        }
+    }
+
+    #[test]
+    fn the_longest_unused_goes_when_there_are_too_many() {
+        let mut registry = Registry::new(1);
+        let mut gallery = Gallery::default();
+        let many: Vec<FrameKey> = (0..99).map(|case| key(case, 0)).collect();
+        for key in &many {
+            let id = registry.free_id();
+            let upload = Upload { id: u64::from(id), ..Upload::default() };
+            let body = FrameBody::Placeholders(id);
+            let frame = Frame { columns: 4, rows: 4, body, eyes: Eyes::Guessed(1), tier: None };
+            // The first one is wanted all the time.
+            let wanted = [many[0].clone(), key.clone()];
+            registry.keep(&wanted, |_| true, &mut gallery);
+            registry.offer(id, key.clone(), Tier::Review, frame, upload);
+            registry.send(key, Tier::Review);
+            registry.written(id, &mut gallery);
+        }
+        registry.keep(&many[..1], |_| true, &mut gallery);
+        assert_eq!(registry.entries.len(), MOST);
+        assert!(gallery.get(&many[0]).is_some() && gallery.get(&many[1]).is_none());
     }
 }

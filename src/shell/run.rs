@@ -12,11 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::easel::{Drawing, Easel, Made, first_drawing};
-use super::leases::{InHand, Leases};
+use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
+use super::signer::Signer;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
-use crate::core::{Effect, Event, Exit, Model, Settings, Signal, update, wants};
+use crate::core::{Desk, Effect, Event, Exit, LeaseState, Model, Settings, Signal, update, wants};
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub intake: intake::Settings,
     /// Whose rows.
     pub origin: Origin,
+    /// What signs the audit, if anything does.
+    pub signer: Option<Signer>,
     /// This process.
     pub worker: WorkerId,
     /// The time.
@@ -150,7 +153,7 @@ struct Shell {
     silent_mark: Option<(u64, Instant)>,
     workers: Workers,
     events: mpsc::Receiver<Event>,
-    leases: watch::Sender<Vec<SessionId>>,
+    leases: watch::Sender<Wanted>,
     window: watch::Sender<Vec<(SessionId, crate::domain::SubjectKind)>>,
     again: mpsc::Sender<SessionId>,
     /// When pictures are asked after again, where nobody would tell that they are gone.
@@ -172,7 +175,7 @@ impl Shell {
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
         let outbox =
             Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
-        let (leases, wanted_leases) = watch::channel(Vec::new());
+        let (leases, wanted_leases) = watch::channel(Wanted::default());
         let (window, wanted_window) = watch::channel(Vec::new());
         let (again, asked_again) = mpsc::channel(64);
         let keeper = Leases {
@@ -203,20 +206,23 @@ impl Shell {
             store: parts.store,
             origin: parts.origin,
             reviewer: reviewer.id,
+            worker: parts.worker,
             clock,
             in_hand,
             outbox,
+            trouble: Arc::default(),
             pull: Arc::default(),
+            to_sign: Arc::default(),
             undo_ms: parts.settings.undo_ms,
             events: send,
             tracker,
             stop,
         };
-        let me = workers.clone();
+        let (me, signer) = (workers.clone(), parts.signer);
         workers.tracker.spawn(async move {
             me.recover().await;
             me.first_queue().await;
-            me.start_tasks(intake);
+            me.start_tasks(intake, signer);
         });
         let cells = (size.columns, size.rows);
         let drawing = first_drawing(cell_of(size, None));
@@ -344,7 +350,16 @@ impl Shell {
             // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
             self.leases.send_modify(|_| {});
         }
-        for effect in update(&mut self.model, event) {
+        let waits = |desk: &Desk| !matches!(desk.lease, LeaseState::Ours | LeaseState::Asking);
+        if event == Event::News && self.model.desk.as_ref().is_some_and(waits) {
+            // What somebody else had may be free by now.
+            self.leases.send_modify(|_| {});
+        }
+        let effects = update(&mut self.model, event);
+        if self.model.store_trouble.is_some() {
+            self.workers.trouble.notify_one();
+        }
+        for effect in effects {
             match effect {
                 Effect::Refresh(key) => {
                     let _ = self.again.try_send(key);
@@ -530,10 +545,11 @@ impl Shell {
 
     fn follow_wants(&mut self) {
         let wants = wants(&self.model);
+        let wanted = Wanted { leases: wants.leases, or_next: wants.or_next };
         self.leases.send_if_modified(|now| {
-            let changed = *now != wants.leases;
+            let changed = *now != wanted;
             if changed {
-                *now = wants.leases;
+                *now = wanted;
             }
             changed
         });

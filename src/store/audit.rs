@@ -58,6 +58,16 @@ pub struct AuditRow {
     pub hash: String,
 }
 
+/// A signature of an entry's hash, as `ssh-keygen -Y sign` writes it. Kept apart from the entries, which
+/// are whole without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSignature {
+    /// The entry's place.
+    pub seq: u64,
+    /// The armoured signature.
+    pub signature: String,
+}
+
 /// The end of the chain, kept apart from it: an end that was cut off is missed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditHead {

@@ -278,6 +278,7 @@ impl CaseRow {
         let told = self.state != CaseState::Escalated || proposal.is_some();
         QueueRow {
             taken: self.taken(now).cloned(),
+            watched: Vec::new(),
             case: self.case,
             state: self.state,
             decision: newest.filter(|_| told).map(|n| (n.id, n.disposition, n.state)),

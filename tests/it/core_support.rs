@@ -248,7 +248,7 @@ impl Play {
                     self.send(event);
                 }
             }
-            let Wants { leases, window } = wants(&self.model);
+            let Wants { leases, window, or_next: _ } = wants(&self.model);
             self.in_hand.retain(|key| leases.contains(key));
             self.prepared.retain(|key| window.iter().any(|(wanted, _)| wanted == key));
             let mut events = Vec::new();
@@ -538,6 +538,7 @@ pub fn row(kept: &Kept) -> QueueRow {
         case: kept.details.case.clone(),
         state: kept.state,
         taken: None,
+        watched: Vec::new(),
         decision: None,
         note: None,
         proposal: kept.proposal.clone(),

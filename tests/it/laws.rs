@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use secondlook::core::{
-    Action, Effect, Event, Exit, Interlock, LeaseState, Model, NotArmed, Overlay, PictureState,
-    ProblemKind, Screen, Shown, Side, Sight, Signal, View, Zoom, update, wants,
+    Action, Effect, Event, Exit, LeaseState, Model, NotArmed, Overlay, PictureState, ProblemKind,
+    Screen, Shown, Side, Sight, Signal, View, Zoom, wants,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, Decision, DeliveryState, Details, Disposition, Judgement, LeaseAnswer,
@@ -264,7 +264,11 @@ fn who_cannot_be_listed_is_refused_in_words() {
 fn whoever_is_named_as_the_target_is_shown() {
     let mut play = Play::new(vec![known(1, &[88.0, 80.0, 72.0])]);
     play.press("l space B");
-    assert!(!play.model.desk.as_ref().unwrap().flipped, "the subject is named, so it is shown");
+    assert_eq!(
+        play.model.desk.as_ref().unwrap().shown,
+        Shown::Pair,
+        "the subject is named, so it is shown"
+    );
     assert_eq!(play.place(), 1, "and the other pane stays");
     for (key, place) in [("l", 0), ("l", 1), ("l", 2), ("h", 1)] {
         play.now = play.now.plus(200);
@@ -304,7 +308,7 @@ fn a_target_that_is_not_the_one_shown_is_not_listed() {
     let mut play = Play::new(vec![known(1, &[88.0])]);
     play.press("B 1");
     play.look();
-    play.model.desk.as_mut().unwrap().flipped = true;
+    play.model.desk.as_mut().unwrap().shown = Shown::CandidateFlipped;
     play.strike("B");
     assert_eq!(play.decided(), [""; 0], "the subject is covered by the candidate");
 }
@@ -1302,6 +1306,51 @@ const GUARDS: &[(&str, Spoil)] = &[
     }),
 ];
 
+/// Two went on to the same case: who came second has the next one on the desk, and it counts.
+#[test]
+fn who_came_second_to_a_case_goes_on_to_the_one_in_hand() {
+    let mut play = three();
+    play.strike("a");
+    assert_eq!(play.on_desk(), 2);
+    assert!(wants(&play.model).or_next.is_some());
+    play.send(Event::LeasedInstead { of: id(2), taken: taken("bob"), key: id(3) });
+    assert_eq!(play.on_desk(), 3);
+    assert_eq!(wants(&play.model).leases.last(), Some(&id(3)));
+    play.look();
+    assert!(play.armed());
+}
+
+/// A case that was chosen stays on the desk, read-only, whatever else is to be had.
+#[test]
+fn a_case_that_was_chosen_stays_when_somebody_else_has_it() {
+    let mut play = three();
+    play.strike("j");
+    assert_eq!(play.on_desk(), 2);
+    assert!(wants(&play.model).or_next.is_none());
+    play.send(Event::LeasedInstead { of: id(2), taken: taken("bob"), key: id(3) });
+    assert_eq!(play.on_desk(), 2);
+    assert!(matches!(play.model.armed(play.now), Err(NotArmed::Lease(_))));
+}
+
+/// Another reviewer whose time at a case is over is gone from the list without a word from the store, which is
+/// asked once.
+#[test]
+fn the_others_are_gone_when_their_time_is_over() {
+    let mut play = three();
+    let until = play.now.plus(30_000);
+    let other = Taken { until, ..taken("bob") };
+    play.model.queue.rows[1].taken = Some(other.clone());
+    play.model.queue.rows[2].watched = vec![other];
+    assert!(play.model.wake().is_some_and(|at| at <= until));
+    play.effects.clear();
+    play.wait(29_999);
+    assert!(play.model.queue.rows[1].taken.is_some());
+    assert!(play.effects.is_empty());
+    play.wait(1);
+    assert!(play.model.queue.rows.iter().all(|r| r.taken.is_none() && r.watched.is_empty()));
+    assert!(matches!(play.effects[..], [Effect::LoadQueue { .. }]), "{:?}", play.effects);
+}
+
 fn taken(name: &str) -> Taken {
     Taken {
         reviewer: reviewer(name),
@@ -1522,129 +1571,6 @@ fn a_key_held_since_before_the_pair_was_armed_decides_nothing() {
     }
     assert!(play.armed());
     assert_eq!(play.decided(), [""; 0]);
-}
-
-// The interlock, a million times.
-
-/// What was typed since the target was last changed, told another way than the interlock tells it.
-fn typed_last(digits: &str, number: u64) -> bool {
-    digits.ends_with(&number.to_string())
-}
-
-fn strange_details(random: &mut fastrand::Rng) -> Details {
-    let numbers = [1, 11, 111, 12, 121, 2, 21, 4821];
-    let mut details = known(random.choice(numbers).unwrap(), &[88.0, 80.0, 97.0]);
-    for place in 0..3 {
-        let candidate = &mut details.case.candidates[place];
-        candidate.session_number = random.choice(numbers).filter(|_| random.u8(..8) > 0);
-        candidate.blocklisted = random.u8(..8) == 0;
-        let statuses =
-            [Some(Status::Approved), Some(Status::Declined), Some(Status::InReview), None];
-        details.candidates[place].status = random.choice(statuses).unwrap();
-    }
-    details
-}
-
-#[test]
-fn a_million_sequences_never_name_a_target_whose_number_was_not_typed() {
-    let mut random = fastrand::Rng::with_seed(0x5ec0_0d10);
-    let (mut confirmed, mut refused) = (0_u32, 0_u32);
-    let mut details = strange_details(&mut random);
-    for round in 0..1_000_000_u32 {
-        if round % 64 == 0 {
-            details = strange_details(&mut random);
-        }
-        let mut lock = Interlock::open(&details, None);
-        let (mut digits, mut chosen) = (String::new(), 0_usize);
-        for _ in 0..random.u8(4..10) {
-            match random.u8(..8) {
-                0 => {
-                    let forward = random.bool();
-                    lock.step(forward);
-                    chosen = (chosen + if forward { 1 } else { 3 }) % 4;
-                    digits.clear();
-                }
-                1..=2 => {
-                    let digit = char::from(b'0' + random.u8(..10));
-                    lock.digit(digit);
-                    digits.push(digit);
-                }
-                _ => {
-                    // A hand that types what it sees, most of the time.
-                    let number = lock.target().and_then(|t| t.session_number).unwrap_or(7);
-                    let text = number.to_string();
-                    let digit = text[lock.typed.len() % text.len()..].chars().next().unwrap();
-                    lock.digit(digit);
-                    digits.push(digit);
-                }
-            }
-            let Some(target) = lock.confirmed() else {
-                refused += 1;
-                continue;
-            };
-            confirmed += 1;
-            let (session, number) = if chosen == 0 {
-                (Some(&details.case.key), details.case.session_number)
-            } else {
-                let c = &details.case.candidates[chosen - 1];
-                let status = details.candidates[chosen - 1].status.as_ref();
-                assert!(!c.blocklisted, "listed twice");
-                let approved = status.unwrap() == &Status::Approved;
-                assert_eq!(target.approved, approved, "two people for an approved customer");
-                (c.session_id.as_ref(), c.session_number)
-            };
-            assert_eq!(session, Some(&target.session_id), "another session than the one named");
-            assert_eq!(target.is_subject, chosen == 0);
-            assert!(typed_last(&digits, number.unwrap()), "{digits} is not {number:?}");
-        }
-    }
-    assert!(
-        confirmed > 10_000 && refused > 10_000,
-        "{confirmed} {refused}: the test saw too little"
-    );
-}
-
-#[test]
-fn no_keys_hold_a_blocklisting_without_the_number_of_its_target() {
-    let mut random = fastrand::Rng::with_seed(0xb10c);
-    let keys: Vec<Key> = [
-        "B", "B", "B", "1", "1", "2", "4", "8", "h", "l", "enter", "esc", "a", "space", "tab", "c",
-    ]
-    .map(|k| Key::parse(k).unwrap())
-    .to_vec();
-    let mut details = known(12, &[88.0, 80.0]);
-    details.case.candidates[0].session_number = Some(1);
-    details.case.candidates[1].session_number = Some(48);
-    details.candidates[1].status = Some(Status::Approved);
-    let start = Play::new(vec![details, known(4, &[75.0])]).model;
-    let mut held = 0;
-    for _ in 0..4_000 {
-        let mut model = start.clone();
-        let mut at = START.plus(10 * DWELL);
-        let mut before: Option<Interlock> = None;
-        for _ in 0..16 {
-            let key = random.choice(&keys).copied().unwrap();
-            at = at.plus(200);
-            let _ = update(&mut model, Event::Key { key, at, burst: 1 });
-            if let Some(pending) = model.pending.pop_front() {
-                if pending.decision.disposition == Disposition::Blocklist {
-                    let lock = before.take().unwrap();
-                    let line = lock.target().unwrap();
-                    let target = pending.decision.target.unwrap();
-                    assert_eq!(Some(&target.session_id), line.session_id.as_ref());
-                    assert_eq!(lock.typed, line.session_number.unwrap().to_string());
-                    assert_ne!(line.status, "Approved");
-                    held += 1;
-                }
-                break;
-            }
-            before = model.overlays.iter().find_map(|o| match o {
-                Overlay::Interlock(lock) => Some(lock.clone()),
-                _ => None,
-            });
-        }
-    }
-    assert!(held > 20, "{held}: the test saw too little");
 }
 
 // The laws, over whatever may happen.
@@ -2034,7 +1960,7 @@ impl Watch {
                     let approved = details.candidates[place].status == Some(Status::Approved);
                     prop_assert_eq!(approved, target.approved);
                 } else {
-                    prop_assert!(!desk.flipped, "the subject's face is shown");
+                    prop_assert_eq!(desk.shown, Shown::Pair, "the subject's face is shown");
                 }
             }
             Disposition::Escalate | Disposition::Skip => {}

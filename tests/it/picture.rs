@@ -27,6 +27,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use crate::shown;
+
 // --- files made here ---
 
 /// Something like a face: an oval with eyes and a mouth before a graded ground.
@@ -908,73 +910,20 @@ fn iterm2_carries_a_progressive_jpeg_sized_in_cells() {
     assert!(error < 3.0, "{error}");
 }
 
-/// What a sixel terminal would show: size, pixels, and how many registers were set.
-fn sixel_shown(bytes: &[u8]) -> ((usize, usize), Vec<u8>, usize) {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let body = text.strip_prefix("\x1bP0;1;0q\"").unwrap().strip_suffix("\x1b\\").unwrap();
-    assert!(!body.ends_with('-') && body.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
-    let start = body.find('#').unwrap();
-    let numbers = |text: &str| text.split(';').map(|n| n.parse().unwrap()).collect::<Vec<usize>>();
-    let raster = numbers(&body[..start]);
-    let (width, height) = (raster[2], raster[3]);
-    let mut palette = std::collections::HashMap::new();
-    let mut canvas = vec![0u8; width * height * 3];
-    let mut drawn = vec![false; width * height];
-    let (mut x, mut y, mut colour) = (0, 0, [0u8; 3]);
-    let mut rest = &body[start..];
-    while let Some(first) = rest.chars().next() {
-        rest = &rest[1..];
-        let length = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
-        let (given, after) = rest.split_at(length);
-        let mut count = 1;
-        let mut column = first;
-        match first {
-            '#' => {
-                let values = numbers(given);
-                if let [register, 2, red, green, blue] = values[..] {
-                    let rgb = [red, green, blue].map(|v| (v * 255 / 100) as u8);
-                    palette.insert(register, rgb);
-                }
-                colour = palette[&values[0]];
-                rest = after;
-                continue;
-            }
-            '$' => x = 0,
-            '-' => (x, y) = (0, y + 6),
-            '!' => {
-                count = numbers(given)[0];
-                column = after.chars().next().unwrap();
-                rest = &after[1..];
-            }
-            _ => {}
-        }
-        if !('?'..='~').contains(&column) {
-            continue;
-        }
-        let mask = column as usize - '?' as usize;
-        for x in x..x + count {
-            for row in (0..6).filter(|row| mask >> row & 1 == 1) {
-                let at = (y + row) * width + x;
-                assert!(!std::mem::replace(&mut drawn[at], true), "a pixel is drawn once");
-                canvas[at * 3..][..3].copy_from_slice(&colour);
-            }
-        }
-        x += count;
-    }
-    assert!(drawn.iter().all(|drawn| *drawn), "every pixel is drawn");
-    ((width, height), canvas, palette.len())
-}
-
 #[test]
 fn sixel_shows_the_picture_and_never_scrolls() {
     let fitted = fitted();
     for (palette, registers, most, tolerance) in [(128, 256, 128, 3.0), (128, 16, 16, 8.0)] {
         let options = EncodeOptions { palette, registers, ..EncodeOptions::default() };
         let bytes = inline(&fitted, Protocol::Sixel, &options);
-        let (size, shown, colours) = sixel_shown(&bytes);
-        assert_eq!(size, (400, 498), "whole bands within 500 pixels");
-        assert!(colours <= most, "{colours}");
-        let error = mean_error(&shown, &fitted.pixels()[..400 * 498 * 3]);
+        let text = std::str::from_utf8(&bytes).unwrap();
+        let body = text.strip_prefix("\x1bP0;1;0q\"").unwrap().strip_suffix("\x1b\\").unwrap();
+        assert!(!body.ends_with('-') && body.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        let shown = shown::sixel(&bytes);
+        assert_eq!(shown.drawn, (1, 1), "every pixel is drawn once");
+        assert_eq!(shown.image.dimensions(), (400, 498), "whole bands within 500 pixels");
+        assert!(shown.registers <= most, "{}", shown.registers);
+        let error = mean_error(shown.image.as_raw(), &fitted.pixels()[..400 * 498 * 3]);
         assert!(error < tolerance, "{error}");
     }
 }
@@ -992,8 +941,8 @@ proptest! {
         let pane = pixels(columns, rows);
         let fitted = fit(&portrait, None, &View::default(), Aim::Picture, &pane).unwrap();
         let bytes = inline(&fitted, Protocol::Sixel, &EncodeOptions::default());
-        let ((width, height), shown, _) = sixel_shown(&bytes);
-        let error = mean_error(&shown, &fitted.pixels()[..width * height * 3]);
+        let shown = shown::sixel(&bytes).image;
+        let error = mean_error(shown.as_raw(), &fitted.pixels()[..shown.as_raw().len()]);
         prop_assert!(error < 3.0, "{error}");
     }
 }

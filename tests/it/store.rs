@@ -11,8 +11,8 @@ use secondlook::domain::{
 };
 use secondlook::store::audit::Audited;
 use secondlook::store::{
-    self, Admitted, Delivery, HistoryQuery, Holder, Lease, LeaseAnswer, Progress, QueueQuery,
-    Settled, Store, StoreError, Taken, Undone,
+    self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
+    LeaseAnswer, Progress, QueueQuery, Settled, Store, StoreError, Taken, Undone,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -95,6 +95,7 @@ on_every_store! {
     a_lease_belongs_to_one_worker
     a_lease_that_ran_out_goes_to_the_next_with_a_raised_fence
     a_lease_is_renewed_and_given_back
+    the_next_free_case_is_leased
     closed_cases_are_not_leased
     skipping_goes_to_the_end_of_the_queue
     a_decision_is_held_and_its_case_decided
@@ -124,6 +125,9 @@ on_every_store! {
     what_is_done_in_part_is_never_held_again
     a_dead_worker_is_buried
     workers_with_live_leases_and_claims_are_known
+    who_looks_on_is_seen_until_they_look_away_or_are_gone
+    one_console_is_on_duty
+    calls_are_granted_out_of_one_minute
     history_is_filtered_and_newest_first
     another_origin_is_invisible
     words_from_outside_survive
@@ -1352,6 +1356,133 @@ async fn workers_with_live_leases_and_claims_are_known(store: &dyn Store) {
     assert!(workers(at(TTL + WINDOW)).await.is_empty());
 }
 
+async fn the_next_free_case_is_leased(store: &dyn Store) {
+    let (o, ana, eva) = (origin(), holder("ana", 1), holder("eva", 1));
+    let query = |filter: &str| QueueQuery {
+        states: vec![CaseState::Open, CaseState::Escalated],
+        filter: filter.to_owned(),
+        offset: 0,
+        limit: 1,
+    };
+    let next = async |who: &Holder, after: Option<u32>, filter: &str, now: Millis| {
+        let after = after.map(key);
+        let leased =
+            store.lease_next(&o, &query(filter), after.as_ref(), who, now, TTL).await.unwrap();
+        leased.map(|lease| lease.case)
+    };
+    assert_eq!(next(&ana, None, "", T).await, None);
+    for n in 1..=4 {
+        admit(store, n).await;
+    }
+    assert_eq!(next(&ana, None, "", T).await, Some(key(1)));
+    assert_eq!(next(&eva, None, "", T).await, Some(key(2)), "what is taken is passed over");
+    assert_eq!(next(&eva, Some(3), "", T).await, Some(key(4)), "behind the one that was missed");
+    assert_eq!(next(&ana, Some(3), "", T).await, Some(key(3)), "and from the front then");
+    assert_eq!(next(&ana, None, "", T).await, None, "all are taken");
+    // The lease is one like any other: it runs out, goes on under a higher fence, and decides.
+    let late = at(TTL);
+    assert_eq!(
+        next(&eva, None, "4801", late).await,
+        Some(key(1)),
+        "only what the filter lets pass"
+    );
+    let ours = lease(store, 1, &eva, late).await;
+    assert_eq!(ours.fence, 2);
+    store.decide(&ours, &decision(1, &ours, Disposition::Escalate), late, late).await.unwrap();
+    // Who escalated it does not get it; somebody else does, when nothing else is open.
+    for n in 2..=4 {
+        assert_eq!(next(&eva, None, "", late).await, Some(key(n)));
+    }
+    assert_eq!(next(&eva, None, "", late).await, None);
+    assert_eq!(next(&ana, None, "", late).await, Some(key(1)));
+}
+
+async fn who_looks_on_is_seen_until_they_look_away_or_are_gone(store: &dyn Store) {
+    let (ana, eva, kim) = (holder("ana", 1), holder("eva", 1), holder("kim", 1));
+    admit(store, 1).await;
+    admit(store, 2).await;
+    let o = origin();
+    let seen = |n: u32, now: Millis| async move {
+        let row = store.case(&origin(), &key(n), now).await.unwrap().unwrap();
+        let open = vec![CaseState::Open];
+        let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 9 };
+        let page = store.queue(&origin(), &query, now).await.unwrap();
+        let listed = page.rows.into_iter().find(|row| row.case.key == key(n)).unwrap();
+        assert_eq!(listed, row, "the list and the case say the same");
+        row.watched.into_iter().map(|w| (w.reviewer.name, w.until)).collect::<Vec<_>>()
+    };
+    let said = |name: &str, until: Millis| (name.to_owned(), until);
+    lease(store, 1, &ana, T).await;
+    store.watch(&o, &key(1), &eva, T, TTL).await.unwrap();
+    store.watch(&o, &key(1), &kim, at(1), TTL).await.unwrap();
+    assert_eq!(seen(1, at(1)).await, [said("eva", at(TTL)), said("kim", at(TTL + 1))]);
+    assert!(seen(2, at(1)).await.is_empty());
+    // One case a console.
+    store.watch(&o, &key(2), &eva, at(2), TTL).await.unwrap();
+    assert_eq!(seen(1, at(2)).await, [said("kim", at(TTL + 1))]);
+    assert_eq!(seen(2, at(2)).await, [said("eva", at(TTL + 2))]);
+    // Said again it lasts; not said again it ends by itself.
+    store.watch(&o, &key(2), &eva, at(TTL), TTL).await.unwrap();
+    assert!(seen(1, at(TTL + 1)).await.is_empty());
+    assert_eq!(seen(2, at(TTL + 2)).await, [said("eva", at(2 * TTL))]);
+    store.look_away(&o, &eva.worker).await.unwrap();
+    assert!(seen(2, at(TTL + 2)).await.is_empty());
+    // Who is dead looks at nothing.
+    store.watch(&o, &key(2), &kim, at(TTL), TTL).await.unwrap();
+    assert!(store.workers(at(TTL)).await.unwrap().contains(&kim.worker));
+    assert_eq!(store.bury(&kim.worker, at(TTL)).await.unwrap(), 1);
+    assert!(seen(2, at(TTL)).await.is_empty());
+    // Nobody of another origin is seen.
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    store.admit(&other, &case(2), CaseState::Open, T, T).await.unwrap();
+    store.watch(&other, &key(2), &kim, at(TTL), TTL).await.unwrap();
+    assert!(seen(2, at(TTL)).await.is_empty());
+}
+
+async fn one_console_is_on_duty(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1).worker, holder("eva", 1).worker);
+    let o = origin();
+    let take = |worker: WorkerId, now: Millis| {
+        let o = origin();
+        async move { store.take_duty(&o, &worker, now, TTL).await.unwrap() }
+    };
+    assert!(take(ana.clone(), T).await, "also on a store that holds nothing yet");
+    assert!(!take(eva.clone(), at(1)).await);
+    assert!(take(ana.clone(), at(10)).await, "kept");
+    assert!(!take(eva.clone(), at(TTL + 9)).await);
+    assert!(store.workers(at(TTL + 9)).await.unwrap().contains(&ana));
+    assert!(take(eva.clone(), at(TTL + 10)).await, "who does not keep it loses it");
+    assert!(!take(ana.clone(), at(TTL + 11)).await);
+    // Only who has it can give it up.
+    store.leave_duty(&o, &ana).await.unwrap();
+    assert!(!take(ana.clone(), at(TTL + 12)).await);
+    store.leave_duty(&o, &eva).await.unwrap();
+    assert!(take(ana.clone(), at(TTL + 12)).await);
+    assert_eq!(store.bury(&ana, at(TTL + 12)).await.unwrap(), 1);
+    assert!(take(eva.clone(), at(TTL + 13)).await);
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    assert!(store.take_duty(&other, &ana, at(TTL + 13), TTL).await.unwrap());
+}
+
+async fn calls_are_granted_out_of_one_minute(store: &dyn Store) {
+    let ask = |verb: CallVerb, wanted: u32, now: Millis| {
+        let o = origin();
+        async move { store.grant(&o, &CallsAsked { verb, wanted, most: 12 }, now).await.unwrap() }
+    };
+    assert_eq!(ask(CallVerb::Read, 10, T).await, CallsGranted::Now(10));
+    assert_eq!(ask(CallVerb::Read, 10, at(500)).await, CallsGranted::Now(2));
+    let CallsGranted::NoneFor(wait) = ask(CallVerb::Read, 1, at(600)).await else {
+        panic!("more than a minute holds")
+    };
+    assert!((60_000..=64_000).contains(&wait), "{wait}");
+    assert_eq!(ask(CallVerb::Write, 12, at(600)).await, CallsGranted::Now(12), "another counter");
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    let asked = CallsAsked { verb: CallVerb::Read, wanted: 12, most: 12 };
+    let granted = store.grant(&other, &asked, at(600)).await.unwrap();
+    assert_eq!(granted, CallsGranted::Now(12), "another key");
+    assert!(matches!(ask(CallVerb::Read, 9, at(600 + wait)).await, CallsGranted::Now(9)));
+}
+
 async fn history_is_filtered_and_newest_first(store: &dyn Store) {
     let ana = holder("ana", 1);
     // Recorded in this order, whatever their ids and clocks say.
@@ -1680,7 +1811,9 @@ async fn columns_hold_no_more(path: &Path) {
          cases.readings tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash";
+         audit_heads.hash audit.entry audit.hash audit_signatures.signature \
+         watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
+         budgets.verb budgets.record";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

@@ -58,9 +58,11 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let desk = Desk::open(&setup).await?;
     let row = desk.find(&wanted.case).await?;
     let lease = lease(&desk, &setup, &row).await?;
+    let signing = desk.signing(&setup).await?;
     let result = under_lease(args, &setup, &desk, &wanted, reason, &row, &lease).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
+    desk.sign(signing).await?;
     desk.store.close().await;
     result
 }

@@ -102,7 +102,9 @@ async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<E
     outbox.bury(is_dead).await?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
+    let signing = desk.signing(setup).await?;
     let flushed = outbox.flush(Duration::from_secs(within), &stop).await?;
+    desk.sign(signing).await?;
     report(args, desk, &flushed).await
 }
 
@@ -190,7 +192,9 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     })?;
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
+    let signing = desk.signing(&setup).await?;
     let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
+    desk.sign(signing).await?;
     desk.store.close().await;
     match undone {
         Undone::TakenBack(case) => {

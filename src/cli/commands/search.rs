@@ -230,7 +230,7 @@ impl Queue {
     /// What is wrong with the store.
     pub async fn open(setup: &Setup, client: &Client) -> Result<Self, CliError> {
         let store = setup.open_store().await?;
-        let origin = wire::origin(store.as_ref(), client).await?;
+        let origin = wire::origin(&store, client).await?;
         Ok(Self { store, origin })
     }
 }

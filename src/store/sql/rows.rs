@@ -8,12 +8,15 @@ use serde::de::DeserializeOwned;
 use super::engine::{Row, Tx, args};
 use super::statements;
 use crate::domain::{
-    CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer, ReviewerId,
-    SessionId, SubjectKind, WorkerId,
+    CallVerb, CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer,
+    ReviewerId, SessionId, SubjectKind, WorkerId,
 };
 use crate::store::audit::Audited;
+use crate::store::budget::Window;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
-use crate::store::{AuditHead, AuditRow, HistoryRow, Progress, Result, StoreError, Taken};
+use crate::store::{
+    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, StoreError, Taken,
+};
 
 /// A case and what the database knows of it besides.
 pub struct KeptCase {
@@ -198,6 +201,50 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     Ok(())
 }
 
+/// Who looks at which case without having it.
+pub async fn watchers(
+    tx: &mut Tx,
+    origin: &Origin,
+    now: Millis,
+) -> Result<Vec<(SessionId, Taken)>> {
+    let found = tx.rows(statements::WATCHERS, args![origin, now]).await?;
+    let watcher = |row: &Row| {
+        let key = word(&row.text("key")?, |key| SessionId::parse(key).ok())?;
+        let reviewer = Reviewer { id: ReviewerId(row.text("reviewer")?), name: row.text("name")? };
+        let worker = WorkerId(row.text("worker")?);
+        Ok((key, Taken { reviewer, worker, until: Millis(row.int("until")?) }))
+    };
+    found.iter().map(watcher).collect()
+}
+
+/// The budget of an origin, loaded for changing; made where there is none yet.
+pub async fn budget(tx: &mut Tx, origin: &Origin, verb: CallVerb) -> Result<Window> {
+    let sql = format!("{}{}", statements::BUDGET, tx.lock("b"));
+    let values = args![origin, verb.word()];
+    let mut found = tx.row(sql.clone(), values.clone()).await?;
+    if found.is_none() {
+        tx.run(statements::ADD_ORIGIN, args![origin]).await?;
+        let empty = args![origin, verb.word(), json(&Window::default())?];
+        tx.run(statements::BEGIN_BUDGET, empty).await?;
+        // Somebody else may have been faster, and holds it.
+        found = tx.row(sql, values).await?;
+    }
+    // What cannot be read is of the last minute at most: it is not worth stopping for.
+    let read = |row: Row| Ok(parsed(&row.text("record")?).unwrap_or_default());
+    found.map_or(Ok(Window::default()), read)
+}
+
+/// Saves it.
+pub async fn save_budget(
+    tx: &mut Tx,
+    origin: &Origin,
+    verb: CallVerb,
+    window: &Window,
+) -> Result<()> {
+    tx.run(statements::SAVE_BUDGET, args![origin, verb.word(), json(window)?]).await?;
+    Ok(())
+}
+
 /// Where the audit ends; loaded for changing where `lock` says so.
 pub async fn audit_head(tx: &mut Tx, origin: &Origin, lock: bool) -> Result<AuditHead> {
     let lock = if lock { tx.lock("h") } else { String::new() };
@@ -227,6 +274,11 @@ pub async fn record(
 /// Reads an entry of the audit.
 pub fn audit_row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
+}
+
+/// Reads a signature.
+pub fn audit_signature(row: &Row) -> Result<AuditSignature> {
+    Ok(AuditSignature { seq: place(row.int("seq")?), signature: row.text("signature")? })
 }
 
 /// A place in the audit; one that is none is 0, which no chain has.

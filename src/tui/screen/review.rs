@@ -11,7 +11,7 @@ use crate::core::{
     Action, Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Shown, Side, candidates,
     facts,
 };
-use crate::domain::{Case, Decision, Details, Judgement, Source};
+use crate::domain::{Case, Decision, Details, Judgement, Source, printable};
 use crate::tui::draw::{Drawn, PlacedPicture};
 use crate::tui::gallery::{FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
@@ -302,7 +302,20 @@ fn arming(
     } else {
         format!("{} x{:.1}, moved", desk.sight.zoom().word(), desk.sight.times())
     };
-    let mut pieces = vec![piece(0, meaning, word)];
+    // Who has it is said where it keeps the keys off; here, who looks on.
+    let me = &model.settings.reviewer.id;
+    let watched = model.row(&desk.key).map_or(&[][..], |row| &row.watched);
+    let watchers: Vec<_> = watched
+        .iter()
+        .filter(|watcher| watcher.reviewer.id != *me)
+        .map(|watcher| printable(&watcher.reviewer.name, 20))
+        .collect();
+    let watchers = match watchers.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} looks on"),
+        [first, more @ ..] => format!("{first} and {} more look on", more.len()),
+    };
+    let mut pieces = vec![piece(0, meaning, word), piece(2, Meaning::Warn, watchers)];
     pieces.extend(legibility(model, desk, drawn, gallery));
     pieces.extend([
         piece(4, Meaning::Muted, part),
