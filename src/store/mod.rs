@@ -349,7 +349,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     if url == "memory:" {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    Ok(Arc::new(SqlStore::at(url).await?))
+    // Boxed: what a command waits for would be nested too deep for the compiler to lay out.
+    Ok(Arc::new(Box::pin(SqlStore::at(url)).await?))
 }
 
 /// What was carried from a store into another.
@@ -374,7 +375,7 @@ pub async fn copy(from: &str, to: &str, now: Millis) -> Result<Copied> {
     let from = SqlStore::there(from).await?;
     let copied = match SqlStore::at(to).await {
         Ok(to) => {
-            let copied = from.copy_into(&to, now).await;
+            let copied = Box::pin(from.copy_into(&to, now)).await;
             to.close().await;
             copied
         }

@@ -1,10 +1,14 @@
 //! A team: real consoles, each in its own terminal, on one PostgreSQL and one simulator.
 
-use rustix::process::Signal;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 use secondlook::sim::{Limits, Options, Sim, session_id};
 
 use super::postgres::{Cluster, shared};
-use crate::terminal::{Home, Plays, Terminal, candidate, case_on, subject, world};
+use crate::terminal::{
+    Home, PROGRAM, Plays, Ran, Terminal, candidate, case_on, finish, has, subject, world,
+};
 
 /// A reviewer's home: a key of their own, and the store that all share.
 fn home(sim: &Sim, url: &str, name: &str) -> Home {
@@ -147,4 +151,111 @@ async fn another_console_looks_for_cases_when_one_dies() {
     second.press("\t");
     second.wait_for(&["#1001", "#1002", "open 2"]);
     third.any_armed();
+}
+
+/// Three consoles in one tmux, on one server: one is killed, the server restarts, and the work goes on
+/// until every case is decided at Didit once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_team_in_tmux_loses_a_console_and_the_server_and_goes_on() {
+    if !has("tmux") {
+        return;
+    }
+    let Some(cluster) = Cluster::start() else { return };
+    let (sim, url) = (simulator(6).await, cluster.database().await);
+    let mut homes = ["ana", "roberto", "evangeline"].map(|name| home(&sim, &url, name));
+    let socket = homes[0].path("").display().to_string();
+    for home in &mut homes {
+        home.set("TMUX_TMPDIR", &socket);
+    }
+    let [ana, bob, eva] = &homes;
+    let tmux = Server { home: ana };
+    let hers = tmux.desk(ana, "ana");
+    let first = hers.any_armed();
+    let his = tmux.desk(bob, "roberto");
+    let second = his.any_armed();
+    let third = tmux.desk(eva, "evangeline");
+    let lost = third.any_armed();
+    for (desk, case) in [(&hers, first), (&his, second), (&third, lost)] {
+        desk.press("x");
+        desk.wait_for(&[&format!("held: #{case} reject"), "held 1"]);
+        any_armed_but(desk, case);
+    }
+    // Each has another case by now. One is killed; the database goes.
+    let left = third.case().unwrap();
+    tmux.kill("evangeline");
+    assert!(cluster.stop());
+    for desk in [&hers, &his] {
+        desk.wait_for(&["OFF: the store cannot be reached"]);
+    }
+    cluster.run();
+    for desk in [&hers, &his] {
+        desk.any_armed();
+        desk.press("x");
+        desk.wait_for(&["held 2"]);
+    }
+    // What the dead one had on the desk goes to one of them; what she decided is still hers.
+    let there = format!("A SUBJECT #{left} ");
+    hers.wait("the last case, somebody's", |screen| {
+        screen.contains(&there)
+            && (screen.contains(" ARMED ") || screen.contains("roberto has it, read-only"))
+    });
+    let theirs = if hers.screen().contains(" ARMED ") { &hers } else { &his };
+    theirs.wait_armed(left);
+    theirs.press("x");
+    theirs.wait_for(&["held 3", "No case here."]);
+    for desk in [&hers, &his] {
+        desk.press("$");
+        desk.wait_for(&["held 0", "unsent 0"]);
+    }
+    let status = |case: u64| sim.session(session_id(case)).unwrap().status;
+    assert_eq!((sim.effects().len(), status(lost).as_str()), (5, "In Review"));
+    let again = tmux.desk(eva, "again");
+    again.wait_for(&["held 1", &format!("held: #{lost} reject")]);
+    again.press("$");
+    again.wait_for(&[&format!("#{lost} reject: Declined at Didit, read back.")]);
+    assert_eq!(sim.effects().len(), 6, "each case once");
+    assert!((1001..1007).all(|case| status(case) == "Declined"));
+    assert_eq!(ana.decisions(), ["reject sent"; 6]);
+}
+
+/// A tmux server of a test's own.
+struct Server<'a> {
+    home: &'a Home,
+}
+
+impl Server<'_> {
+    fn run(&self, home: &Home, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("tmux");
+        command.args(["-L", "team", "-f", "/dev/null"]).args(arguments).env_clear();
+        command.envs(home.environment().iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        finish(command)
+    }
+
+    /// A console in a session of its own, and a terminal that is attached to it.
+    fn desk(&self, home: &Home, name: &str) -> Terminal {
+        // Sessions inherit the server's environment, which is the first one's.
+        let own: Vec<_> = home.environment().iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let mut new = vec!["new-session", "-d", "-s", name, "-x", "100", "-y", "30", "env", "-i"];
+        new.extend(own.iter().map(String::as_str));
+        new.extend([PROGRAM, "review", ";", "set", "-g", "status", "off"]);
+        let ran = self.run(home, &new);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let attach = ["-L", "team", "-f", "/dev/null", "attach", "-t", name];
+        home.open(Plays::Xterm, "tmux", &attach)
+    }
+
+    /// Kills the console of a session, as a crash would.
+    fn kill(&self, name: &str) {
+        let pid = self.run(self.home, &["display", "-p", "-t", name, "#{pane_pid}"]).out;
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+}
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        // Where it is gone already, that is as good.
+        let _ = self.run(self.home, &["kill-server"]);
+    }
 }
