@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Painted;
+use super::sight::Sight;
 pub use crate::domain::Side;
 use crate::domain::{
     BoundingBox, Candidate, CaseState, DecisionId, Details, Judgement, Millis, Reason, SessionId,
@@ -35,40 +36,27 @@ pub enum PictureState {
     },
 }
 
-/// Which part of both faces is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Zoom {
-    /// The whole picture.
+/// Which pictures stand in the panes. A verdict needs both side by side first; only then can one take
+/// the other's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shown {
+    /// Subject left, candidate right. The sides never swap.
     #[default]
-    Whole,
-    /// Eyes and brows.
-    Eyes,
-    /// Nose and mouth.
-    Mouth,
-    /// Jaw and ears.
-    Jaw,
+    Pair,
+    /// The candidate in the subject's place.
+    CandidateFlipped,
+    /// The subject in its own place again: the other half of a flip.
+    SubjectFlipped,
 }
 
-impl Zoom {
-    /// In the order of the key.
-    pub const ALL: [Self; 4] = [Self::Whole, Self::Eyes, Self::Mouth, Self::Jaw];
-
-    /// The word on the screen.
+impl Shown {
+    /// What the flip key makes of it: from both to the candidate, then the two by turns.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn flip(self) -> Self {
         match self {
-            Self::Whole => "whole face",
-            Self::Eyes => "eyes and brows",
-            Self::Mouth => "nose and mouth",
-            Self::Jaw => "jaw and ears",
+            Self::Pair | Self::SubjectFlipped => Self::CandidateFlipped,
+            Self::CandidateFlipped => Self::SubjectFlipped,
         }
-    }
-
-    /// The next one, or the one before.
-    #[must_use]
-    pub fn step(self, forward: bool) -> Self {
-        let at = Self::ALL.iter().position(|z| *z == self).unwrap_or(0);
-        Self::ALL[(at + if forward { 1 } else { Self::ALL.len() - 1 }) % Self::ALL.len()]
     }
 }
 
@@ -151,10 +139,10 @@ pub struct Desk {
     pub epoch: u64,
     /// The settled decision this one will replace.
     pub replaces: Option<DecisionId>,
-    /// Whether the candidate is shown in the subject's place.
-    pub flipped: bool,
-    /// Which part of the faces is shown.
-    pub zoom: Zoom,
+    /// Both pictures, or one of them in the other's place.
+    pub shown: Shown,
+    /// How both are looked at.
+    pub sight: Sight,
     /// Whether the candidate is mirrored.
     pub mirrored: bool,
     /// How often flipped and zoomed, for the receipt.
@@ -180,8 +168,8 @@ impl Desk {
             painted: None,
             epoch,
             replaces: None,
-            flipped: false,
-            zoom: Zoom::Whole,
+            shown: Shown::Pair,
+            sight: Sight::default(),
             mirrored: false,
             looks: (0, 0),
             by_itself: false,
@@ -197,7 +185,6 @@ impl Desk {
     /// Shows another candidate, or the same pair in a new light: what was painted counts no more.
     pub fn turn_to(&mut self, place: usize) {
         self.place = place;
-        self.flipped = false;
         self.disarm();
     }
 
@@ -225,8 +212,9 @@ impl Desk {
         self.disarm();
     }
 
-    /// What was painted counts no more.
+    /// What was painted counts no more: both pictures are to be seen side by side again.
     pub fn disarm(&mut self) {
+        self.shown = Shown::Pair;
         self.epoch += 1;
         self.painted = None;
     }

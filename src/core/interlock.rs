@@ -2,6 +2,7 @@
 //! second press of its own key. Enter does nothing, a wrong digit clears, Esc leaves. An approved customer
 //! is only proposed here; a second person confirms through an interlock that knows that one target.
 
+use super::desk::Shown;
 use super::model::Model;
 use crate::domain::{
     Decision, DecisionId, Details, SessionId, Source, Status, SubjectKind, Target,
@@ -168,7 +169,7 @@ pub fn still_means(interlock: &Interlock, model: &Model) -> bool {
     let Some(details) = model.desk_details() else { return false };
     let now = Interlock::open(details, model.proposal());
     let shown = interlock.target().is_none_or(|line| match line.place {
-        None => !desk.flipped,
+        None => desk.shown == Shown::Pair,
         Some(place) => desk.place == place,
     });
     shown && now.targets == interlock.targets && now.proposal == interlock.proposal

@@ -16,11 +16,12 @@ mod line;
 mod model;
 mod names;
 mod queue;
+mod sight;
 mod update;
 mod verdict;
 
 pub use action::{ACTIONS, Action, ActionInfo, Scope};
-pub use desk::{Desk, LeaseState, NotArmed, PictureState, Side, Zoom};
+pub use desk::{Desk, LeaseState, NotArmed, PictureState, Shown, Side};
 pub use effect::{Effect, Wants, wants};
 pub use event::{Event, Painted, Problem, ProblemKind, Signal};
 pub use facts::{Fact, Mark, clock, date, facts};
@@ -32,5 +33,6 @@ pub use model::{
     Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size, Unsent,
 };
 pub use queue::{QueueView, View};
+pub use sight::{Sight, Zoom};
 pub use update::update;
 pub use verdict::{Consequence, candidates};

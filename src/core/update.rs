@@ -1,7 +1,7 @@
 //! `update`: every event finds its way here, changes the model and answers with effects.
 
 use super::action::Action;
-use super::desk::{Desk, LeaseState, PictureState, Side};
+use super::desk::{Desk, LeaseState, PictureState, Shown, Side};
 use super::effect::Effect;
 use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
@@ -9,6 +9,7 @@ use super::line::Line;
 use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity};
 use super::names;
 use super::queue::QueueView;
+use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
     Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
@@ -160,11 +161,21 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
             return vec![Effect::SendNow];
         }
         Action::Face => choose_face(model, key),
-        Action::Flip | Action::Zoom | Action::ZoomBack | Action::Mirror => look(model, action),
+        Action::Flip
+        | Action::Zoom
+        | Action::ZoomBack
+        | Action::Nearer
+        | Action::Farther
+        | Action::ResetSight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::PanUp
+        | Action::PanDown
+        | Action::Mirror => look(model, action),
         Action::PreviousCandidate => step_candidate(model, false),
         Action::NextCandidate => step_candidate(model, true),
-        Action::NextCase => return step(model, 1),
-        Action::PreviousCase => return step(model, -1),
+        Action::NextCase | Action::NextLine => return step(model, 1),
+        Action::PreviousCase | Action::PreviousLine => return step(model, -1),
         Action::PageDown => return step(model, half_page(model)),
         Action::PageUp => return step(model, -half_page(model)),
         Action::First => return jump(model, false),
@@ -210,6 +221,10 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
             return cover(model);
         }
         Action::Back if model.screen == Screen::Review && key.code == KeyCode::Esc => {
+            if let Some(desk) = model.desk.as_mut().filter(|desk| desk.shown != Shown::Pair) {
+                desk.shown = Shown::Pair;
+                return Vec::new();
+            }
             // Pressed once too often after an overlay, it must not end the program.
             let quit = model.settings.keymap.label(Action::Back);
             model.say(Severity::Info, format!("{quit} leaves."));
@@ -256,8 +271,12 @@ fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
         Overlay::Curtain => cover(model),
         Overlay::Help(line) => {
             let moved = match action {
-                Some(Action::NextCase) => (line + 1).min(HELP_LINES),
-                Some(Action::PreviousCase) => line.saturating_sub(1),
+                Some(Action::NextCase | Action::NextLine | Action::PanDown) => {
+                    (line + 1).min(HELP_LINES)
+                }
+                Some(Action::PreviousCase | Action::PreviousLine | Action::PanUp) => {
+                    line.saturating_sub(1)
+                }
                 _ => return cover(model),
             };
             model.overlays.push(Overlay::Help(moved));
@@ -406,7 +425,7 @@ fn choose_target(model: &mut Model, lock: &mut Interlock, forward: bool) {
 fn show_target(model: &mut Model, lock: &Interlock) {
     let (Some(line), Some(desk)) = (lock.target(), &mut model.desk) else { return };
     let place = line.place.unwrap_or(desk.place);
-    if desk.place != place || desk.flipped {
+    if desk.place != place || desk.shown != Shown::Pair {
         desk.turn_to(place);
     }
 }
@@ -429,19 +448,32 @@ fn choose_face(model: &mut Model, key: Key) {
     }
 }
 
+/// Looks closer. The same pair stays on the screen, so nothing here arms or disarms.
 fn look(model: &mut Model, action: Action) {
     let Some(desk) = &mut model.desk else { return };
-    match action {
+    let sight = desk.sight;
+    desk.sight = match action {
         Action::Flip => {
-            desk.flipped = !desk.flipped;
+            desk.shown = desk.shown.flip();
             desk.looks.0 = desk.looks.0.saturating_add(1);
+            return;
         }
-        Action::Mirror => desk.mirrored = !desk.mirrored,
-        _ => {
-            desk.zoom = desk.zoom.step(action == Action::Zoom);
-            desk.looks.1 = desk.looks.1.saturating_add(1);
+        Action::Mirror => {
+            desk.mirrored = !desk.mirrored;
+            return;
         }
-    }
+        Action::PanLeft => sight.moved((-1, 0)),
+        Action::PanRight => sight.moved((1, 0)),
+        Action::PanUp => sight.moved((0, -1)),
+        Action::PanDown => sight.moved((0, 1)),
+        Action::Nearer => sight.nearer(1),
+        Action::Farther => sight.nearer(-1),
+        Action::ResetSight => Sight::of(sight.zoom()),
+        Action::ZoomBack => sight.step(false),
+        _ => sight.step(true),
+    };
+    let zoomed = (sight.zoom(), sight.times()) != (desk.sight.zoom(), desk.sight.times());
+    desk.looks.1 = desk.looks.1.saturating_add(u16::from(zoomed));
 }
 
 fn step_candidate(model: &mut Model, forward: bool) {
@@ -866,8 +898,7 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
 
 fn cover(model: &mut Model) -> Vec<Effect> {
     if let Some(desk) = &mut model.desk {
-        desk.painted = None;
-        desk.epoch += 1;
+        desk.disarm();
     }
     Vec::new()
 }
@@ -950,7 +981,7 @@ fn recorded(model: &Model, decision: &Decision, state: DeliveryState) -> String 
 fn bring_back(model: &mut Model, index: usize, row: crate::domain::QueueRow, desk: Desk) {
     model.queue.put_back(index, row);
     model.epoch += Model::DESK_EPOCHS;
-    let mut back = Desk { epoch: model.epoch, painted: None, ..desk };
+    let mut back = Desk { epoch: model.epoch, painted: None, shown: Shown::Pair, ..desk };
     back.forget_judgements();
     // It is judged anew: a burst gives back nothing from before.
     model.before_burst = None;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Cursor;
+use std::sync::OnceLock;
 
 use image::error::UnsupportedErrorKind;
 use image::metadata::Orientation;
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::pose::Pose;
 use super::scale::scale;
-use super::{Format, PictureBytes};
+use super::{FaceFinder, Format, PictureBytes};
 use crate::domain::BoundingBox;
 
 /// What is shown through a transparent picture: a neutral grey, which no face hides in.
@@ -79,6 +80,8 @@ pub struct Portrait {
     sent: (u32, u32),
     pose: Pose,
     sha256: String,
+    /// Where its face is, once somebody has looked.
+    face: OnceLock<Option<Area>>,
 }
 
 impl Portrait {
@@ -104,6 +107,12 @@ impl Portrait {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Where its face is, if one is to be seen; looked for once.
+    #[must_use]
+    pub fn face(&self, finder: &FaceFinder) -> Option<Area> {
+        *self.face.get_or_init(|| finder.find(self))
     }
 
     /// The memory it holds, in bytes.
@@ -166,7 +175,8 @@ pub fn decode(picture: &PictureBytes, turn: u16, limits: &Limits) -> Result<Port
     };
     let pixels = pose.pixels((size.0 as usize, size.1 as usize), rgb);
     let (width, height) = pose.size(size);
-    Ok(Portrait { width, height, pixels, sent, pose, sha256: picture.sha256().to_owned() })
+    let sha256 = picture.sha256().to_owned();
+    Ok(Portrait { width, height, pixels, sent, pose, sha256, face: OnceLock::new() })
 }
 
 fn decoder_limits(limits: &Limits) -> image::Limits {

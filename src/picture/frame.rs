@@ -5,7 +5,8 @@
 //!
 //! Of a face box it is assumed (a detector's box: hairline to chin, ear to ear) that the pupils are
 //! 0.42 of its width apart and lie at 0.40 of its height. What is shown and said of the distance
-//! between the eyes is as good as that.
+//! between the eyes is as good as that. That distance is the measure of a face here: regions and
+//! movements are counted in it, so that two portraits are shown alike however they were taken.
 
 use std::fmt;
 
@@ -18,9 +19,6 @@ use super::{Area, Portrait};
 const PUPILS: f64 = 0.42;
 /// Height of the pupils in heights of the face box, from its top.
 const EYE_LINE: f64 = 0.40;
-/// Height of the face in heights of the cut when the aim is the face: with 55 to 60 % even
-/// half-blocks keep a face recognisable, with a portrait from the waist up none do.
-const FACE_SHARE: f64 = 0.575;
 /// Cells of a side that a picture can have: as many as kitty has row and column marks.
 const MOST_CELLS: u16 = 297;
 /// Pixels that a pane may ask for, whatever size of cells a terminal claims.
@@ -40,6 +38,30 @@ pub enum Region {
     JawEars,
 }
 
+impl Region {
+    /// Width and height, in distances of the pupils.
+    #[must_use]
+    pub fn size(self) -> (f64, f64) {
+        match self {
+            Self::Whole => (2.2, 2.8),
+            Self::Eyes => (1.9, 0.7),
+            Self::NoseMouth => (1.3, 1.4),
+            Self::JawEars => (2.6, 1.7),
+        }
+    }
+
+    /// Where its middle lies, in heights of the face box from its top.
+    fn middle(self) -> f64 {
+        match self {
+            // The chin tells more than the hairline.
+            Self::Whole => 0.54,
+            Self::Eyes => EYE_LINE,
+            Self::NoseMouth => 0.68,
+            Self::JawEars => 0.72,
+        }
+    }
+}
+
 /// What the reviewer has asked to see of a portrait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
@@ -47,10 +69,17 @@ pub struct View {
     pub region: Region,
     /// How much nearer, 1.0 is all of the region; kept within 0.5 and 8.
     pub zoom: f64,
-    /// How far moved right and down, in widths and heights of what is shown.
+    /// How far moved right and down as seen, in distances of the pupils.
     pub pan: (f64, f64),
     /// Left and right exchanged, as in a mirror.
     pub mirror: bool,
+}
+
+impl View {
+    /// All of a region, not moved.
+    fn is_plain(&self) -> bool {
+        self.zoom == 1.0 && self.pan == (0.0, 0.0)
+    }
 }
 
 impl Default for View {
@@ -59,7 +88,8 @@ impl Default for View {
     }
 }
 
-/// What [`Region::Whole`] shows.
+/// What [`Region::Whole`] shows while it is neither scaled nor moved; then it is the face, so that both
+/// portraits go the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     /// All of the picture, for terminals that show pixels.
@@ -159,9 +189,7 @@ pub fn fit(
         return Err(FitError);
     }
     let size = (portrait.width(), portrait.height());
-    let shown = crop((f64::from(size.0), f64::from(size.1)), face, view, aim, pane.shape());
-    let (columns, rows) = cells(&shown, pane);
-    let shown = trim(&shown, shape_of(columns, rows, pane.cell));
+    let Cut { shown, columns, rows } = cut(size, face, view, aim, pane);
     let width = u32::from(columns) * u32::from(pane.dots.0);
     let height = u32::from(rows) * u32::from(pane.dots.1);
     let mut pixels = scale(portrait.pixels(), size, &shown, (width, height)).ok_or(FitError)?;
@@ -177,8 +205,12 @@ pub fn fit(
 /// no more are counted than the portrait has.
 #[must_use]
 pub fn eye_pixels(face: &Area, fitted: &Fitted, across: u32) -> u16 {
+    between_eyes(face, &fitted.crop, across)
+}
+
+fn between_eyes(face: &Area, shown: &Area, across: u32) -> u16 {
     let in_portrait = face.width * PUPILS;
-    let displayed = in_portrait * f64::from(across) / fitted.crop.width;
+    let displayed = in_portrait * f64::from(across) / shown.width;
     // A float cast saturates, so no number can run over.
     displayed.min(in_portrait).round() as u16
 }
@@ -190,18 +222,34 @@ pub fn likely_face(portrait: &Portrait) -> Area {
     guess_face((f64::from(portrait.width()), f64::from(portrait.height())))
 }
 
+/// What a pane shows of a picture, in how many of its cells.
+struct Cut {
+    shown: Area,
+    columns: u16,
+    rows: u16,
+}
+
+fn cut(size: (u32, u32), face: Option<&Area>, view: &View, aim: Aim, pane: &Pane) -> Cut {
+    let shown = crop((f64::from(size.0), f64::from(size.1)), face, view, aim, pane.shape());
+    let (columns, rows) = cells(&shown, pane);
+    Cut { shown: trim(&shown, shape_of(columns, rows, pane.cell)), columns, rows }
+}
+
 /// The part of a picture of `size` that a view shows in a pane of a shape (width over height).
 fn crop(size: (f64, f64), face: Option<&Area>, view: &View, aim: Aim, shape: f64) -> Area {
-    let wanted = wanted(size, face, view.region, aim);
+    let guess = guess_face(size);
+    let face = face.unwrap_or(&guess);
+    let wanted = wanted(size, face, view, aim);
     let zoom = if view.zoom.is_finite() { view.zoom.clamp(0.5, 8.0) } else { 1.0 };
     let (width, height) = (wanted.width / zoom, wanted.height / zoom);
     // The room beside it is used too: more of the picture at the same scale.
     let (width, height) = (width.max(height * shape), height.max(width / shape));
     let (width, height) = (width.min(size.0), height.min(size.1));
-    let moved = |pan: f64| if pan.is_finite() { pan.clamp(-64.0, 64.0) } else { 0.0 };
+    let pupils = face.width * PUPILS;
+    let moved = |pan: f64| if pan.is_finite() { pan.clamp(-64.0, 64.0) * pupils } else { 0.0 };
     let right = if view.mirror { -moved(view.pan.0) } else { moved(view.pan.0) };
-    let left = wanted.left + wanted.width / 2.0 + (right - 0.5) * width;
-    let top = wanted.top + wanted.height / 2.0 + (moved(view.pan.1) - 0.5) * height;
+    let left = wanted.left + (wanted.width - width) / 2.0 + right;
+    let top = wanted.top + (wanted.height - height) / 2.0 + moved(view.pan.1);
     Area {
         left: left.clamp(0.0, size.0 - width),
         top: top.clamp(0.0, size.1 - height),
@@ -210,22 +258,17 @@ fn crop(size: (f64, f64), face: Option<&Area>, view: &View, aim: Aim, shape: f64
     }
 }
 
-/// What must be visible, regardless of the pane. Sizes of regions in distances of the pupils.
-fn wanted(size: (f64, f64), face: Option<&Area>, region: Region, aim: Aim) -> Area {
-    let guess = guess_face(size);
-    let face = face.unwrap_or(&guess);
+/// What must be visible, regardless of the pane.
+fn wanted(size: (f64, f64), face: &Area, view: &View, aim: Aim) -> Area {
+    if aim == Aim::Picture && view.region == Region::Whole && view.is_plain() {
+        return Area { left: 0.0, top: 0.0, width: size.0, height: size.1 };
+    }
     let pupils = face.width * PUPILS;
-    let (width, height, down) = match (region, aim) {
-        (Region::Whole, Aim::Picture) => {
-            return Area { left: 0.0, top: 0.0, width: size.0, height: size.1 };
-        }
-        (Region::Whole, Aim::Face) => (face.width * 1.2, face.height / FACE_SHARE, 0.5),
-        (Region::Eyes, _) => (1.9 * pupils, 0.7 * pupils, EYE_LINE),
-        (Region::NoseMouth, _) => (1.3 * pupils, 1.4 * pupils, 0.68),
-        (Region::JawEars, _) => (2.6 * pupils, 1.7 * pupils, 0.72),
-    };
-    let middle = (face.left + face.width / 2.0, face.top + face.height * down);
-    Area { left: middle.0 - width / 2.0, top: middle.1 - height / 2.0, width, height }
+    let (width, height) = view.region.size();
+    let (width, height) = (width * pupils, height * pupils);
+    let left = face.left + (face.width - width) / 2.0;
+    let top = face.top + face.height * view.region.middle() - height / 2.0;
+    Area { left, top, width, height }
 }
 
 /// A face where a portrait has one, for pictures that came without a box.
@@ -270,5 +313,65 @@ fn mirror(pixels: &mut [u8], width: usize) {
                 row.swap(near + channel, far + channel);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_between_the_eyes_is_that_of_the_table() {
+        // A face with so much picture around it, and so many pixels, that nothing else sets a limit.
+        let pupils = 800.0;
+        let size = (8000, 6000);
+        let face =
+            Area { left: 3000.0, top: 1500.0, width: pupils / 0.42, height: pupils / 0.42 * 1.3 };
+        let shown = |region, (columns, rows), dots: (u16, u16)| {
+            let pane = Pane::new(columns, rows, (10, 20), dots);
+            let view = View { region, ..View::default() };
+            let cut = cut(size, Some(&face), &view, Aim::Face, &pane);
+            between_eyes(&face, &cut.shown, u32::from(cut.columns) * u32::from(dots.0))
+        };
+        // Pane, region, half-blocks, quadrants or sextants, ten pixels a cell (a table computed for the panes of three sizes of screen).
+        let table = [
+            ((38, 16), Region::Whole, 11, 23, 114),
+            ((38, 16), Region::Eyes, 20, 40, 200),
+            ((38, 16), Region::NoseMouth, 23, 46, 229),
+            ((78, 7), Region::Whole, 5, 10, 50),
+            ((78, 7), Region::Eyes, 20, 40, 200),
+            ((78, 7), Region::NoseMouth, 10, 20, 100),
+            ((78, 16), Region::Whole, 11, 23, 114),
+            ((78, 16), Region::Eyes, 41, 82, 411),
+            ((78, 16), Region::NoseMouth, 23, 46, 229),
+            ((44, 22), Region::Whole, 16, 31, 157),
+            ((44, 22), Region::Eyes, 23, 46, 232),
+            ((44, 22), Region::NoseMouth, 31, 63, 314),
+            ((92, 24), Region::Whole, 17, 34, 171),
+            ((92, 24), Region::Eyes, 48, 97, 484),
+            ((92, 24), Region::NoseMouth, 34, 69, 343),
+            ((64, 37), Region::Whole, 26, 53, 264),
+            ((64, 37), Region::Eyes, 34, 67, 337),
+            ((64, 37), Region::NoseMouth, 49, 98, 492),
+            ((134, 40), Region::Whole, 29, 57, 286),
+            ((134, 40), Region::Eyes, 71, 141, 705),
+            ((134, 40), Region::NoseMouth, 57, 114, 571),
+        ];
+        for (pane, region, half, quadrant, pixels) in table {
+            for (dots, wanted) in
+                [((1, 2), half), ((2, 2), quadrant), ((2, 3), quadrant), ((10, 20), pixels)]
+            {
+                let seen = shown(region, pane, dots);
+                assert!(
+                    seen.abs_diff(wanted) <= 1,
+                    "{pane:?} {region:?} {dots:?}: {seen}, not {wanted}"
+                );
+            }
+        }
+        assert_eq!(
+            shown(Region::Eyes, (200, 90), (10, 20)),
+            800,
+            "never more than the portrait has"
+        );
     }
 }

@@ -11,6 +11,7 @@ mod bytes;
 mod deadline;
 mod decode;
 mod fetch;
+mod finder;
 mod frame;
 mod pose;
 pub mod protocol;
@@ -23,6 +24,7 @@ pub use bytes::{Format, PictureBytes};
 pub use deadline::{link_deadline, refresh_at};
 pub use decode::{Area, DecodeError, Limits, Portrait, decode};
 pub use fetch::{FetchError, Fetcher};
+pub use finder::FaceFinder;
 pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit, likely_face};
 pub use protocol::{
     CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,

@@ -33,3 +33,9 @@ pub(super) fn scale(
     drop(to);
     Some(scaled)
 }
+
+/// How light a colour is, 0 to 255 (ITU-R BT.601).
+pub(super) fn luma([r, g, b]: &[u8; 3]) -> u8 {
+    let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
+    (sum / 1000) as u8
+}

@@ -207,10 +207,10 @@ impl Board {
     }
 }
 
-/// Only what was measured goes into a receipt.
+/// Only what was measured goes into a receipt, by a box from the API or by a face that was found.
 fn measured(eyes: Eyes) -> Option<u16> {
     match eyes {
-        Eyes::Measured(pixels) => Some(pixels),
+        Eyes::Measured(pixels) | Eyes::Detected(pixels) => Some(pixels),
         Eyes::Guessed(_) => None,
     }
 }

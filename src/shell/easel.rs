@@ -7,21 +7,22 @@
 //! urgent to carry.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::registry::Registry;
 use super::window::SharedVault;
-use crate::core::{Desk, Model, Overlay, PictureState, Screen, Side, Zoom};
+use crate::core::{Desk, Model, Overlay, PictureState, Screen, Side, Sight, Size, Zoom};
 use crate::domain::{BoundingBox, SessionId};
 use crate::picture::protocol::{
     CellMode, EncodeOptions, Encoded, Protocol, Tier, Wrap, encode, kitty_delete,
 };
 use crate::picture::{
-    self, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit, likely_face,
+    self, FaceFinder, Key, Limits, Pane, Portrait, View, eye_pixels, fit, likely_face,
 };
 use crate::term::{Link, Upload, Writer};
-use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
+use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout, region, size};
 
 /// Pictures prepared at once; more would take the processor from the loop.
 const PARALLEL: usize = 2;
@@ -95,12 +96,14 @@ struct Plan {
     desk: usize,
     /// Cases whose pictures may stay in the terminal.
     near: HashSet<SessionId>,
-    cells: (u16, u16),
+    /// The sizes a picture may have: beside the other, and alone.
+    rooms: [Size; 2],
 }
 
 /// Prepares pictures.
 pub struct Easel {
     vault: SharedVault,
+    finder: Arc<FaceFinder>,
     gallery: Gallery,
     registry: Registry,
     made_of: HashMap<FrameKey, Source>,
@@ -119,6 +122,7 @@ impl Easel {
     pub fn new(vault: SharedVault, drawing: Drawing, session: u8) -> Self {
         Self {
             vault,
+            finder: Arc::default(),
             gallery: Gallery::default(),
             registry: Registry::new(session),
             made_of: HashMap::new(),
@@ -293,9 +297,9 @@ impl Easel {
         let id = self.registry.free_id();
         let drawing = self.drawing;
         self.busy.insert((job.key.clone(), job.tier));
-        let vault = self.vault.clone();
+        let (vault, finder) = (self.vault.clone(), Arc::clone(&self.finder));
         self.workers.spawn_blocking(move || {
-            let result = prepare(&vault, &job, id, &drawing);
+            let result = prepare(&vault, &finder, &job, id, &drawing);
             Made { job, id, drawing, result }
         });
     }
@@ -305,7 +309,9 @@ impl Easel {
         let wanted: Vec<FrameKey> = plan.jobs.iter().map(|job| job.key.clone()).collect();
         let made_of = &self.made_of;
         let may_stay = |key: &FrameKey| {
-            key.cells == plan.cells
+            plan.rooms.contains(&key.cells)
+                // Of all the places a face was moved to, only the present one is worth keeping.
+                && (key.sight.is_plain() || wanted.contains(key))
                 && plan.near.contains(&key.case)
                 && source(model, key).as_ref() == made_of.get(key)
         };
@@ -356,8 +362,9 @@ impl Easel {
 
     /// What the model needs, most urgent first.
     fn plan(&self, model: &Model, link: Link) -> Plan {
-        let mut plan =
-            Plan { cells: ReviewLayout::new(model.size).picture_cells(), ..Plan::default() };
+        let layout = ReviewLayout::new(model.size);
+        let rooms = [layout.picture_cells(), size(layout.alone)];
+        let mut plan = Plan { rooms, ..Plan::default() };
         let Some(desk) = &model.desk else { return plan };
         if !model.fits() || matches!(model.overlays.last(), Some(Overlay::Curtain)) {
             return plan;
@@ -369,27 +376,35 @@ impl Easel {
             rows.skip(neighbours.start).take(neighbours.len()).map(|row| row.case.key.clone()),
         );
         plan.near.insert(desk.key.clone());
-        let pair = [Side::Subject, Side::Candidate(desk.place)]
-            .map(|side| FrameKey::of(desk, side, plan.cells));
-        let pixels = self.pixels(plan.cells);
+        let [beside, _] = rooms;
+        let places = layout.places(desk);
+        let shown: Vec<FrameKey> =
+            places.iter().map(|(side, area)| FrameKey::of(desk, *side, size(*area))).collect();
+        let room = places.first().map_or(beside, |(_, area)| size(*area));
+        let pixels = self.pixels(room);
         let tiers = self.tiers(pixels, link);
         if model.screen == Screen::Review {
-            plan.push(model, &pair, tiers);
+            // What is shown, the other half of a flip, and then the ways back.
+            plan.push(model, &shown, tiers);
+            plan.push(model, &both(desk, room), tiers);
             plan.desk = plan.jobs.len();
+            plan.push(model, &both(desk, beside), tiers);
+            let whole = Desk { sight: Sight::default(), ..desk.clone() };
+            plan.push(model, &both(&whole, beside), tiers);
         }
         // In a tmux that nobody looks at, what is sent may be thrown away.
         if self.drawing.options.wrap == Wrap::Tmux && !self.focused {
             return plan;
         }
         let mut left = AHEAD_BYTES;
-        for next in next_pairs(model, desk, plan.cells) {
+        for next in next_pairs(model, desk, beside) {
             let bytes: u64 = tiers.iter().map(|tier| 2 * tier.about_bytes(pixels)).sum();
             let Some(rest) = left.checked_sub(bytes) else { break };
             left = rest;
             plan.push(model, &next, tiers);
         }
         if model.screen == Screen::Review {
-            let finer = pair.into_iter().filter(|key| has_more(model, key, pixels));
+            let finer = shown.into_iter().filter(|key| has_more(model, key, pixels));
             let finer: Vec<FrameKey> = finer.collect();
             plan.push(model, &finer, self.refinement(desk, pixels, link).as_slice());
         }
@@ -409,7 +424,7 @@ impl Easel {
     /// The tier to which the pair on the desk is refined on a line that has nothing else to do; none
     /// where that takes long.
     fn refinement(&self, desk: &Desk, pixels: u64, link: Link) -> Option<Tier> {
-        let tier = if desk.zoom == Zoom::Whole { Tier::Fine } else { Tier::Lossless };
+        let tier = if desk.sight.zoom() == Zoom::Whole { Tier::Fine } else { Tier::Lossless };
         let quick = millis(tier.about_bytes(pixels), link).is_some_and(|ms| ms <= REFINE_MS);
         (quick && self.drawing.protocol == Protocol::Kitty).then_some(tier)
     }
@@ -450,7 +465,8 @@ fn has_more(model: &Model, key: &FrameKey, pane: u64) -> bool {
         return false;
     };
     let shown = pane.min(u64::from(*width) * u64::from(*height));
-    key.zoom != Zoom::Whole || (Tier::REVIEW_PIXELS * 5 / 4..=REFINE_PIXELS).contains(&shown)
+    key.sight.zoom() != Zoom::Whole
+        || (Tier::REVIEW_PIXELS * 5 / 4..=REFINE_PIXELS).contains(&shown)
 }
 
 /// How long so many bytes take, where the rate is known.
@@ -458,12 +474,17 @@ fn millis(bytes: u64, link: Link) -> Option<u64> {
     (bytes * 1000).checked_div(link.rate?)
 }
 
+/// Both pictures of the pair on the desk, each in a room of this size.
+fn both(desk: &Desk, cells: Size) -> [FrameKey; 2] {
+    [Side::Subject, Side::Candidate(desk.place)].map(|side| FrameKey::of(desk, side, cells))
+}
+
 /// The pairs that come after the one on the desk: the case's next candidate, then the next cases.
 fn next_pairs(model: &Model, desk: &Desk, cells: (u16, u16)) -> Vec<Vec<FrameKey>> {
     let plain = |case: &SessionId, side| FrameKey {
         case: case.clone(),
         side,
-        zoom: Zoom::Whole,
+        sight: Sight::default(),
         mirrored: false,
         cells,
     };
@@ -502,6 +523,7 @@ fn source(model: &Model, key: &FrameKey) -> Option<Source> {
 /// Decodes, fits and encodes one picture.
 fn prepare(
     vault: &SharedVault,
+    finder: &FaceFinder,
     job: &Job,
     id: u32,
     drawing: &Drawing,
@@ -520,27 +542,36 @@ fn prepare(
             vault.with(|vault| vault.put_portrait(key, portrait))
         }
     };
-    draw(&portrait, job, id, drawing).ok_or(Missing::Unfit)
+    draw(&portrait, finder, job, id, drawing).ok_or(Missing::Unfit)
 }
 
-fn draw(portrait: &Portrait, job: &Job, id: u32, drawing: &Drawing) -> Option<(Encoded, Eyes)> {
+fn draw(
+    portrait: &Portrait,
+    finder: &FaceFinder,
+    job: &Job,
+    id: u32,
+    drawing: &Drawing,
+) -> Option<(Encoded, Eyes)> {
     let Drawing { protocol, options, cell } = drawing;
     let options = &EncodeOptions { image_id: id, tier: job.tier, ..*options };
-    let face = job.source.face.as_ref().and_then(|face| portrait.place(face));
-    let region = match job.key.zoom {
-        Zoom::Whole => Region::Whole,
-        Zoom::Eyes => Region::Eyes,
-        Zoom::Mouth => Region::NoseMouth,
-        Zoom::Jaw => Region::JawEars,
+    let given = job.source.face.as_ref().and_then(|face| portrait.place(face));
+    let found = if given.is_none() { portrait.face(finder) } else { None };
+    let sight = job.key.sight;
+    let view = View {
+        region: region(sight.zoom()),
+        zoom: sight.times(),
+        pan: sight.pan(),
+        mirror: job.key.mirrored,
     };
-    let view = View { region, mirror: job.key.mirrored, ..View::default() };
     let (columns, rows) = job.key.cells;
     let pane = Pane::new(columns, rows, *cell, protocol.dots(*cell, options.cells));
-    let fitted = fit(portrait, face.as_ref(), &view, protocol.aim(), &pane).ok()?;
-    let across = protocol.across(&fitted, options);
-    let eyes = match face {
-        Some(face) => Eyes::Measured(eye_pixels(&face, &fitted, across)),
-        None => Eyes::Guessed(eye_pixels(&likely_face(portrait), &fitted, across)),
+    let face = given.or(found).unwrap_or_else(|| likely_face(portrait));
+    let fitted = fit(portrait, Some(&face), &view, protocol.aim(), &pane).ok()?;
+    let pixels = eye_pixels(&face, &fitted, protocol.across(&fitted, options));
+    let eyes = match (given, found) {
+        (Some(_), _) => Eyes::Measured(pixels),
+        (None, Some(_)) => Eyes::Detected(pixels),
+        (None, None) => Eyes::Guessed(pixels),
     };
     let encoded = encode(&fitted, *protocol, options).ok()?;
     Some((encoded, eyes))

@@ -231,7 +231,7 @@ fn take_down(id: u32, key: &FrameKey, gallery: &mut Gallery) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Side, Zoom};
+    use crate::core::{Side, Sight};
     use crate::domain::SessionId;
     use crate::tui::Eyes;
     use proptest::prelude::*;
@@ -243,7 +243,7 @@ mod tests {
         FrameKey {
             case: SessionId::parse(&format!("case-{case}")).unwrap(),
             side: if side == 0 { Side::Subject } else { Side::Candidate(0) },
-            zoom: Zoom::Whole,
+            sight: Sight::default(),
             mirrored: false,
             cells: (4, 4),
         }

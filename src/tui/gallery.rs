@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::core::{Desk, Side, Zoom};
+use crate::core::{Desk, Side, Sight};
 use crate::domain::SessionId;
 use crate::picture::{CellPicture, Tier};
 
@@ -15,8 +15,8 @@ pub struct FrameKey {
     pub case: SessionId,
     /// Which picture of it.
     pub side: Side,
-    /// Which part of the face.
-    pub zoom: Zoom,
+    /// Which part of the face, how near, how far moved: a late picture is never shown as another.
+    pub sight: Sight,
     /// Mirrored or not.
     pub mirrored: bool,
     /// Cells it was made for: columns, rows.
@@ -28,7 +28,7 @@ impl FrameKey {
     #[must_use]
     pub fn of(desk: &Desk, side: Side, cells: (u16, u16)) -> Self {
         let mirrored = desk.mirrored && side != Side::Subject;
-        Self { case: desk.key.clone(), side, zoom: desk.zoom, mirrored, cells }
+        Self { case: desk.key.clone(), side, sight: desk.sight, mirrored, cells }
     }
 }
 
@@ -50,8 +50,10 @@ pub struct Frame {
 /// Pixels between the eyes as displayed: what faces can be told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Eyes {
-    /// By the face's box.
+    /// By the face's box, as the API gave it.
     Measured(u16),
+    /// By the face that was found in the picture.
+    Detected(u16),
     /// By where a portrait usually has its face.
     Guessed(u16),
 }
@@ -61,7 +63,7 @@ impl Eyes {
     #[must_use]
     pub fn pixels(self) -> u16 {
         match self {
-            Self::Measured(pixels) | Self::Guessed(pixels) => pixels,
+            Self::Measured(pixels) | Self::Detected(pixels) | Self::Guessed(pixels) => pixels,
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::core::Size;
+use crate::core::{Desk, Shown, Side, Size, Zoom};
+use crate::picture::Region;
 
 /// The smallest screen on which faces are shown: below it the decision keys are off.
 pub const SMALLEST: Size = (60, 18);
@@ -23,6 +24,10 @@ pub struct ReviewLayout {
     pub candidate_title: Rect,
     /// The candidate's picture.
     pub candidate: Rect,
+    /// One line over a picture that stands alone.
+    pub alone_title: Rect,
+    /// A picture alone, in the room of both: where that shows more of it.
+    pub alone: Rect,
     /// What agrees and what differs.
     pub facts: Rect,
     /// One line: armed or not, and why.
@@ -74,6 +79,8 @@ impl ReviewLayout {
             subject: pane(subject_x, half, false),
             candidate_title: pane(candidate_x, half, true),
             candidate: pane(candidate_x, half, false),
+            alone_title: pane(left, room, true),
+            alone: pane(left, room, false),
             facts: next(facts_rows),
             arming: next(1),
             consequence: next(consequence_rows),
@@ -92,7 +99,54 @@ impl ReviewLayout {
     /// Cells for each picture: columns, rows.
     #[must_use]
     pub fn picture_cells(&self) -> Size {
-        (self.subject.width, self.subject.height)
+        size(self.subject)
+    }
+
+    /// Which pictures are shown, and where. A flip shows one of the two in the subject's place, or,
+    /// where that brings the eyes further apart, in the room of both.
+    #[must_use]
+    pub fn places(&self, desk: &Desk) -> Vec<(Side, Rect)> {
+        let candidate = Side::Candidate(desk.place);
+        let flipped = match desk.shown {
+            Shown::Pair => Side::Subject,
+            Shown::CandidateFlipped => candidate,
+            Shown::SubjectFlipped => Side::Subject,
+        };
+        if desk.shown != Shown::Pair && self.alone_shows_more(desk.sight.zoom()) {
+            return vec![(flipped, self.alone)];
+        }
+        vec![(flipped, self.subject), (candidate, self.candidate)]
+    }
+
+    /// Whether a part of the face is shown larger in the room of both pictures than in half of it.
+    #[must_use]
+    pub fn alone_shows_more(&self, zoom: Zoom) -> bool {
+        pupils(zoom, self.alone) > 1.05 * pupils(zoom, self.subject)
+    }
+}
+
+/// The size of an area.
+#[must_use]
+pub fn size(area: Rect) -> Size {
+    (area.width, area.height)
+}
+
+/// The columns between the pupils when a part of the face fills an area, cells being twice as high as
+/// wide.
+#[must_use]
+pub fn pupils(zoom: Zoom, area: Rect) -> f64 {
+    let (width, height) = region(zoom).size();
+    (f64::from(area.width) / width).min(2.0 * f64::from(area.height) / height)
+}
+
+/// The part of a portrait that a zoom stands for.
+#[must_use]
+pub fn region(zoom: Zoom) -> Region {
+    match zoom {
+        Zoom::Whole => Region::Whole,
+        Zoom::Eyes => Region::Eyes,
+        Zoom::Mouth => Region::NoseMouth,
+        Zoom::Jaw => Region::JawEars,
     }
 }
 

@@ -10,5 +10,5 @@ mod widget;
 
 pub use draw::{Drawn, PlacedPicture, draw};
 pub use gallery::{Eyes, Frame, FrameBody, FrameKey, Gallery};
-pub use layout::{ReviewLayout, SMALLEST};
+pub use layout::{ReviewLayout, SMALLEST, region, size};
 pub use theme::{Meaning, Theme};

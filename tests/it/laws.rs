@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use secondlook::core::{
     Action, Effect, Event, Exit, LeaseState, Model, NotArmed, Overlay, PictureState, ProblemKind,
-    Screen, Side, Signal, View, wants,
+    Screen, Shown, Side, Sight, Signal, View, Zoom, wants,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, Decision, DeliveryState, Details, Disposition, Judgement, LeaseAnswer,
@@ -264,7 +264,11 @@ fn who_cannot_be_listed_is_refused_in_words() {
 fn whoever_is_named_as_the_target_is_shown() {
     let mut play = Play::new(vec![known(1, &[88.0, 80.0, 72.0])]);
     play.press("l space B");
-    assert!(!play.model.desk.as_ref().unwrap().flipped, "the subject is named, so it is shown");
+    assert_eq!(
+        play.model.desk.as_ref().unwrap().shown,
+        Shown::Pair,
+        "the subject is named, so it is shown"
+    );
     assert_eq!(play.place(), 1, "and the other pane stays");
     for (key, place) in [("l", 0), ("l", 1), ("l", 2), ("h", 1)] {
         play.now = play.now.plus(200);
@@ -304,7 +308,7 @@ fn a_target_that_is_not_the_one_shown_is_not_listed() {
     let mut play = Play::new(vec![known(1, &[88.0])]);
     play.press("B 1");
     play.look();
-    play.model.desk.as_mut().unwrap().flipped = true;
+    play.model.desk.as_mut().unwrap().shown = Shown::CandidateFlipped;
     play.strike("B");
     assert_eq!(play.decided(), [""; 0], "the subject is covered by the candidate");
 }
@@ -584,10 +588,10 @@ fn j_k_g_and_shift_g_walk_the_cases() {
     let mut play = three();
     for (key, case) in [
         ("j", 2),
-        ("down", 3),
+        ("j", 3),
         ("j", 3),
         ("k", 2),
-        ("up", 1),
+        ("k", 1),
         ("k", 1),
         ("G", 3),
         ("g", 1),
@@ -598,6 +602,72 @@ fn j_k_g_and_shift_g_walk_the_cases() {
         assert_eq!(play.on_desk(), case, "{key}");
     }
     assert_eq!(play.decided(), [""; 0]);
+}
+
+#[test]
+fn arrows_move_both_pictures_beside_a_list_and_lines_in_it() {
+    let mut play = three();
+    play.look();
+    for key in ["down", "right", "+", "left", "up", "minus", "z", "m", "0"] {
+        play.press(key);
+        assert_eq!(play.on_desk(), 1, "{key}");
+        assert!(play.armed(), "{key}: looking closer is no new pair");
+    }
+    play.press("tab");
+    for (key, case) in [("down", 2), ("down", 3), ("up", 2)] {
+        play.press(key);
+        assert_eq!(play.on_desk(), case, "{key}");
+    }
+    assert_eq!(play.decided(), [""; 0]);
+}
+
+#[test]
+fn both_are_looked_at_alike_and_the_next_case_begins_with_the_whole() {
+    let mut play = three();
+    let sight = |play: &Play| play.model.desk.as_ref().unwrap().sight;
+    play.press("z + right");
+    let near = sight(&play);
+    assert_eq!(near.zoom(), Zoom::Eyes);
+    assert!(near.times() > 1.0 && near.pan().0 > 0.0 && near.pan().1 == 0.0);
+    play.press("0");
+    assert_eq!(sight(&play), Sight::of(Zoom::Eyes));
+    play.press("left z");
+    assert_eq!(sight(&play), Sight::of(Zoom::Mouth), "another part begins unmoved");
+    play.press("j");
+    assert_eq!(sight(&play), Sight::default());
+}
+
+#[test]
+fn a_flip_shows_the_two_by_turns_and_what_covers_it_brings_both_back() {
+    let mut play = three();
+    let shown = |play: &Play| play.model.desk.as_ref().unwrap().shown;
+    assert_eq!(shown(&play), Shown::Pair);
+    for expected in [Shown::CandidateFlipped, Shown::SubjectFlipped, Shown::CandidateFlipped] {
+        play.press("space");
+        assert_eq!(shown(&play), expected);
+    }
+    play.look();
+    play.press("esc");
+    assert_eq!(shown(&play), Shown::Pair);
+    // A verdict needs both side by side: whatever asks for a new look shows them so.
+    for cover in ["? ?", "tab tab", "j"] {
+        play.press("space");
+        play.press(cover);
+        assert_eq!(shown(&play), Shown::Pair, "{cover}");
+    }
+    play.press("space");
+    play.send(Event::Resized((100, 30)));
+    assert_eq!(shown(&play), Shown::Pair);
+}
+
+#[test]
+fn looks_are_counted_in_the_receipt() {
+    let mut play = three();
+    play.press("space space space z z Z + + minus 0 0 right");
+    play.look();
+    play.press("x");
+    let receipt = &play.decisions.last().unwrap().decision.receipt;
+    assert_eq!((receipt.flips, receipt.zooms), (3, 7));
 }
 
 #[test]
@@ -1890,7 +1960,7 @@ impl Watch {
                     let approved = details.candidates[place].status == Some(Status::Approved);
                     prop_assert_eq!(approved, target.approved);
                 } else {
-                    prop_assert!(!desk.flipped, "the subject's face is shown");
+                    prop_assert_eq!(desk.shown, Shown::Pair, "the subject's face is shown");
                 }
             }
             Disposition::Escalate | Disposition::Skip => {}

@@ -17,9 +17,11 @@ use secondlook::domain::{BoundingBox, Link, SessionId};
 use secondlook::picture::protocol::PROTOCOLS;
 use secondlook::picture::{
     Aim, Area, Breach, CellMode, Colours, DecodeError, EncodeError, EncodeOptions, Encoded,
-    FetchError, Fetcher, Fitted, Format, Ground, Ink, Key, Limits, Pane, PictureBytes, Portrait,
-    Protocol, Region, Rules, Side, Tier, Vault, View, Wrap, decode, encode, eye_pixels, fit,
+    FaceFinder, FetchError, Fetcher, Fitted, Format, Ground, Ink, Key, Limits, Pane, PictureBytes,
+    Portrait, Protocol, Region, Rules, Side, Tier, Vault, View, Wrap, decode, encode, fit,
+    likely_face,
 };
+use secondlook::sim::faces::{self, Identity, Shot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -601,13 +603,49 @@ fn blocks_go_to_the_face() {
     let fitted =
         fit(&portrait, Some(&face), &View::default(), Aim::Face, &half_blocks(38, 16)).unwrap();
     let share = face.height / fitted.crop.height;
-    assert!((0.55..=0.60).contains(&share), "{share}");
-    assert!(fitted.crop.left <= face.left && fitted.crop.top <= face.top);
+    assert!((1.0..=1.2).contains(&share), "{share}");
+    let bottom = |area: &Area| area.top + area.height;
+    assert!((bottom(&fitted.crop) - bottom(&face)).abs() < 0.05 * face.height, "the chin is there");
+    assert!(fitted.crop.left <= face.left);
     assert!(fitted.crop.left + fitted.crop.width >= face.left + face.width);
     // Without a box: the middle.
     let fitted = fit(&portrait, None, &View::default(), Aim::Face, &half_blocks(38, 16)).unwrap();
     let middle = fitted.crop.left + fitted.crop.width / 2.0;
     assert!((middle - 240.0).abs() < 1e-6 && fitted.crop.height < 600.0);
+}
+
+#[test]
+fn what_is_scaled_or_moved_is_the_face_wherever_the_picture_shows_it() {
+    // The same face, in the middle of one picture and in a corner of another of other size.
+    let (near, far) = (portrait(&drawn(480, 600)), portrait(&drawn(900, 700)));
+    let face = Area { left: 180.0, top: 200.0, width: 120.0, height: 160.0 };
+    let moved = Area { left: 500.0, top: 250.0, width: 180.0, height: 240.0 };
+    let pane = pixels(30, 15);
+    let seen = |portrait: &Portrait, face: &Area, view: &View| {
+        let crop = fit(portrait, Some(face), view, Aim::Picture, &pane).unwrap().crop;
+        let middle = (crop.left + crop.width / 2.0, crop.top + crop.height / 2.0);
+        [
+            (middle.0 - face.left) / face.width,
+            (middle.1 - face.top) / face.width,
+            crop.width / face.width,
+        ]
+    };
+    for view in [
+        View { zoom: 2.0, ..View::default() },
+        View { region: Region::Eyes, ..View::default() },
+        View { region: Region::NoseMouth, zoom: 1.5, pan: (0.25, -0.5), ..View::default() },
+        View { zoom: 2.0, pan: (-0.4, 0.2), ..View::default() },
+    ] {
+        let (a, b) = (seen(&near, &face, &view), seen(&far, &moved, &view));
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() < 0.02, "{view:?}: {a} {b}");
+        }
+    }
+    // As it comes, the whole picture is shown; nearer and nearer, the same point stays in the middle.
+    assert_eq!(seen(&near, &face, &View::default())[2], 4.0);
+    let pan = (0.5, 0.25);
+    let at = |zoom| seen(&near, &face, &View { zoom, pan, ..View::default() });
+    assert!((at(2.0)[0] - at(6.0)[0]).abs() < 0.02 && (at(2.0)[1] - at(6.0)[1]).abs() < 0.02);
 }
 
 #[test]
@@ -627,34 +665,79 @@ fn a_mirror_exchanges_left_and_right_and_pans_as_seen() {
     assert!(shown(seen).crop.left < shown(View { pan: (0.0, 0.0), ..seen }).crop.left);
 }
 
+// --- the face in it ---
+
+/// Drawn people as photographs: a document; turned, lit and framed by chance; farther off to a side.
+fn people() -> impl Iterator<Item = (Identity, Shot)> {
+    (0..8).flat_map(|seed| {
+        let by_chance = Shot::from_seed(10 * seed + 1);
+        let aside = Shot { scale: 0.6, shift: (0.2, -0.1), ..by_chance.clone() };
+        [Shot::document(seed), by_chance, aside].map(|shot| (Identity::from_seed(seed), shot))
+    })
+}
+
 #[test]
-fn the_distance_between_the_eyes_is_that_of_the_table() {
-    // A portrait that is exactly a whole face of 2.2 by 2.8 distances of the pupils.
-    let pupils = 300.0;
-    let portrait = portrait(&RgbImage::new(660, 840));
-    let face = Area { left: 0.0, top: 0.0, width: pupils / 0.42, height: pupils / 0.42 * 1.3 };
-    let shown = |columns, rows, dots: (u16, u16)| {
-        let pane = Pane::new(columns, rows, (10, 20), dots);
-        let fitted = fit(&portrait, Some(&face), &View::default(), Aim::Picture, &pane).unwrap();
-        eye_pixels(&face, &fitted, fitted.width)
-    };
-    // Pane, half-blocks, quadrants or sextants, ten pixels a cell (review practice, 4.4).
-    for (columns, rows, half, quadrant, pixels) in [
-        (38, 16, 11, 23, 114),
-        (78, 7, 5, 10, 50),
-        (78, 16, 11, 23, 114),
-        (44, 22, 16, 31, 157),
-        (92, 24, 17, 34, 171),
-        (64, 37, 26, 53, 264),
-        (134, 40, 29, 57, 286),
-    ] {
-        let near = |shown: u16, wanted: u16| shown.abs_diff(wanted) <= 1;
-        assert!(near(shown(columns, rows, (1, 2)), half), "{columns}x{rows} half");
-        assert!(near(shown(columns, rows, (2, 2)), quadrant), "{columns}x{rows} quadrant");
-        assert!(near(shown(columns, rows, (2, 3)), quadrant), "{columns}x{rows} sextant");
-        assert!(near(shown(columns, rows, (10, 20)), pixels), "{columns}x{rows} pixels");
+fn the_face_is_found_where_the_eyes_are() {
+    let finder = FaceFinder::new();
+    let (mut found, mut missed_by_guess, mut all) = (0, 0, 0);
+    for (who, shot) in people() {
+        let size = (480, 600);
+        let portrait = portrait(&faces::draw(&who, &shot, size.0, size.1));
+        let [left, right] = faces::eye_centres(&who, &shot, size.0, size.1);
+        let apart = (right.0 - left.0).hypot(right.1 - left.1);
+        let middle = ((left.0 + right.0) / 2.0, (left.1 + right.1) / 2.0);
+        // How far the middle of the eyes lies from where it is taken to be, in distances of the pupils.
+        let off = |face: &Area| {
+            let taken = (face.left + face.width / 2.0, face.top + face.height * 0.4);
+            (taken.0 - middle.0).hypot(taken.1 - middle.1) / apart
+        };
+        all += 1;
+        let Some(face) = portrait.face(&finder) else { continue };
+        assert!((0.7..1.4).contains(&(face.width * 0.42 / apart)), "{who:?}: {face:?}");
+        assert!(off(&face) < 0.5, "{who:?}: {face:?}");
+        found += 1;
+        missed_by_guess += u32::from(off(&likely_face(&portrait)) >= 0.5);
     }
-    assert_eq!(shown(290, 100, (10, 20)), 300, "never more than the portrait has");
+    assert!(found * 20 >= all * 19, "{found} of {all} found");
+    // What it is for: the middle of the picture is not where the eyes are.
+    assert!(missed_by_guess * 3 >= found, "{missed_by_guess} of {found}");
+}
+
+#[test]
+fn nobody_is_found_where_nobody_is() {
+    let finder = FaceFinder::new();
+    let mut random = fastrand::Rng::with_seed(5);
+    for grain in [1, 2, 5, 12, 40] {
+        let dots: Vec<u8> = (0..320 * 320).map(|_| random.u8(..)).collect();
+        let noise = RgbImage::from_fn(300, 320, |x, y| {
+            image::Rgb([dots[(y / grain * 320 + x / grain) as usize]; 3])
+        });
+        assert_eq!(portrait(&noise).face(&finder), None, "grain {grain}");
+    }
+    let plain = RgbImage::from_pixel(400, 500, image::Rgb([200, 170, 150]));
+    let slope = RgbImage::from_fn(400, 500, |x, y| image::Rgb([(x / 2) as u8, (y / 2) as u8, 90]));
+    for empty in [plain, slope] {
+        assert_eq!(portrait(&empty).face(&finder), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn looking_for_a_face_stays_in_the_picture_whatever_its_size(
+        width in 1u32..700, height in 1u32..700, seed in any::<u64>(),
+    ) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let face = faces::draw(&Identity::from_seed(seed), &Shot::from_seed(seed), width, height);
+        let noise = RgbImage::from_fn(width, height, |_, _| image::Rgb([random.u8(..); 3]));
+        for picture in [face, noise] {
+            if let Some(found) = portrait(&picture).face(&FaceFinder::new()) {
+                prop_assert!(found.left >= 0.0 && found.left + found.width <= f64::from(width));
+                prop_assert!(found.top >= 0.0 && found.top + found.height <= f64::from(height));
+                prop_assert!(found.width > 0.0 && found.height > 0.0);
+            }
+        }
+    }
 }
 
 fn any_view() -> impl Strategy<Value = View> {

@@ -21,8 +21,8 @@ use secondlook::domain::{
 use secondlook::input::Key;
 use secondlook::intake::{self, Intake};
 use secondlook::picture::{
-    self, CellMode, EncodeOptions, Encoded, Fetcher, Limits, Pane, Protocol, Rules, View,
-    eye_pixels, fit, likely_face,
+    self, CellMode, EncodeOptions, Encoded, FaceFinder, Fetcher, Limits, Pane, Protocol, Rules,
+    View, eye_pixels, fit,
 };
 use secondlook::sim::World;
 use secondlook::tui::{
@@ -209,16 +209,14 @@ async fn paint(fetcher: &Fetcher, details: &Details, side: Side, cells: (u16, u1
     let subject = (side == Side::Subject).then_some(&details.subject);
     let turn = subject.map_or(0, |s| s.turn);
     let portrait = picture::decode(&file, turn, &Limits::default()).unwrap();
-    let face = subject.and_then(|s| portrait.place(s.faces.first()?));
+    let given = subject.and_then(|s| portrait.place(s.faces.first()?));
+    let face = given.or_else(|| portrait.face(&FaceFinder::new())).unwrap();
     let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
     let (cell, how) = ((10, 20), Protocol::Blocks);
     let pane = Pane::new(cells.0, cells.1, cell, how.dots(cell, options.cells));
-    let fitted = fit(&portrait, face.as_ref(), &View::default(), how.aim(), &pane).unwrap();
-    let across = how.across(&fitted, &options);
-    let eyes = match face {
-        Some(face) => Eyes::Measured(eye_pixels(&face, &fitted, across)),
-        None => Eyes::Guessed(eye_pixels(&likely_face(&portrait), &fitted, across)),
-    };
+    let fitted = fit(&portrait, Some(&face), &View::default(), how.aim(), &pane).unwrap();
+    let pixels = eye_pixels(&face, &fitted, how.across(&fitted, &options));
+    let eyes = if given.is_some() { Eyes::Measured(pixels) } else { Eyes::Detected(pixels) };
     let encoded = picture::encode(&fitted, how, &options).unwrap();
     let (columns, rows) = encoded.size();
     let Encoded::Cells(cells) = encoded else { panic!("{encoded:?}") };

@@ -85,8 +85,8 @@ fn at_work(cases: Vec<Details>, size: Size) -> Play {
 fn gallery(play: &Play) -> Gallery {
     let mut gallery = Gallery::default();
     let Some(desk) = &play.model.desk else { return gallery };
-    let cells = ReviewLayout::new(play.model.size).picture_cells();
-    for side in [Side::Subject, Side::Candidate(desk.place)] {
+    for (side, area) in ReviewLayout::new(play.model.size).places(desk) {
+        let cells = (area.width, area.height);
         if !matches!(play.model.picture(&desk.key, side), PictureState::Ready { .. }) {
             continue;
         }

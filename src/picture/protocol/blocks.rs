@@ -6,6 +6,7 @@ use zeroize::{DefaultIsZeroes, Zeroize, Zeroizing};
 
 use super::{EncodeError, EncodeOptions, Encoded};
 use crate::picture::Fitted;
+use crate::picture::scale::luma;
 
 /// Which characters a picture is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -277,12 +278,6 @@ fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<P
             cells(&drawn, width, mode).map(|dots| plain(mode.symbol(mask(dots)))).collect()
         }
     }
-}
-
-/// How light a colour is, 0 to 255 (ITU-R BT.601).
-fn luma([r, g, b]: &[u8; 3]) -> u8 {
-    let sum = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
-    (sum / 1000) as u8
 }
 
 /// The light of each pixel, 0.0 to 1.0, stretched so that the darkest and lightest 2 % are black and

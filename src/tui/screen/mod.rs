@@ -3,6 +3,7 @@
 mod help;
 mod history;
 mod interlock;
+mod legibility;
 mod queue;
 mod quit;
 mod review;

@@ -5,21 +5,18 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::legibility::legibility;
 use super::queue::{empty, queue_column};
 use crate::core::{
-    Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Side, candidates, facts,
+    Action, Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Shown, Side, candidates,
+    facts,
 };
 use crate::domain::{Case, Decision, Details, Judgement, Source, printable};
 use crate::tui::draw::{Drawn, PlacedPicture};
-use crate::tui::gallery::{Eyes, FrameKey, Gallery};
+use crate::tui::gallery::{FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{Piece, clip, fit, key_line, notice, pad, picture, piece, status_line};
-
-/// Below this many pixels between the eyes people are near chance while feeling sure (Merino et al. 2025).
-const STOP: u16 = 10;
-/// Below this the screen asks for a closer look.
-const FLOOR: u16 = 20;
 
 /// The Review screen.
 pub fn review(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_>) -> Drawn {
@@ -65,24 +62,40 @@ fn titles(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) {
-    let subject = if desk.flipped {
-        vec![
-            piece(0, Meaning::Bad, "B IN A's PLACE"),
-            piece(1, Meaning::Title, "space flips back"),
-            piece(2, Meaning::Title, case.name()),
-        ]
-    } else {
-        vec![
-            piece(0, Meaning::Title, "A SUBJECT"),
-            piece(0, Meaning::Title, case.name()),
-            piece(1, Meaning::Title, case.status.word()),
-        ]
-    };
+    let keymap = &model.settings.keymap;
+    let subject = vec![
+        piece(0, Meaning::Title, "A SUBJECT"),
+        piece(0, Meaning::Title, case.name()),
+        piece(1, Meaning::Title, case.status.word()),
+    ];
+    let flip = format!("{} flips", keymap.label(Action::Flip));
     let mut title = |pieces: Vec<Piece>, area: Rect| {
         frame.render_widget(Paragraph::new(fit(pieces, area.width, theme)), area);
     };
-    title(subject, layout.subject_title);
-    title(candidate_title(model, desk, case), layout.candidate_title);
+    let alone = layout.places(desk).len() == 1;
+    let left = match desk.shown {
+        Shown::Pair => subject,
+        Shown::SubjectFlipped if alone => {
+            let hint = piece(1, Meaning::Muted, format!("{flip}, esc shows both"));
+            [subject, vec![hint]].concat()
+        }
+        Shown::SubjectFlipped => subject,
+        Shown::CandidateFlipped => {
+            let word = if alone { "B, WHERE A WAS" } else { "B IN A's PLACE" };
+            let hint = if alone { format!("{flip}, esc shows both") } else { flip };
+            let mut pieces = vec![piece(0, Meaning::Bad, word), piece(1, Meaning::Title, hint)];
+            if alone {
+                pieces.extend(candidate_title(model, desk, case).into_iter().skip(1));
+            }
+            pieces
+        }
+    };
+    if alone {
+        title(left, layout.alone_title);
+    } else {
+        title(left, layout.subject_title);
+        title(candidate_title(model, desk, case), layout.candidate_title);
+    }
 }
 
 fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
@@ -129,11 +142,8 @@ fn pictures(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) -> Drawn {
-    // Flipped: the candidate blinks in the subject's place. The sides themselves never swap.
-    let left = if desk.flipped { Side::Candidate(desk.place) } else { Side::Subject };
-    let sides = [(left, layout.subject), (Side::Candidate(desk.place), layout.candidate)];
     let mut drawn = Drawn::default();
-    for (side, area) in sides {
+    for (side, area) in layout.places(desk) {
         let key = FrameKey::of(desk, side, (area.width, area.height));
         match gallery.get(&key) {
             Some(found) => {
@@ -285,11 +295,13 @@ fn arming(
         }
         Err(why) => (format!("WAIT: {}", why.words()), Meaning::Warn),
     };
-    let eyes = drawn.pictures.iter().filter_map(|p| Some(gallery.get(&p.key)?.eyes));
-    let eyes = eyes.min_by_key(|eyes| eyes.pixels());
-    let low = eyes.is_some_and(|eyes| eyes.pixels() < FLOOR);
     let reason = desk.reason.map_or_else(String::new, |reason| format!("reason {}", reason.word()));
     let when = |holds: bool, words: &'static str| if holds { words } else { "" };
+    let part = if desk.sight.is_plain() {
+        desk.sight.zoom().word().to_owned()
+    } else {
+        format!("{} x{:.1}, moved", desk.sight.zoom().word(), desk.sight.times())
+    };
     // Who has it is said where it keeps the keys off; here, who looks on.
     let me = &model.settings.reviewer.id;
     let watched = model.row(&desk.key).map_or(&[][..], |row| &row.watched);
@@ -303,30 +315,15 @@ fn arming(
         [one] => format!("{one} looks on"),
         [first, more @ ..] => format!("{first} and {} more look on", more.len()),
     };
-    let (rank, legible) = if low { (1, Meaning::Warn) } else { (5, Meaning::Muted) };
-    let pieces = vec![
-        piece(0, meaning, word),
-        piece(2, Meaning::Warn, watchers),
-        piece(rank, legible, eyes.map_or_else(String::new, legibility)),
-        piece(4, Meaning::Muted, desk.zoom.word()),
+    let mut pieces = vec![piece(0, meaning, word), piece(2, Meaning::Warn, watchers)];
+    pieces.extend(legibility(model, desk, drawn, gallery));
+    pieces.extend([
+        piece(4, Meaning::Muted, part),
         piece(2, Meaning::Muted, when(desk.mirrored, "B mirrored")),
         piece(3, Meaning::Muted, reason),
         piece(3, Meaning::Muted, when(desk.comment.is_some(), "with comment")),
-    ];
+    ]);
     frame.render_widget(Paragraph::new(fit(pieces, area.width, theme)), area);
-}
-
-/// The distance between the eyes in words, and what helps when it is too small.
-fn legibility(eyes: Eyes) -> String {
-    let px = eyes.pixels();
-    let about = if matches!(eyes, Eyes::Guessed(_)) { "about " } else { "" };
-    if px < STOP {
-        format!("NOT LEGIBLE, {about}{px} px between the eyes: z zooms")
-    } else if px < FLOOR {
-        format!("{about}{px} px between the eyes: z zooms")
-    } else {
-        format!("{about}{px} px between the eyes")
-    }
 }
 
 fn consequence(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
@@ -339,8 +336,8 @@ fn consequence(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
             Span::raw(format!(": {words}")),
         ]
     };
-    let approve = part(crate::core::Action::Approve, what.approve);
-    let reject = part(crate::core::Action::Reject, what.reject);
+    let approve = part(Action::Approve, what.approve);
+    let reject = part(Action::Reject, what.reject);
     let lines = vec![Line::from(approve), Line::from(reject)];
     frame.render_widget(Paragraph::new(lines), area);
 }

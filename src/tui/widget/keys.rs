@@ -6,13 +6,16 @@ use unicode_width::UnicodeWidthStr;
 use crate::core::{ACTIONS, Action, Keymap, Scope};
 use crate::tui::theme::{Meaning, Theme};
 
-/// Actions that go by twos: their keys share a place.
-const PAIRS: [(Action, Action); 5] = [
-    (Action::PreviousCandidate, Action::NextCandidate),
-    (Action::NextCase, Action::PreviousCase),
-    (Action::First, Action::Last),
-    (Action::PageDown, Action::PageUp),
-    (Action::Zoom, Action::ZoomBack),
+/// Actions that go together: their keys share a place.
+const GROUPS: [&[Action]; 8] = [
+    &[Action::PreviousCandidate, Action::NextCandidate],
+    &[Action::NextCase, Action::PreviousCase],
+    &[Action::NextLine, Action::PreviousLine],
+    &[Action::First, Action::Last],
+    &[Action::PageDown, Action::PageUp],
+    &[Action::Zoom, Action::ZoomBack],
+    &[Action::Nearer, Action::Farther, Action::ResetSight],
+    &[Action::PanLeft, Action::PanRight, Action::PanUp, Action::PanDown],
 ];
 
 /// What is used most on a screen, where it is not what stands first in the table.
@@ -38,11 +41,11 @@ pub fn key_line(
     let help = item(keymap, Action::Help);
     let here = ACTIONS.iter().filter(|info| info.scopes.contains(&scope)).map(|info| info.action);
     let rest = here.filter(|action| !first(scope).contains(action));
-    let second = |action: &Action| PAIRS.iter().any(|(_, second)| second == action);
+    let further = |action: &Action| GROUPS.iter().any(|group| group[1..].contains(action));
     let shown = first(scope).iter().copied().chain(rest);
     let mut lines: Vec<Vec<(String, &'static str)>> = vec![vec![help.clone()]];
     let mut used = cells(&help);
-    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face) && !second(a)) {
+    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face) && !further(a)) {
         let item = item(keymap, action);
         let last_row = lines.len() == usize::from(rows);
         if used + cells(&item) > usize::from(width) {
@@ -61,10 +64,13 @@ pub fn key_line(
 }
 
 fn item(keymap: &Keymap, action: Action) -> (String, &'static str) {
-    let second = PAIRS.iter().find(|(first, _)| *first == action).map(|(_, second)| *second);
-    let label = match second {
-        Some(second) => format!("{}/{}", keymap.label(action), keymap.label(second)),
-        None => keymap.label(action),
+    let group = GROUPS.iter().find(|group| group[0] == action);
+    let labels: Vec<String> =
+        group.unwrap_or(&[action].as_slice()).iter().map(|a| keymap.label(*a)).collect();
+    let label = match labels.join("/") {
+        all if all == "left/right/up/down" => "arrows".to_owned(),
+        // Spelled out where it would be read as joining two keys, which it is not here.
+        some => some.replace("minus", "-"),
     };
     (label, action.info().short)
 }
