@@ -10,7 +10,7 @@ use super::{EncodeError, EncodeOptions, Encoded};
 use crate::picture::Fitted;
 
 /// A progressive JPEG of this quality is 8 to 10 times smaller than a PNG, at SSIMULACRA2 80.
-const QUALITY: u8 = 80;
+const QUALITY: u8 = 83;
 
 pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
     let jpeg = jpeg(fitted)?;

@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use super::palette::reduce;
+use super::palette::{Reduced, reduce};
 use super::{EncodeError, EncodeOptions, Encoded};
 use crate::picture::Fitted;
 
@@ -27,7 +27,8 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     let pixels = &fitted.pixels()[..(width * height * 3) as usize];
     let colours = options.palette.min(options.registers);
     let reduced = reduce(pixels, (width, height), colours, DITHER);
-    let reduced = reduced.ok_or(EncodeError::Encoder("sixel"))?;
+    let mut reduced = reduced.ok_or(EncodeError::Encoder("sixel"))?;
+    short_numbers_first(&mut reduced);
     // Room for a rather long one, so that it seldom grows and leaves copies behind.
     let mut out = Zeroizing::new(Vec::with_capacity(pixels.len() / 2 + 8192));
     // P2=1: pixels that are not drawn stay as they are. Then the shape of pixels (square) and the size.
@@ -46,6 +47,26 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     out.extend_from_slice(b"\x1b\\");
     let bytes = options.wrap.seal(out);
     Ok(Encoded::Inline { bytes, columns: fitted.columns, rows: fitted.rows })
+}
+
+/// Numbers the colours by how often they are used: each run names its colour, and short numbers are
+/// fewer bytes.
+fn short_numbers_first(reduced: &mut Reduced) {
+    let mut uses = vec![0usize; reduced.palette.len()];
+    for colour in reduced.indices.iter() {
+        uses[usize::from(*colour)] += 1;
+    }
+    let mut order: Vec<usize> = (0..uses.len()).collect();
+    order.sort_by_key(|colour| std::cmp::Reverse(uses[*colour]));
+    let mut number = vec![0u8; uses.len()];
+    for (place, colour) in order.iter().enumerate() {
+        // At most 256 colours.
+        number[*colour] = u8::try_from(place).unwrap_or(u8::MAX);
+    }
+    reduced.palette = order.iter().map(|colour| reduced.palette[*colour]).collect();
+    for colour in reduced.indices.iter_mut() {
+        *colour = number[usize::from(*colour)];
+    }
 }
 
 fn percent(value: u8) -> u16 {
@@ -156,6 +177,16 @@ mod tests {
             band([&[0, 1, 0], &[0, 1, 0], &[0, 1, 0], &[0, 1, 0], &[0, 1, 0], &[0, 1, 0]], 2),
             "#0~?~$#1?~"
         );
+    }
+
+    #[test]
+    fn the_commonest_colour_has_the_lowest_number() {
+        let palette = vec![[1; 3], [2; 3], [3; 3]];
+        let indices = zeroize::Zeroizing::new(vec![2, 0, 2, 1, 2, 1]);
+        let mut reduced = Reduced { palette, indices };
+        short_numbers_first(&mut reduced);
+        assert_eq!(reduced.palette, [[3; 3], [2; 3], [1; 3]]);
+        assert_eq!(*reduced.indices, [0, 2, 0, 1, 0, 1]);
     }
 
     #[test]
