@@ -4,7 +4,7 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
 };
 use crate::input::Key;
 
@@ -168,6 +168,8 @@ pub enum Event {
     Outbox(Vec<HistoryRow>),
     /// The history was read, newest first.
     History(Result<Vec<HistoryRow>, Problem>),
+    /// The figures were counted.
+    Statistics(Result<Box<Figures>, Problem>),
     /// A case left the queue at Didit.
     Departed {
         /// Which.

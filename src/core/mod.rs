@@ -16,6 +16,7 @@ mod line;
 mod model;
 mod names;
 mod queue;
+mod statistics;
 mod update;
 mod verdict;
 
@@ -32,5 +33,6 @@ pub use model::{
     Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size, Unsent,
 };
 pub use queue::{QueueView, View};
+pub use statistics::Statistics;
 pub use update::update;
 pub use verdict::{Consequence, candidates};

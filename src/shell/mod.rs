@@ -3,6 +3,7 @@
 
 mod board;
 mod easel;
+mod figures;
 mod leases;
 mod problem;
 mod process;
@@ -10,5 +11,6 @@ mod run;
 mod window;
 mod workers;
 
+pub use figures::figures;
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};

@@ -204,6 +204,7 @@ impl Shell {
             outbox,
             pull: Arc::default(),
             undo_ms: parts.settings.undo_ms,
+            bands: parts.settings.bands,
             events: send,
             tracker,
             stop,

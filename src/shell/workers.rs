@@ -8,12 +8,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::figures::figures;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
-    CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
+    Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
     ReviewerId, SessionId,
 };
 use crate::intake::{Intake, Notice};
@@ -46,6 +47,8 @@ pub struct Workers {
     pub pull: Arc<Notify>,
     /// Undo window, milliseconds.
     pub undo_ms: i64,
+    /// The band edges, for figures.
+    pub bands: Bands,
     /// Where answers go.
     pub events: mpsc::Sender<Event>,
     /// Calls under way; leaving waits for them.
@@ -69,6 +72,7 @@ impl Workers {
                 Effect::FlushThenLeave => me.flush().await,
                 Effect::Depart { key, why } => me.depart(&key, &why).await,
                 Effect::LoadHistory => me.history().await,
+                Effect::LoadStatistics => me.statistics().await,
                 Effect::Pull => {
                     me.pull.notify_one();
                     return;
@@ -179,6 +183,12 @@ impl Workers {
         let query = HistoryQuery { limit: Some(HISTORY), ..HistoryQuery::default() };
         let rows = self.store.history(&self.origin, &query).await;
         Event::History(rows.map_err(|error| problem::of_store(&error)))
+    }
+
+    async fn statistics(&self) -> Event {
+        let now = self.clock.now();
+        let figures = figures(self.store.as_ref(), &self.origin, &self.bands, now).await;
+        Event::Statistics(figures.map(Box::new).map_err(|error| problem::of_store(&error)))
     }
 
     /// Reads what this reviewer has on its way or decided last.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use secondlook::sim::{AuthStyle, Key, Limits, Options, Sim};
 
-use crate::terminal::{Home, PROGRAM, Plays, Ran, world};
+use crate::terminal::{Home, PROGRAM, Plays, Ran, finish, world};
 
 async fn sim(auth: AuthStyle) -> Sim {
     let options = Options { auth, limits: Limits::none(), ..Options::default() };
@@ -229,6 +229,43 @@ fn a_configuration_that_cannot_be_used_names_what_is_wrong() {
     }
     std::fs::remove_file(home.path("config.toml")).unwrap();
     fails(&home, &["queue", "list"], 2, &["config.toml", "cannot be read"]);
+}
+
+/// Every command that prints data without needing more than this.
+const PRINTS: [&[&str]; 16] = [
+    &["queue", "list"],
+    &["queue", "list", "--json"],
+    &["queue", "show", "1001"],
+    &["history"],
+    &["history", "--json"],
+    &["outbox", "list"],
+    &["outbox", "list", "--json"],
+    &["export"],
+    &["export", "--format", "csv"],
+    &["audit", "export"],
+    &["stats"],
+    &["balance"],
+    &["config", "show"],
+    &["keys"],
+    &["completions", "bash"],
+    &["man"],
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_a_reader_that_went_away_is_not() {
+    let sim = sim(AuthStyle::Split).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    home.rows(&["decide", "1001", "approve"]);
+    for arguments in PRINTS.iter().chain(&[&["--help"][..], &["--version"]]) {
+        let mut command = home.command(arguments);
+        command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        said(&finish(command), 1, &["standard output cannot be written", "No space left"]);
+        let mut child = home.command(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn keep(args: &Args, application: &Application, print: bool) -> Result<(), CliEr
         )
     })?;
     if print {
-        line(key.expose_secret());
+        line(key.expose_secret())?;
         return Ok(());
     }
     let path = Paths::find()?.key();
@@ -124,7 +124,7 @@ fn keep(args: &Args, application: &Application, print: bool) -> Result<(), CliEr
         CliError::failed(format!("the key cannot be written to {}: {error}", path.display()))
     })?;
     if args.json {
-        json(&json!({ "key_file": path.display().to_string(), "application": application.id }));
+        json(&json!({ "key_file": path.display().to_string(), "application": application.id }))?;
     }
     say(&format!("The API key is in {}, which only you may read.", path.display()));
     if std::env::var_os("DIDIT_API_KEY").is_some()

@@ -49,7 +49,7 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
                 let next = "`secondlook audit verify` says more";
                 CliError::new(Exit::Failed, format!("entry {seq} cannot be read"), next)
             })?;
-            json(&Line { seq, hash, entry });
+            json(&Line { seq, hash, entry })?;
         }
     }
     desk.store.close().await;
@@ -139,18 +139,20 @@ fn parsed(text: &str) -> (Vec<AuditRow>, Vec<Finding>) {
 }
 
 fn report(args: &Args, entries: usize, findings: &[Finding]) -> Result<Exit, CliError> {
-    for Finding { seq, what } in findings {
+    // The exit code is the verdict, also when nobody reads the words.
+    let told = findings.iter().try_for_each(|Finding { seq, what }| {
         if args.json {
-            json(&serde_json::json!({"seq": seq, "finding": what}));
+            json(&serde_json::json!({"seq": seq, "finding": what}))
         } else {
-            line(what);
+            line(what)
         }
-    }
+    });
     if findings.is_empty() {
+        told?;
         if args.json {
-            json(&serde_json::json!({"entries": entries, "whole": true}));
+            json(&serde_json::json!({"entries": entries, "whole": true}))?;
         } else {
-            line(&format!("{entries} entries, each as it was written; none is missing"));
+            line(&format!("{entries} entries, each as it was written; none is missing"))?;
         }
         return Ok(Exit::Done);
     }

@@ -72,7 +72,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
                 attempts: row.attempts,
                 due: timestamp(row.due),
                 note: row.note.as_deref(),
-            });
+            })?;
         }
         return Ok(Exit::Done);
     }
@@ -88,7 +88,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
         ]
     });
     let head = ["case", "disposition", "state", "attempts", "due", "decision", "note"];
-    table(&head, &cells.collect::<Vec<_>>());
+    table(&head, &cells.collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 
@@ -105,10 +105,12 @@ async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<E
 }
 
 async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
+    // The exit code is told, also when nobody reads the words.
+    let mut told = Ok(());
     for (decision, ..) in &flushed.settled {
         let query = HistoryQuery { decision: Some(*decision), ..HistoryQuery::default() };
         for row in desk.store.history(&desk.origin, &query).await? {
-            print(args, &row);
+            told = told.and_then(|()| print(args, &row));
         }
     }
     let settled = || flushed.settled.iter().map(|(.., settled)| settled);
@@ -124,7 +126,7 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
         ));
     }
     Ok(match (failed, conflicts, done) {
-        (false, false, _) => Exit::Done,
+        (false, false, _) => return told.map(|()| Exit::Done),
         (false, true, 0) => Exit::Conflict,
         (true, false, 0) if flushed.open.is_empty() => Exit::Failed,
         (true, false, 0) => Exit::Network,
@@ -139,7 +141,7 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
     let query = HistoryQuery { limit, ..HistoryQuery::default() };
     let rows = desk.store.history(&desk.origin, &query).await?;
     if args.json {
-        rows.iter().for_each(|row| print(args, row));
+        rows.iter().try_for_each(|row| print(args, row))?;
     } else {
         let cells = rows.iter().map(|row| {
             vec![
@@ -153,18 +155,18 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
             ]
         });
         let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
-        table(&head, &cells.collect::<Vec<_>>());
+        table(&head, &cells.collect::<Vec<_>>())?;
     }
     desk.store.close().await;
     Ok(Exit::Done)
 }
 
-fn print(args: &Args, row: &HistoryRow) {
+fn print(args: &Args, row: &HistoryRow) -> Result<(), CliError> {
     let d = &row.decision;
     if !args.json {
         let note = row.note.as_deref().unwrap_or_default();
-        line(&format!("{} {}: {} {note}", name(row), d.disposition.word(), row.state.word()));
-        return;
+        let what = d.disposition.word();
+        return line(&format!("{} {what}: {} {note}", name(row), row.state.word()));
     }
     json(&Past {
         decision: d.id.to_string(),
@@ -177,7 +179,7 @@ fn print(args: &Args, row: &HistoryRow) {
         at: timestamp(d.at),
         reason: d.reason.map(crate::domain::Reason::word),
         note: row.note.as_deref(),
-    });
+    })
 }
 
 /// Takes a decision back.
@@ -194,9 +196,9 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
             if args.json {
                 json(
                     &serde_json::json!({"decision": id.to_string(), "case": case.as_str(), "state": "undone"}),
-                );
+                )?;
             } else {
-                line(&format!("{} taken back; nothing has left", case));
+                line(&format!("{} taken back; nothing has left", case))?;
             }
             Ok(Exit::Done)
         }

@@ -28,7 +28,7 @@ use self::journal::{Journal, Known, Tag};
 use self::report::{Report, Row};
 use super::super::args::{Args, Search, SearchType};
 use super::super::error::{CliError, Exit};
-use super::super::output::say;
+use super::super::output::{say, unwritten};
 use super::super::wire::{self, Setup};
 use crate::didit::{self, ApiError, Client, ErrorKind};
 use crate::domain::{Bands, Details, Origin, SubjectKind};
@@ -495,9 +495,12 @@ impl Batch<'_> {
 
     fn print(&mut self, row: Row) -> Result<(), CliError> {
         self.report.ended += 1;
-        if self.report.row(&row).is_err() {
-            // Nobody reads any more: nothing further is bought for nobody.
+        if let Err(error) = self.report.row(&row) {
+            // What nobody can read is not bought either.
             self.stop.cancel();
+            if error.kind() != io::ErrorKind::BrokenPipe && self.fatal.is_none() {
+                self.fatal = Some(unwritten(error));
+            }
         }
         Ok(())
     }

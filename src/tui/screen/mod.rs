@@ -6,6 +6,7 @@ mod interlock;
 mod queue;
 mod quit;
 mod review;
+mod statistics;
 
 pub use help::{help, reasons};
 pub use history::history;
@@ -13,3 +14,4 @@ pub use interlock::interlock;
 pub use queue::queue;
 pub use quit::quit;
 pub use review::review;
+pub use statistics::statistics;

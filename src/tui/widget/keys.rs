@@ -23,6 +23,7 @@ fn first(scope: Scope) -> &'static [Action] {
             &[Action::Open, Action::NextCase, Action::Filter, Action::View, Action::Queue]
         }
         Scope::History => &[Action::NextCase, Action::Undo, Action::Back],
+        Scope::Statistics => &[Action::NextCase, Action::Back],
     }
 }
 
