@@ -31,7 +31,7 @@ pub struct Args {
     /// Print data as JSON lines.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Draw pictures this way.
+    /// Draw pictures in the console this way.
     #[arg(long, value_enum, value_name = "HOW")]
     pub images: Option<Images>,
     /// What to do; without it, the console.
@@ -111,8 +111,8 @@ pub enum Command {
     Search(Search),
     /// Check one person in four steps; billed.
     ///
-    /// Passive liveness, face search, ID verification and face match of one person, billed each, to the
-    /// first decline. A possible match goes into the queue.
+    /// Passive liveness, face search, ID verification and face match, each billed, to the first decline. A
+    /// possible match goes into the queue.
     Verify(Verify),
     /// Show the balance at Didit, to the last digit.
     Balance,
@@ -127,14 +127,14 @@ pub enum Command {
     },
     /// Register at Didit, log in, log out.
     ///
-    /// Register at Didit, log in, log out, without a browser. Password and code are asked for without
-    /// being shown, or read as one line of standard input; never from the arguments.
+    /// No browser is needed. Password and code are asked for without being shown, or read as one line of
+    /// standard input; never from the arguments.
     #[command(subcommand)]
     Account(Account),
     /// Bring in cases from a file or a pipe of JSON lines.
     ///
-    /// Bring in cases from a file or a pipe of any length: replies of face searches, decisions or webhook
-    /// payloads, one JSON object a line, in older shapes and today's.
+    /// It may have any length. A line is one JSON object: the reply of a face search, a decision or a webhook
+    /// payload, in the older shapes or today's.
     Ingest {
         /// The file; - for standard input.
         #[arg(value_name = "FILE|-")]
@@ -149,8 +149,8 @@ pub enum Command {
     Queue(Queue),
     /// Decide a case without the screen.
     ///
-    /// Decide a case without the screen. The decision is held, then sent by the console or by `secondlook
-    /// outbox flush`. No picture is looked at, and the receipt says so: `script`.
+    /// The decision is held, then sent by the console or by `secondlook outbox flush`. No picture is looked
+    /// at, and the receipt says so: `script`.
     Decide {
         /// The case: its session number or its session id.
         case: String,
@@ -173,7 +173,7 @@ pub enum Command {
     Outbox(Outbox),
     /// Verify or export the audit of all decisions.
     ///
-    /// Verify or export the audit: a chain of what was decided, taken back, opened again and settled.
+    /// It is a chain of what was decided, taken back, opened again and settled.
     #[command(subcommand)]
     Audit(Audit),
     /// List what was decided and what became of it, newest first.
@@ -195,7 +195,7 @@ pub enum Command {
     Webhook(Webhook),
     /// Print every decision with its judgements, for other programs.
     ///
-    /// Print every decision with its judgements and receipt, oldest first. Never a name, never a link.
+    /// Oldest first, each with its receipt. Never a name, never a link.
     Export {
         /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
@@ -203,13 +203,13 @@ pub enum Command {
     },
     /// Print figures: cases, decisions, reviewers, times.
     ///
-    /// Print figures: cases by band and state; decisions by disposition, delivery, reviewer and hour;
-    /// median times; how often two readers agree. On a terminal with bars beside the counts.
+    /// Cases by state and band; decisions by disposition, delivery, reviewer and hour; how often two readers
+    /// agree; median times. On a terminal with bars beside the counts.
     Stats,
     /// Run the simulated Didit API alone, for integrators.
     ///
-    /// Run the simulated Didit API on this machine alone, until stopped, and print the variables that lead
-    /// the other commands to it.
+    /// It answers on this machine alone, until stopped, and prints the variables that lead the other
+    /// commands to it.
     Sim {
         /// Port of the API on 127.0.0.1; any that is free without it.
         #[arg(long)]

@@ -109,7 +109,8 @@ pub const WORDS: &[Words] = &[
             "Only what the store keeps is kept: no name, no link. A known case stays as it is. A search that \
              Didit did not save is counted as unsaved: nobody can look at it later.",
             "A line that cannot be read is named by its number on standard error, and the others are kept; \
-             the exit code is then 8, or 1 when no line could be read. A line holds at most 8 MiB.",
+             the exit code is then 8, or 1 when no line could be read. A line holds at most 8 MiB; of a longer \
+             one its beginning is set aside.",
         ],
         &[
             "secondlook ingest replies.jsonl",

@@ -1,7 +1,7 @@
 //! What is made from the tables the program runs on: keys, completions, the manual pages.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Command;
@@ -117,10 +117,12 @@ fn unmade(error: io::Error) -> CliError {
 /// A page: what clap knows, then our own words, whose examples keep their lines.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let path = command.get_bin_name().unwrap_or(PROGRAM).strip_prefix(PROGRAM).unwrap_or_default();
-    let source = format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"));
-    let man = clap_mangen::Man::new(command.clone()).source(source).manual("User Commands");
+    let (name, version) =
+        (command.get_display_name().unwrap_or(PROGRAM), env!("CARGO_PKG_VERSION"));
     let mut text = Vec::new();
-    man.render_title(&mut text)?;
+    // No date, so that the same program makes the same page.
+    writeln!(text, ".TH {name} 1 \"\" \"{PROGRAM} {version}\" \"User Commands\"")?;
+    let man = clap_mangen::Man::new(command.clone());
     man.render_name_section(&mut text)?;
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;

@@ -423,7 +423,7 @@ impl Batch<'_> {
                 self.answered(journal, tag, file, &details, no_face).await?;
             }
             Outcome::Refused(error) => {
-                let row = Row::failed(file, error.to_string());
+                let row = Row::failed(file, error.advice());
                 journal.refused(tag, &row).map_err(account_lost)?;
                 self.tally.failed += 1;
                 if is_fatal(&error) && self.fatal.is_none() {
