@@ -40,8 +40,10 @@ pub const WORDS: &[Words] = &[
     words("review", &[], &["secondlook review", "ssh -t host secondlook review"]),
     words(
         "sync",
-        &["With --json, or where standard output is no terminal, each look is a line {seen, queued, \
-           updated, left, set_aside}."],
+        &[
+            "With --json, or where standard output is no terminal, each look is a line {seen, queued, \
+           updated, left, set_aside}.",
+        ],
         &["secondlook sync", "secondlook sync --watch --json"],
     ),
     words(
@@ -151,7 +153,9 @@ pub const WORDS: &[Words] = &[
     words("audit export", &[], &["secondlook audit export > audit.jsonl"]),
     words(
         "history",
-        &["With --json a decision is a line {decision, case, disposition, state, target, reviewer, at}."],
+        &[
+            "With --json a decision is a line {decision, case, disposition, state, target, reviewer, at}.",
+        ],
         &["secondlook history --limit 20"],
     ),
     words("undo", &[], &["secondlook undo 0198c5a2-7f3e-7a11-b2c4-5d6e7f809102"]),
@@ -181,11 +185,7 @@ pub const WORDS: &[Words] = &[
     ),
     words("stats", &[], &["secondlook stats", "secondlook stats --json"]),
     words("sim", &[], &["secondlook sim", "secondlook sim --port 8080 --cases 500"]),
-    words(
-        "config show",
-        &[],
-        &["secondlook config show", "secondlook config show --json"],
-    ),
+    words("config show", &[], &["secondlook config show", "secondlook config show --json"]),
     words(
         "config init",
         &[],
@@ -193,7 +193,9 @@ pub const WORDS: &[Words] = &[
     ),
     words(
         "doctor",
-        &["Each line is ok, warn or FAIL, with what to do. The exit code is 1 when something fails."],
+        &[
+            "Each line is ok, warn or FAIL, with what to do. The exit code is 1 when something fails.",
+        ],
         &["secondlook doctor"],
     ),
     words("keys", &[], &["secondlook keys"]),

@@ -77,7 +77,11 @@ const KNOWN: [(&str, Known); 15] = [
         "Didit takes no less than 50 dollars",
         "Name a larger amount.",
     ),
-    known("amount_in_dollars", "Didit does not understand the amount", "Write it like 100 or 99.50."),
+    known(
+        "amount_in_dollars",
+        "Didit does not understand the amount",
+        "Write it like 100 or 99.50.",
+    ),
     known(
         "annual",
         "Didit bills this account by a contract and takes no top-up",

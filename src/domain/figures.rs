@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Bands, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, HistoryRow, Judgement,
-    Millis, QueueRow, ReviewerId, SessionId,
+    Bands, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, HistoryRow,
+    Judgement, Millis, QueueRow, ReviewerId, SessionId,
 };
 
 /// Counts by a word.
@@ -267,7 +267,8 @@ mod tests {
         let again = reading("s-1", "ana", 2, &[("c-1", Same)]);
         assert_eq!(told(&[ana.clone(), again.clone()]), Agreement::default());
         let bo = reading("s-1", "bo", 3, &[("c-1", Same), ("c-2", Same), ("", Same)]);
-        let twice = |agreed, differed, unsure| Agreement { read_twice: 3, agreed, differed, unsure };
+        let twice =
+            |agreed, differed, unsure| Agreement { read_twice: 3, agreed, differed, unsure };
         assert_eq!(told(&[ana.clone(), bo.clone()]), twice(1, 1, 1));
         // Whatever order the rows come in.
         assert_eq!(told(&[bo.clone(), again, ana.clone()]), twice(2, 0, 1));

@@ -202,7 +202,8 @@ async fn bad_lines_are_kept_aside_as_they_came() {
         let kept = std::fs::read(&aside).unwrap();
         assert_eq!(kept, b"{\"name\": \"Zo\xc3\n[1]\n".repeat(round), "added to, not over");
     }
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&aside).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&aside).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     // Where they cannot be kept nothing is read at all.
     let args = ["ingest", "-", "--set-aside", "/nowhere/bad.jsonl"];

@@ -51,11 +51,7 @@ const COMMANDS: &[Line] = &[
     ("decide 1002 blocklist --target 1002", "", &[R::Decision]),
     ("outbox flush", "", &[R::Decision, R::Reviews, R::UpdateStatus, R::BlocklistAdd]),
     ("blocklist list", "", &[R::Blocklist]),
-    (
-        "blocklist remove 1002 --yes",
-        "",
-        &[R::Blocklist, R::Lists, R::Entries, R::BlocklistRemove],
-    ),
+    ("blocklist remove 1002 --yes", "", &[R::Blocklist, R::Lists, R::Entries, R::BlocklistRemove]),
     ("webhook config", "", &[R::Webhooks]),
     ("webhook config https://hooks.example.org/didit", "", &[R::Webhooks, R::AddWebhook]),
     (

@@ -32,9 +32,8 @@ fn refusal(
 
 /// Answers that any call may give.
 fn everywhere() -> Vec<Refusal> {
-    let of = |status, body, code, words| {
-        refusal("balance", Route::Balance, (status, body), code, words)
-    };
+    let of =
+        |status, body, code, words| refusal("balance", Route::Balance, (status, body), code, words);
     vec![
         of(401, json!({"detail": "Invalid API key."}), 4, ["does not accept the API key", "Check"]),
         of(
@@ -155,7 +154,7 @@ async fn every_documented_refusal_has_a_sentence_of_its_own() {
     let options = Options { limits: Limits::none(), auth: AuthStyle::Split, ..Options::default() };
     let sim = Sim::start(world([1001]), options).await.unwrap();
     let mut home = Home::at(&sim, 0);
-    home.set("DIDIT_AUTH_URL", sim.auth_url());
+    home.set("DIDIT_AUTH_URL", &sim.auth_url());
     std::fs::write(home.path("picture.png"), picture(1)).unwrap();
     let mut known: HashMap<String, Value> = HashMap::new();
     for refusal in [everywhere(), pictures(), verification(), money()].into_iter().flatten() {
@@ -207,7 +206,7 @@ async fn the_account_calls_say_what_is_wrong() {
     let options = Options { limits: Limits::none(), ..Options::default() };
     let sim = Sim::start(world([]), options).await.unwrap();
     let mut home = Home::at(&sim, 0);
-    home.set("DIDIT_AUTH_URL", sim.auth_url());
+    home.set("DIDIT_AUTH_URL", &sim.auth_url());
     for (command, route, status, body, code, words) in [
         ("register", Route::Register, 500, json!(null), 7, ["server failed", "few minutes"]),
         (

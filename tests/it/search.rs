@@ -492,7 +492,9 @@ async fn ctrl_c_on_a_terminal_says_what_was_done() {
     place.sim.knobs().release(Route::FaceSearch);
     let (code, screen) = terminal.restored();
     assert_eq!(code, 8, "{screen}");
-    assert!(screen.contains("Stopped: 1 searched") && screen.contains("Run the same command again"));
+    assert!(
+        screen.contains("Stopped: 1 searched") && screen.contains("Run the same command again")
+    );
     assert_eq!(place.billed(), 1);
     let again = home.run(&arguments);
     assert_eq!((again.code, place.billed()), (0, 3), "{again:?}");

@@ -283,10 +283,8 @@ async fn post(url: &str, sent: &Sent) -> u16 {
 }
 
 async fn post_by(client: &reqwest::Client, url: &str, sent: &Sent) -> u16 {
-    let mut request = client
-        .post(url)
-        .header("x-timestamp", &sent.timestamp)
-        .body(sent.body.clone());
+    let mut request =
+        client.post(url).header("x-timestamp", &sent.timestamp).body(sent.body.clone());
     for (name, value) in [
         ("x-signature-v2", &sent.v2),
         ("x-signature", &sent.raw),

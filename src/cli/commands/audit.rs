@@ -141,11 +141,7 @@ fn parsed(text: &str) -> (Vec<AuditRow>, Vec<Finding>) {
 fn report(args: &Args, entries: usize, findings: &[Finding]) -> Result<Exit, CliError> {
     // The exit code is the verdict, also when nobody reads the words.
     let told = findings.iter().try_for_each(|Finding { seq, what }| {
-        if args.json {
-            json(&serde_json::json!({"seq": seq, "finding": what}))
-        } else {
-            line(what)
-        }
+        if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }
     });
     if findings.is_empty() {
         told?;

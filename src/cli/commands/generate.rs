@@ -83,15 +83,15 @@ pub fn man(path: &[String]) -> Result<Exit, CliError> {
 /// Writes the pages of all commands into a folder.
 pub fn pages(folder: &Path) -> Result<Exit, CliError> {
     let mut count = 0;
-    fs::create_dir_all(folder)
-        .and_then(|()| write_pages(&whole(), folder, &mut count))
-        .map_err(|error| {
+    fs::create_dir_all(folder).and_then(|()| write_pages(&whole(), folder, &mut count)).map_err(
+        |error| {
             CliError::new(
                 Exit::Failed,
                 format!("the pages cannot be written to {}: {error}", folder.display()),
                 "Name another folder",
             )
-        })?;
+        },
+    )?;
     say(&format!("{count} pages are in {}.", folder.display()));
     Ok(Exit::Done)
 }

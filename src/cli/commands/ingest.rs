@@ -113,7 +113,11 @@ pub async fn ingest(args: &Args, file: &Path, aside: Option<&Path>) -> Result<Ex
 
 async fn open(file: &Path) -> std::io::Result<tokio::fs::File> {
     if file != Path::new("-") {
-        return tokio::fs::File::open(file).await;
+        let opened = tokio::fs::File::open(file).await?;
+        if opened.metadata().await?.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        return Ok(opened);
     }
     let input = std::io::stdin().as_fd().try_clone_to_owned()?;
     Ok(tokio::fs::File::from_std(std::fs::File::from(input)))
@@ -159,7 +163,13 @@ async fn all(
     let mut number = 0_u64;
     loop {
         let read = next_line(input, &mut buffer).await;
-        let whole = read.map_err(|error| CliError::failed(format!("reading failed: {error}")))?;
+        let whole = read.map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                format!("reading ended early: {error}"),
+                "What was read is kept; the same file may be given again",
+            )
+        })?;
         let Some(whole) = whole else { return Ok(()) };
         number += 1;
         let text = whole.then(|| std::str::from_utf8(&buffer).ok());

@@ -45,7 +45,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Search(wanted)) => search::search(&args, wanted).await,
         Some(Command::Ingest { file, set_aside }) => {
             ingest::ingest(&args, file, set_aside.as_deref()).await
-        },
+        }
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {

@@ -182,7 +182,11 @@ fn count(inputs: &Inputs, journal: &Journal, may_shrink: bool) -> Result<Count, 
 }
 
 fn list_lost(error: io::Error) -> CliError {
-    CliError::failed(format!("the list of files cannot be read again: {error}"))
+    CliError::new(
+        Exit::Failed,
+        format!("the list of files cannot be read again: {error}"),
+        "Run the same command again; with --resume FILE nothing is billed twice",
+    )
 }
 
 /// Says what will be billed and what the balance is, and asks.
@@ -561,7 +565,11 @@ fn is_fatal(error: &ApiError) -> bool {
 }
 
 fn account_lost(error: io::Error) -> CliError {
-    CliError::failed(format!("the account of the search cannot be kept, so it ends here: {error}"))
+    CliError::new(
+        Exit::Failed,
+        format!("the account of the search cannot be kept, so it ends here: {error}"),
+        "See that there is room, then run the same command again",
+    )
 }
 
 /// Ctrl-C or SIGTERM ends the work in good order, a second one at once.

@@ -3,11 +3,11 @@
 
 use std::io::IsTerminal;
 
-use super::Desk;
 use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, table};
 use super::super::wire::{self, Setup};
+use super::Desk;
 use crate::domain::{Figures, Section};
 use crate::shell::figures;
 use crate::term;
@@ -23,7 +23,11 @@ pub async fn stats(args: &Args) -> Result<Exit, CliError> {
     let (store, bands) = (desk.store.as_ref(), setup.bands());
     let figures = figures(store, &desk.origin, &bands, wire::now()).await;
     desk.store.close().await;
-    if args.json { json(&figures?)? } else { print(&figures?)? }
+    if args.json {
+        json(&figures?)?
+    } else {
+        print(&figures?)?
+    }
     Ok(Exit::Done)
 }
 

@@ -60,9 +60,7 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         unwritten.map_or(Ok(Exit::Done), Err)
     } else {
         match intake.pull(&report, &stop).await {
-            Ok(counts) => {
-                print(&counts, as_json).map(|()| Exit::Done)
-            }
+            Ok(counts) => print(&counts, as_json).map(|()| Exit::Done),
             Err(IntakeError::Stopped) => Err(CliError::new(
                 Exit::Partly,
                 "stopped before the end",
