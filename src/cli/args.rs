@@ -340,7 +340,9 @@ pub enum Account {
         #[arg(value_name = "ADDRESS")]
         email: String,
     },
-    /// Give the mailed code; the API key is put into a file that only you may read.
+    /// Give the mailed code and keep the API key.
+    ///
+    /// The key is put into a file that only you may read, where the other commands find it.
     VerifyEmail {
         /// The e-mail address.
         #[arg(value_name = "ADDRESS")]
@@ -355,7 +357,9 @@ pub enum Account {
         #[arg(value_name = "ADDRESS")]
         email: String,
     },
-    /// Log in; the API key is put into a file that only you may read.
+    /// Log in and keep the API key.
+    ///
+    /// The key is put into a file that only you may read, where the other commands find it.
     Login {
         /// The e-mail address.
         #[arg(value_name = "ADDRESS")]
@@ -420,16 +424,20 @@ pub enum Blocklist {
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum What {
-    /// Show every setting with its value and its origin: default, file, environment or flag.
+    /// Show every setting with its value and its origin.
+    ///
+    /// The origin is default, file, environment or flag.
     Show,
-    /// Write the complete, commented default configuration; never over a file.
+    /// Write the commented default configuration, never over a file.
     Init,
 }
 
 /// `webhook …`
 #[derive(Debug, Subcommand)]
 pub enum Webhook {
-    /// Listen for events and turn them into cases; a line for each on standard output.
+    /// Listen for events and turn them into cases.
+    ///
+    /// Each event that became something is a line on standard output: {session_id, result} with --json.
     Serve {
         /// Listen here.
         #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS:PORT")]
@@ -438,7 +446,9 @@ pub enum Webhook {
         #[arg(long, value_name = "FILE")]
         secret_file: Option<std::path::PathBuf>,
     },
-    /// Show where Didit sends events; with a URL, send them there and keep the secret.
+    /// Show or set where Didit sends events.
+    ///
+    /// With a URL events are sent there from now on, and their secret is kept in a file.
     Config {
         /// A public https address that leads to `webhook serve`.
         #[arg(value_name = "URL")]
@@ -480,7 +490,9 @@ pub enum Outbox {
 /// `audit …`
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Look whether every entry is as it was written and none is missing; name those that are not.
+    /// Look whether every entry is as it was written.
+    ///
+    /// Entries that are not, and places where some are missing, are named.
     Verify {
         /// A file that `audit export` wrote; without it, the store.
         file: Option<std::path::PathBuf>,

@@ -43,7 +43,9 @@ pub fn key_line(
     let shown = first(scope).iter().copied().chain(rest);
     let mut lines: Vec<Vec<(String, &'static str)>> = vec![vec![help.clone()]];
     let mut used = cells(&help);
-    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face) && !second(a)) {
+    // The keys that are pressed least leave their place to others; help names them.
+    let rare = |action: &Action| matches!(action, Action::Face | Action::Statistics);
+    for action in shown.filter(|a| *a != Action::Help && !rare(a) && !second(a)) {
         let item = item(keymap, action);
         let last_row = lines.len() == usize::from(rows);
         if used + cells(&item) > usize::from(width) {
