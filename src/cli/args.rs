@@ -168,6 +168,9 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER")]
         target: Option<u64>,
     },
+    /// Make, look at, carry or hand over the store.
+    #[command(subcommand)]
+    Store(StoreAct),
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
@@ -418,6 +421,34 @@ pub enum Blocklist {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+}
+
+/// `store …`
+#[derive(Debug, Subcommand)]
+pub enum StoreAct {
+    /// Make the store, or bring an older one up to date.
+    Init,
+    /// Show where the store is, what it holds and who is at work.
+    Status,
+    /// Carry everything into another, empty store.
+    ///
+    /// Consoles have to be ended first.
+    Copy {
+        /// The store that is there.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The store that is to be made; it must hold nothing.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+    /// Give the rows of an old API key to the present one.
+    ///
+    /// A stored case is read with the present key first.
+    Rebind {
+        /// Whose rows, where there are several: what `store status` shows behind the #.
+        #[arg(long, value_name = "FINGERPRINT")]
+        from: Option<String>,
     },
 }
 

@@ -117,6 +117,10 @@ impl From<StoreError> for CliError {
                 (Exit::Conflict, "Look at the case again")
             }
             StoreError::SecondReader => (Exit::Conflict, "Ask a colleague to look at it"),
+            StoreError::NotEmpty => (Exit::Conflict, "Nothing was changed"),
+            StoreError::InUse(_) => {
+                (Exit::Conflict, "End them, or wait a minute where they died, and try again")
+            }
             StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
             StoreError::Busy(_) => (Exit::Failed, "Try again in a moment"),
             StoreError::Corrupt(_) | StoreError::Other(_) => {

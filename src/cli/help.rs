@@ -135,6 +135,19 @@ pub const WORDS: &[Words] = &[
             "secondlook decide 4821 blocklist --target 4821",
         ],
     ),
+    words("store init", &[], &["secondlook store init"]),
+    words("store status", &[], &["secondlook store status", "secondlook store status --json"]),
+    words(
+        "store copy",
+        &[
+            "An address is sqlite:PATH or postgres://…; the password can come from PGPASSWORD or ~/.pgpass, \
+             so that it stands in no list of processes.",
+            "Carried are cases, decisions, what is held or on its way, and the audit; leases end. It is one \
+             transaction: what breaks off leaves the new store empty, and the old one is never changed.",
+        ],
+        &["secondlook store copy --from sqlite:old.db --to postgres://ana@db.example/secondlook"],
+    ),
+    words("store rebind", &[], &["secondlook store rebind"]),
     words(
         "outbox list",
         &["With --json a decision is a line {decision, case, disposition, state, attempts, due}."],

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
 
@@ -13,11 +14,11 @@ use super::paths::Paths;
 use super::{identity, key};
 use crate::config::Config;
 use crate::core::{Keymap, Settings};
-use crate::didit::{self, Client};
-use crate::domain::{Bands, Millis, Origin, Reviewer, Status};
+use crate::didit::{self, Client, SharedBudget};
+use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Parts, SystemClock, worker_id};
+use crate::shell::{Parts, Signer, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
@@ -168,6 +169,17 @@ impl Setup {
         })
     }
 
+    /// What signs this reviewer's entries of the audit, if anything is to.
+    pub fn signer(&self, store: &Arc<dyn Store>, origin: &Origin) -> Option<Signer> {
+        let key = self.config.audit.sign_with.as_str();
+        let key = match key.strip_prefix("~/").zip(var("HOME")) {
+            _ if key.is_empty() => return None,
+            Some((rest, home)) => Path::new(&home).join(rest),
+            None => Path::new(key).to_owned(),
+        };
+        Some(Signer::new(Arc::clone(store), origin.clone(), self.reviewer.id.clone(), key))
+    }
+
     /// A console on a store and a client.
     ///
     /// # Errors
@@ -184,8 +196,9 @@ impl Setup {
             ..Rules::default()
         };
         let fetcher = Fetcher::new(rules).map_err(|error| CliError::failed(error.to_string()))?;
-        let origin = origin(store.as_ref(), &client).await?;
+        let origin = origin(&store, &client).await?;
         Ok(Parts {
+            signer: self.signer(&store, &origin),
             settings: self.console(place)?,
             store,
             client,
@@ -206,17 +219,39 @@ impl Setup {
     }
 }
 
-/// Where the client's rows come from.
+/// Where the client's rows come from. From now on the client shares its budget of calls with all others
+/// that use the store and the key.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn origin(store: &dyn Store, client: &Client) -> Result<Origin, CliError> {
-    Ok(client.origin(&store.salt().await?))
+pub async fn origin(store: &Arc<dyn Store>, client: &Client) -> Result<Origin, CliError> {
+    let origin = client.origin(&store.salt().await?);
+    client.share(Arc::new(Budget {
+        store: Arc::clone(store),
+        origin: origin.clone(),
+        clock: SystemClock::new(),
+    }));
+    Ok(origin)
+}
+
+/// The budget that is kept in the store: neither the store nor the client knows of the other.
+struct Budget {
+    store: Arc<dyn Store>,
+    origin: Origin,
+    clock: SystemClock,
+}
+
+#[async_trait]
+impl SharedBudget for Budget {
+    async fn grant(&self, asked: CallsAsked) -> CallsGranted {
+        let granted = self.store.grant(&self.origin, &asked, self.clock.now()).await;
+        // Without the store nothing could be kept that a call brings.
+        granted.unwrap_or(CallsGranted::NoneFor(1_000))
+    }
 }
 
 /// The present moment.
 pub fn now() -> Millis {
-    use crate::domain::Clock;
     SystemClock::new().now()
 }
 

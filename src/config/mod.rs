@@ -25,6 +25,8 @@ pub struct Config {
     pub review: Review,
     /// How pictures are fetched and drawn.
     pub images: Images,
+    /// The audit.
+    pub audit: Audit,
     /// Keys by action name.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -91,6 +93,14 @@ pub struct Images {
     pub protocol: String,
     /// Whether images may come from private addresses.
     pub allow_private_hosts: bool,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The public key whose private half, in the ssh-agent, signs the entries. Empty: they are not signed.
+    pub sign_with: String,
 }
 
 /// A configuration that cannot be used.

@@ -159,6 +159,9 @@ pub struct Desk {
     pub mirrored: bool,
     /// How often flipped and zoomed, for the receipt.
     pub looks: (u16, u16),
+    /// Whether it came by itself, after the one before was decided, and nobody has said yet whose it is:
+    /// where somebody else was faster, the next one comes.
+    pub by_itself: bool,
 }
 
 impl Desk {
@@ -181,6 +184,7 @@ impl Desk {
             zoom: Zoom::Whole,
             mirrored: false,
             looks: (0, 0),
+            by_itself: false,
         }
     }
 

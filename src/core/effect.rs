@@ -20,6 +20,15 @@ pub enum Effect {
     Skip(SessionId),
     /// Take a held decision back.
     Undo(DecisionId),
+    /// End a proposal that rests on what is no longer so.
+    Void {
+        /// Which.
+        proposal: DecisionId,
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+    },
     /// Open the case of a settled decision again.
     Reopen(DecisionId, SessionId),
     /// Send held decisions now.
@@ -54,6 +63,8 @@ pub enum Effect {
 pub struct Wants {
     /// Cases to hold a lease on: the current one, and those whose decision is being recorded.
     pub leases: Vec<SessionId>,
+    /// Where somebody else has the case on the desk by now: the next free one of this query will do.
+    pub or_next: Option<QueueQuery>,
     /// Cases to have details and images of, most urgent first: the window around the cursor.
     pub window: Vec<(SessionId, SubjectKind)>,
 }
@@ -63,12 +74,14 @@ pub struct Wants {
 pub fn wants(model: &Model) -> Wants {
     let mut leases: Vec<SessionId> =
         model.pending.iter().map(|p| p.decision.case.clone()).collect();
+    let mut or_next = None;
     if let (Screen::Review, Some(desk)) = (&model.screen, &model.desk)
         && !desk.is_closed()
     {
         leases.push(desk.key.clone());
+        or_next = desk.by_itself.then(|| model.queue.query.clone());
     }
-    Wants { leases, window: window(model) }
+    Wants { leases, or_next, window: window(model) }
 }
 
 /// The window around the cursor: the current case first, those being recorded, for they may come back, then

@@ -4,7 +4,8 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Undone,
+    DecisionId, DeliveryState, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId,
+    Status, Taken, Undone,
 };
 use crate::input::Key;
 
@@ -51,6 +52,8 @@ pub struct Painted {
     pub cells: [(u16, u16); 2],
     /// Pixels between the eyes as displayed, where a face box is known: subject, candidate.
     pub eye_pixels: [Option<u16>; 2],
+    /// How much of each picture the terminal was sent, where there are degrees of it.
+    pub tiers: [Option<&'static str>; 2],
 }
 
 /// A signal from the operating system.
@@ -93,6 +96,12 @@ pub enum Event {
     Tick(Millis),
     /// A signal.
     Signal(Signal),
+    /// The store keeps what it is given again, after it failed.
+    StoreMended,
+    /// Another console looks for new cases, for all.
+    LookedElsewhere,
+    /// Something in the store has changed, here or at another console.
+    News,
     /// A part of the queue was read.
     Queue(Result<Box<QueueView>, Problem>),
     /// A lease was asked for.
@@ -101,6 +110,15 @@ pub enum Event {
         key: SessionId,
         /// What came.
         answer: Result<LeaseAnswer, Problem>,
+    },
+    /// A case that came by itself is somebody else's by now; the next free one was leased instead.
+    LeasedInstead {
+        /// The case that was wanted.
+        of: SessionId,
+        /// Who has it.
+        taken: Taken,
+        /// The one that is ours.
+        key: SessionId,
     },
     /// A lease could not be renewed: the case is not ours any more.
     LeaseLost {
@@ -138,8 +156,17 @@ pub enum Event {
     Decided {
         /// Which.
         id: DecisionId,
-        /// What came.
-        result: Result<(), Problem>,
+        /// What it is now.
+        result: Result<DeliveryState, Problem>,
+    },
+    /// A proposal was ended because what it rested on has changed, or it had ended already.
+    Voided {
+        /// Its case.
+        case: SessionId,
+        /// Why, in words.
+        why: String,
+        /// Whether it was waiting until now.
+        result: Result<bool, Problem>,
     },
     /// A case was put to the end of the queue, or not.
     Skipped {

@@ -1,22 +1,27 @@
-//! The blocklist interlock: names a target, wants its number typed, and holds only on a second press
-//! of its own key. Enter does nothing, a wrong digit clears, Esc leaves.
+//! The blocklist interlock: names a target, shows its face, wants its number typed, and holds only on a
+//! second press of its own key. Enter does nothing, a wrong digit clears, Esc leaves. An approved customer
+//! is only proposed here; a second person confirms through an interlock that knows that one target.
 
 use super::model::Model;
-use crate::domain::{Details, SessionId, Source, Status, SubjectKind, Target};
+use crate::domain::{
+    Decision, DecisionId, Details, SessionId, Source, Status, SubjectKind, Target,
+};
 
 /// One session that could be put on the blocklist, or why it could not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetLine {
     /// `SUBJECT`, or `CAND 2`.
     pub kind: String,
-    /// Whether it is the subject.
-    pub is_subject: bool,
+    /// Which candidate; `None` for the subject.
+    pub place: Option<usize>,
     /// The session; `None` where there is none to name.
     pub session_id: Option<SessionId>,
     /// The number to be typed.
     pub session_number: Option<u64>,
     /// Its status at Didit, in words.
     pub status: String,
+    /// Whether it is an approved customer: then a second person has to confirm.
+    pub approved: bool,
     /// Why it cannot be listed here, in words.
     pub refused: Option<String>,
 }
@@ -26,55 +31,35 @@ pub struct TargetLine {
 pub struct Interlock {
     /// The case it was opened for: it means no other.
     pub case: SessionId,
-    /// The subject first, then the candidates.
+    /// The subject first, then the candidates; where one was proposed, that one only.
     pub targets: Vec<TargetLine>,
     /// Which target.
     pub chosen: usize,
     /// What was typed of its number.
     pub typed: String,
+    /// The proposal that it would confirm.
+    pub proposal: Option<DecisionId>,
 }
 
-/// Why an approved customer is not listed here.
-const APPROVED: &str = "approved customer, needs a second reviewer: none is here";
-
 impl Interlock {
-    /// The interlock for the case on the desk, its subject chosen.
+    /// The interlock for the case on the desk, its subject chosen; or for what somebody proposed about it.
     #[must_use]
-    pub fn open(details: &Details) -> Self {
+    pub fn open(details: &Details, proposal: Option<&Decision>) -> Self {
         let case = &details.case;
-        let subject = TargetLine {
-            kind: "SUBJECT".to_owned(),
-            is_subject: true,
-            session_id: Some(case.key.clone()),
-            session_number: case.session_number,
-            status: case.status.word().to_owned(),
-            refused: subject_refusal(details),
-        };
-        let candidates = case.candidates.iter().zip(&details.candidates).enumerate().map(
-            |(place, (candidate, known))| TargetLine {
-                kind: format!("CAND {}", place + 1),
-                is_subject: false,
-                session_id: candidate.session_id.clone(),
-                session_number: candidate.session_number,
-                status: known.status.as_ref().map_or("no session", Status::word).to_owned(),
-                refused: if candidate.blocklisted {
-                    Some("already on a blocklist".to_owned())
-                } else if candidate.source == Source::ListEntry || candidate.session_id.is_none() {
-                    Some("has no session to list".to_owned())
-                } else if candidate.session_number.is_none() {
-                    Some("has no number to type".to_owned())
-                } else {
-                    match &known.status {
-                        Some(Status::Approved) => Some(APPROVED.to_owned()),
-                        // It could be an approved customer.
-                        None => Some("its status is not known".to_owned()),
-                        Some(_) => None,
-                    }
-                },
-            },
-        );
-        let targets = std::iter::once(subject).chain(candidates).collect();
-        Self { case: case.key.clone(), targets, chosen: 0, typed: String::new() }
+        let mut targets: Vec<_> =
+            std::iter::once(subject(details)).chain(candidates(details)).collect();
+        if let Some(proposal) = proposal {
+            targets.retain(|line| {
+                line.session_id.is_some() && line.target().as_ref() == proposal.target.as_ref()
+            });
+        }
+        Self {
+            case: case.key.clone(),
+            targets,
+            chosen: 0,
+            typed: String::new(),
+            proposal: proposal.map(|proposal| proposal.id),
+        }
     }
 
     /// The chosen line.
@@ -108,12 +93,7 @@ impl Interlock {
     /// The target, once its number was typed.
     #[must_use]
     pub fn confirmed(&self) -> Option<Target> {
-        let line = self.target().filter(|_| self.is_complete())?;
-        Some(Target {
-            session_id: line.session_id.clone()?,
-            session_number: line.session_number,
-            is_subject: line.is_subject,
-        })
+        self.target().filter(|_| self.is_complete())?.target()
     }
 
     fn open_number(&self) -> Option<String> {
@@ -122,22 +102,74 @@ impl Interlock {
     }
 }
 
-fn subject_refusal(details: &Details) -> Option<String> {
-    match (details.case.kind, details.case.session_number) {
-        (SubjectKind::Unreachable, _) => Some("cannot be reached at Didit".to_owned()),
-        (_, None) => Some("has no number to type".to_owned()),
-        (SubjectKind::Workflow, _) if details.case.status == Status::Approved => {
-            Some(APPROVED.to_owned())
-        }
-        _ => None,
+impl TargetLine {
+    /// As a decision names it.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        Some(Target {
+            session_id: self.session_id.clone()?,
+            session_number: self.session_number,
+            is_subject: self.place.is_none(),
+            approved: self.approved,
+        })
     }
 }
 
-/// Whether the interlock still means the case on the desk, and its targets are what they were.
+fn subject(details: &Details) -> TargetLine {
+    let case = &details.case;
+    let refused = match (case.kind, case.session_number) {
+        (SubjectKind::Unreachable, _) => Some("cannot be reached at Didit"),
+        (_, None) => Some("has no number to type"),
+        _ => None,
+    };
+    TargetLine {
+        kind: "SUBJECT".to_owned(),
+        place: None,
+        session_id: Some(case.key.clone()),
+        session_number: case.session_number,
+        status: case.status.word().to_owned(),
+        approved: details.is_approved(&case.key),
+        refused: refused.map(str::to_owned),
+    }
+}
+
+fn candidates(details: &Details) -> impl Iterator<Item = TargetLine> + '_ {
+    let both = details.case.candidates.iter().zip(&details.candidates).enumerate();
+    both.map(|(place, (candidate, known))| {
+        let refused = if candidate.blocklisted {
+            Some("already on a blocklist")
+        } else if candidate.source == Source::ListEntry || candidate.session_id.is_none() {
+            Some("has no session to list")
+        } else if candidate.session_number.is_none() {
+            Some("has no number to type")
+        } else {
+            // It could be an approved customer.
+            known.status.is_none().then_some("its status is not known")
+        };
+        TargetLine {
+            kind: format!("CAND {}", place + 1),
+            place: Some(place),
+            session_id: candidate.session_id.clone(),
+            session_number: candidate.session_number,
+            status: known.status.as_ref().map_or("no session", Status::word).to_owned(),
+            approved: candidate.session_id.as_ref().is_some_and(|id| details.is_approved(id)),
+            refused: refused.map(str::to_owned),
+        }
+    })
+}
+
+/// Whether the interlock still means the case on the desk, its targets are what they were, and the face
+/// that would be listed is the one on the screen.
 #[must_use]
 pub fn still_means(interlock: &Interlock, model: &Model) -> bool {
-    model.desk.as_ref().is_some_and(|desk| desk.key == interlock.case)
-        && model
-            .desk_details()
-            .is_some_and(|details| Interlock::open(details).targets == interlock.targets)
+    let Some(desk) = model.desk.as_ref().filter(|desk| desk.key == interlock.case) else {
+        return false;
+    };
+    let Some(details) = model.desk_details() else { return false };
+    let now = Interlock::open(details, model.proposal());
+    let shown = interlock.target().is_none_or(|line| match line.place {
+        None => !desk.flipped,
+        Some(place) => desk.place == place,
+    });
+    shown && now.targets == interlock.targets && now.proposal == interlock.proposal
 }

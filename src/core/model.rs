@@ -135,6 +135,8 @@ pub enum Link {
     Unknown,
     /// The last call went well.
     Online,
+    /// Another console of the team looks for new cases; nothing was asked from here.
+    Elsewhere,
     /// The last call failed, in words.
     Down(String),
 }
@@ -298,6 +300,12 @@ impl Model {
         self.details.get(&self.desk.as_ref()?.key)
     }
 
+    /// What somebody proposed about the case on the desk.
+    #[must_use]
+    pub fn proposal(&self) -> Option<&Decision> {
+        self.row(&self.desk.as_ref()?.key)?.proposal.as_deref()
+    }
+
     /// The picture's state; waiting when nothing was heard.
     #[must_use]
     pub fn picture(&self, key: &SessionId, side: Side) -> &PictureState {
@@ -376,7 +384,8 @@ impl Model {
                 Err(NotArmed::Lease("open in your other terminal, read-only here".to_owned()))
             }
             LeaseState::Taken(taken) => {
-                Err(NotArmed::Lease(format!("{} has it, read-only", taken.reviewer.name)))
+                let name = crate::domain::printable(&taken.reviewer.name, 20);
+                Err(NotArmed::Lease(format!("{name} has it, read-only")))
             }
             LeaseState::Closed(state) => Err(NotArmed::Lease(state.word().to_owned())),
             LeaseState::Lost(why) => Err(NotArmed::Lease(why.clone())),
@@ -403,7 +412,7 @@ impl Model {
     }
 
     /// When `update` wants to be called again without anything happening: the end of a dwell, of a
-    /// burst's window, or the next second of a countdown on the screen.
+    /// burst's window, the next second of a countdown on the screen, or when another reviewer is gone.
     #[must_use]
     pub fn wake(&self) -> Option<Millis> {
         let saving = self
@@ -420,6 +429,7 @@ impl Model {
         let has_images = matches!(self.screen, Screen::Review | Screen::Queue);
         let counting = self.unsent().held > 0 || (has_images && self.desk.is_some());
         let second = counting.then(|| Millis(self.now.0 - self.now.0.rem_euclid(1000) + 1000));
-        saving.chain(dwell).chain(second).min()
+        let gone = self.queue.next_gone(&self.settings.reviewer.id);
+        saving.chain(dwell).chain(second).chain(gone).min()
     }
 }

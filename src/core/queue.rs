@@ -1,7 +1,7 @@
 //! The part of the queue that is in memory: a stretch of rows around the cursor, whatever the length
 //! of the whole.
 
-use crate::domain::{CaseState, QueueQuery, QueueRow, SessionId, Tally};
+use crate::domain::{CaseState, Millis, QueueQuery, QueueRow, ReviewerId, SessionId, Taken, Tally};
 
 /// Which cases are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,6 +91,26 @@ impl QueueView {
     #[must_use]
     pub fn position(&self, key: &SessionId) -> Option<usize> {
         self.rows.iter().position(|row| row.case.key == *key)
+    }
+
+    /// Forgets the others whose time at a case is over; whether there were any.
+    pub fn forget_gone(&mut self, me: &ReviewerId, now: Millis) -> bool {
+        let mut any = false;
+        for row in &mut self.rows {
+            let gone = |taken: &Taken| taken.reviewer.id != *me && taken.until <= now;
+            if row.others(me).any(gone) {
+                row.taken.take_if(|taken| gone(taken));
+                row.watched.retain(|watcher| !gone(watcher));
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// When the first of the others' times is over.
+    #[must_use]
+    pub fn next_gone(&self, me: &ReviewerId) -> Option<Millis> {
+        self.rows.iter().flat_map(|row| row.others(me)).map(|taken| taken.until).min()
     }
 
     /// Takes a row out (decided, skipped or departed).

@@ -11,8 +11,8 @@ use super::names;
 use super::queue::QueueView;
 use super::verdict;
 use crate::domain::{
-    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, QueueQuery, Reason,
-    SessionId, Status, SubjectKind, Undone,
+    Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
+    Millis, QueueQuery, Reason, SessionId, Status, SubjectKind, Taken, Undone, blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -35,8 +35,20 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             leave(model, Leaving::Gone)
         }
         Event::Signal(Signal::Interrupt) => ask_to_leave(model),
+        Event::LookedElsewhere => {
+            if model.link == Link::Unknown {
+                model.link = Link::Elsewhere;
+            }
+            Vec::new()
+        }
+        Event::StoreMended => {
+            model.store_trouble = None;
+            reload(model)
+        }
+        Event::News => reload(model),
         Event::Queue(result) => on_queue(model, result),
         Event::Leased { key, answer } => on_lease(model, &key, answer),
+        Event::LeasedInstead { of, taken, key } => on_lease_instead(model, &of, taken, key),
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
         Event::Hydrated { key, details } => on_hydrated(model, key, details),
         Event::Picture { key, side, state } => on_picture(model, key, side, state),
@@ -45,12 +57,15 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             if let Some(desk) = &mut model.desk
                 && desk.epoch == painted.epoch
             {
-                desk.painted = Some((painted, at));
+                // The same pair in a better tier has been on the screen since the first one was.
+                let since = desk.painted_at().unwrap_or(at);
+                desk.painted = Some((painted, since));
             }
             Vec::new()
         }
         Event::Covered => cover(model),
         Event::Decided { id, result } => on_decided(model, id, result),
+        Event::Voided { case, why, result } => on_voided(model, case, &why, result),
         Event::Skipped { key, result } => on_skipped(model, &key, result),
         Event::Undone { id, result } => on_undone(model, id, result),
         Event::Reopened { id, case, result } => on_reopened(model, id, case, result),
@@ -344,8 +359,8 @@ fn on_interlock_key(
             return;
         }
         (KeyCode::Char(c), _) if c.is_ascii_digit() => lock.digit(c),
-        (_, Some(Action::PreviousCandidate)) => lock.step(false),
-        (_, Some(Action::NextCandidate)) => lock.step(true),
+        (_, Some(Action::PreviousCandidate)) => choose_target(model, &mut lock, false),
+        (_, Some(Action::NextCandidate)) => choose_target(model, &mut lock, true),
         (_, Some(Action::Blocklist)) => {
             if let Some(target) = lock.confirmed() {
                 model.overlays.push(Overlay::Interlock(lock));
@@ -385,8 +400,28 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, format!("The blocklist stays shut: {}.", why.words()));
         return;
     }
-    if let Some(lock) = model.desk_details().map(Interlock::open) {
-        model.overlays.push(Overlay::Interlock(lock));
+    if let Some(why) = verdict::void(model) {
+        model.say(Severity::Warn, format!("The proposal is void: {why}."));
+        return;
+    }
+    let Some(details) = model.desk_details() else { return };
+    let lock = Interlock::open(details, model.proposal());
+    show_target(model, &lock);
+    model.overlays.push(Overlay::Interlock(lock));
+}
+
+fn choose_target(model: &mut Model, lock: &mut Interlock, forward: bool) {
+    lock.step(forward);
+    show_target(model, lock);
+}
+
+/// Whoever is named is shown: a candidate in its pane, the subject in its own. What was painted of another
+/// pair counts no more.
+fn show_target(model: &mut Model, lock: &Interlock) {
+    let (Some(line), Some(desk)) = (lock.target(), &mut model.desk) else { return };
+    let place = line.place.unwrap_or(desk.place);
+    if desk.place != place || desk.flipped {
+        desk.turn_to(place);
     }
 }
 
@@ -526,7 +561,12 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
     if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
         return;
     }
-    let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+    let proposed = row.proposal.as_ref().and_then(|p| p.target.as_ref()).and_then(|target| {
+        let is_it = |c: &Candidate| c.session_id.as_ref() == Some(&target.session_id);
+        row.case.candidates.iter().position(is_it)
+    });
+    let first = || row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
+    let place = proposed.unwrap_or_else(first);
     let desk = model.new_desk(key, place);
     model.put_on_desk(Some(desk));
 }
@@ -673,7 +713,7 @@ fn on_lease(
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::SecondReader) => {
-            LeaseState::Lost("you escalated it: another reviewer decides".to_owned())
+            LeaseState::Lost("you have read it: another reviewer decides".to_owned())
         }
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),
@@ -683,7 +723,32 @@ fn on_lease(
     }
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return Vec::new() };
     desk.lease = lease;
+    desk.by_itself = false;
     if matches!(desk.lease, LeaseState::Closed(_)) { reload(model) } else { Vec::new() }
+}
+
+/// Two went on to the same case: who came second has another one in hand.
+fn on_lease_instead(
+    model: &mut Model,
+    of: &SessionId,
+    taken: Taken,
+    key: SessionId,
+) -> Vec<Effect> {
+    if let Some(row) = model.queue.rows.iter_mut().find(|row| row.case.key == *of) {
+        row.taken = Some(taken.clone());
+    }
+    let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *of) else { return Vec::new() };
+    desk.lease = LeaseState::Taken(taken);
+    if !std::mem::take(&mut desk.by_itself) {
+        return Vec::new();
+    }
+    if let Some(index) = model.queue.position(&key) {
+        put_row_on_desk(model, index);
+        return fill_around(model, index);
+    }
+    let desk = model.new_desk(key.clone(), 0);
+    model.put_on_desk(Some(desk));
+    load(model, Some(key))
 }
 
 fn on_lease_lost(model: &mut Model, key: &SessionId, why: String) -> Vec<Effect> {
@@ -728,7 +793,37 @@ fn on_hydrated(
     }
     let old = model.details.insert(key.clone(), details);
     match_desk(model, &key, old.as_ref());
-    Vec::new()
+    void_proposal(model, &key)
+}
+
+/// Ends a proposal that rests on what is no longer so.
+fn void_proposal(model: &mut Model, key: &SessionId) -> Vec<Effect> {
+    let (Some(row), Some(details)) = (model.row(key), model.details.get(key)) else {
+        return Vec::new();
+    };
+    let Some(proposal) = &row.proposal else { return Vec::new() };
+    let Some(why) = proposal.void_by(details) else { return Vec::new() };
+    vec![Effect::Void { proposal: proposal.id, case: key.clone(), why }]
+}
+
+fn on_voided(
+    model: &mut Model,
+    case: SessionId,
+    why: &str,
+    result: Result<bool, Problem>,
+) -> Vec<Effect> {
+    match result {
+        Ok(true) => {}
+        Ok(false) => return reload(model),
+        Err(problem) => {
+            model.problem(&problem);
+            return Vec::new();
+        }
+    }
+    let here = model.desk.as_ref().is_some_and(|desk| desk.key == case);
+    let effects = if here { show_case(model, case) } else { reload(model) };
+    model.say(Severity::Warn, format!("A proposal is void, nothing was listed: {why}."));
+    effects
 }
 
 /// What changed under the reviewer's eyes starts anew: no judgement is carried to another face.
@@ -803,26 +898,29 @@ fn cover(model: &mut Model) -> Vec<Effect> {
 
 fn on_tick(model: &mut Model, at: Millis) -> Vec<Effect> {
     model.now = model.now.max(at);
-    model.ask_pending(false)
+    let mut effects = model.ask_pending(false);
+    if model.queue.forget_gone(&model.settings.reviewer.id, model.now) {
+        // Who was there may still be: the store knows.
+        effects.extend(reload(model));
+    }
+    effects
 }
 
-fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) -> Vec<Effect> {
+fn on_decided(
+    model: &mut Model,
+    id: DecisionId,
+    result: Result<DeliveryState, Problem>,
+) -> Vec<Effect> {
     let Some(at) = model.pending.iter().position(|p| p.decision.id == id) else {
         return Vec::new();
     };
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
-        Ok(()) => {
+        Ok(state) => {
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
-            let undo = model.settings.keymap.label(Action::Undo);
-            let local = pending.decision.disposition.subject_status().is_none();
-            let word = if local {
-                "escalated".to_owned()
-            } else {
-                format!("{} held ({undo} takes it back)", pending.decision.disposition.word())
-            };
-            model.say(Severity::Info, format!("{name} {word}."));
+            let words = recorded(model, &pending.decision, state);
+            model.say(Severity::Info, format!("{name} {words}."));
             let mut effects = reload(model);
             if pending.undo {
                 effects.push(Effect::Undo(id));
@@ -845,6 +943,29 @@ fn on_decided(model: &mut Model, id: DecisionId, result: Result<(), Problem>) ->
             model.say(Severity::Error, text);
             reload(model)
         }
+    }
+}
+
+/// What a decision is once it is recorded, in words.
+fn recorded(model: &Model, decision: &Decision, state: DeliveryState) -> String {
+    let undo = model.settings.keymap.label(Action::Undo);
+    let word = decision.disposition.word();
+    match state {
+        DeliveryState::Proposed => {
+            let number = decision.target.as_ref().and_then(|target| target.session_number);
+            let number = number.unwrap_or_default();
+            format!(
+                "proposed: a second person has to confirm blocklisting #{number}; nothing is sent"
+            )
+        }
+        DeliveryState::Differs => {
+            "goes to another reader: an earlier one said the contrary; nothing is sent".to_owned()
+        }
+        DeliveryState::Local if decision.disposition == Disposition::Escalate => {
+            format!("escalated ({undo} takes it back)")
+        }
+        DeliveryState::Local => format!("{word} kept here"),
+        _ => format!("{word} held ({undo} takes it back)"),
     }
 }
 
@@ -877,17 +998,18 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
-    let standing = |row: &HistoryRow| match row.decision.disposition.subject_status() {
-        None => "with the second reviewer",
-        Some(_) if row.state == DeliveryState::Local => "kept here",
-        Some(_) => row.state.word(),
+    let standing = |row: &HistoryRow| match row.state {
+        DeliveryState::Differs => "with another reader",
+        DeliveryState::Local => "kept here",
+        state => state.word(),
     };
-    match newest.map(|row| (row.decision.id, row.state, row.decision.case_name(), standing(row))) {
+    let newest = newest.map(|row| (row.decision.id, may_be_undone(row), row, standing(row)));
+    match newest.map(|(id, may, row, standing)| (id, may, row.decision.case_name(), standing)) {
         None => {
             model.say(Severity::Info, "There is no decision of yours to take back.");
             Vec::new()
         }
-        Some((id, DeliveryState::Held, ..)) => vec![Effect::Undo(id)],
+        Some((id, true, ..)) => vec![Effect::Undo(id)],
         Some((_, _, name, standing)) => {
             let label = |action| model.settings.keymap.label(action);
             let (history, undo) = (label(Action::History), label(Action::Undo));
@@ -900,12 +1022,26 @@ fn undo(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// What the store may take back: what is held, and what another person has not taken up yet.
+fn may_be_undone(row: &HistoryRow) -> bool {
+    let escalation = row.decision.disposition == Disposition::Escalate;
+    match row.state {
+        DeliveryState::Held | DeliveryState::Proposed => true,
+        DeliveryState::Local => escalation,
+        _ => false,
+    }
+}
+
 /// `u` in the history: a held decision is taken back, a settled one's case is opened again.
 fn undo_chosen(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.history.current() else { return Vec::new() };
     let (id, case, state) = (row.decision.id, row.decision.case.clone(), row.state);
     match state {
-        DeliveryState::Held => vec![Effect::Undo(id)],
+        _ if may_be_undone(row) => vec![Effect::Undo(id)],
+        DeliveryState::Differs => {
+            model.say(Severity::Warn, "It counts as a reading; another reader decides the case.");
+            Vec::new()
+        }
         DeliveryState::Sending | DeliveryState::Unknown => {
             model.say(Severity::Warn, "It is on its way to Didit; wait until it is settled.");
             Vec::new()
@@ -926,6 +1062,9 @@ fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>)
             let name = name.unwrap_or_else(|| case.short().to_owned());
             model.say(Severity::Info, format!("{name} taken back; nothing has left."));
             return show_case(model, case);
+        }
+        Ok(Undone::NotHeld(DeliveryState::Local | DeliveryState::Proposed)) => {
+            "Another reader has it by now; nothing was taken back.".to_owned()
         }
         Ok(Undone::NotHeld(state)) => {
             format!("It is {} already; nothing was taken back.", state.word())
@@ -1001,11 +1140,13 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
                 ),
             ),
             DeliveryState::Refused => (Severity::Error, format!("{name} REFUSED by Didit: {note}")),
+            _ if row.decision.is_proposal() => {
+                (Severity::Warn, format!("{name}: your proposal is over, {note}"))
+            }
             _ => (Severity::Info, format!("{name} {}. {note}", row.state.word())),
         }
     });
     model.outbox = rows;
-    model.store_trouble = None;
     if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
         model.say(severity, text);
     }
@@ -1015,7 +1156,8 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
 fn on_history(model: &mut Model, result: Result<Vec<HistoryRow>, Problem>) -> Vec<Effect> {
     model.history.loading = false;
     match result {
-        Ok(rows) => {
+        Ok(mut rows) => {
+            blind(&mut rows, &model.settings.reviewer.id);
             model.history.rows = rows;
             model.history.step(0);
         }
@@ -1113,7 +1255,12 @@ impl Model {
             .or_else(|| (0..index.min(rows.len())).rev().find(|i| free(&rows[*i])))
             .or_else(|| (!rows.is_empty()).then(|| index.min(rows.len() - 1)));
         match next {
-            Some(next) => put_row_on_desk(self, next),
+            Some(next) => {
+                put_row_on_desk(self, next);
+                if let Some(desk) = self.desk.as_mut().filter(|d| d.lease == LeaseState::Asking) {
+                    desk.by_itself = true;
+                }
+            }
             None => self.put_on_desk(None),
         }
     }

@@ -5,7 +5,7 @@ use super::desk::{Desk, PictureState, Side};
 use super::model::{Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
-    Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Receipt,
+    Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Reason, Receipt,
     SeenPicture, Target, printable,
 };
 
@@ -49,7 +49,12 @@ impl Consequence {
             Some(false) => "",
             None => " (its workflow may blocklist by itself)",
         };
-        Some(Self { approve, reject: format!("{name} {now} -> Declined{listing}") })
+        // Any other word on the case is a no to what was proposed about it.
+        let declines = if model.proposal().is_some() { ", declines the proposal" } else { "" };
+        Some(Self {
+            approve: format!("{approve}{declines}"),
+            reject: format!("{name} {now} -> Declined{listing}{declines}"),
+        })
     }
 }
 
@@ -172,7 +177,22 @@ pub fn escalate(model: &mut Model, at: Millis) {
         return;
     }
     model.remember_before_burst(at);
+    judge_by_reason(model, at);
     decide(model, Disposition::Escalate, None, at);
+}
+
+/// A reason that says what the reader thinks of this pair goes with the case as their reading of it, if
+/// they could see the pair.
+fn judge_by_reason(model: &mut Model, at: Millis) {
+    let Some(desk) = &model.desk else { return };
+    let opinion = match desk.reason {
+        Some(Reason::SamePerson) => Judgement::Same,
+        Some(Reason::DifferentPeople) => Judgement::Different,
+        _ => return,
+    };
+    if model.armed(at).is_ok() && !desk.judged.contains_key(&desk.place) {
+        judge_here(model, opinion, at);
+    }
 }
 
 /// The second `B` of the interlock, the number typed.
@@ -180,21 +200,18 @@ pub fn blocklist(model: &mut Model, target: Target, at: Millis) {
     if !gate(model, Action::Blocklist, at) {
         return;
     }
-    let known = model.desk_details().is_some_and(|details| {
-        target.session_id == details.case.key
-            || details
-                .case
-                .candidates
-                .iter()
-                .any(|c| c.session_id.as_ref() == Some(&target.session_id))
-    });
-    if !known {
-        model.say(Severity::Error, "The target is not part of this case any more.");
+    if let Some(why) = void(model) {
+        model.say(Severity::Warn, format!("The proposal is void: {why}."));
         return;
     }
     judge_here(model, Judgement::Same, at);
     model.overlays.retain(|o| !matches!(o, Overlay::Interlock(_)));
     decide(model, Disposition::Blocklist, Some(target), at);
+}
+
+/// Why the proposal about the case on the desk rests on what is no longer so.
+pub fn void(model: &Model) -> Option<String> {
+    model.proposal()?.void_by(model.desk_details()?)
 }
 
 /// Whether a verdict on the shown candidate means anything.
@@ -263,7 +280,7 @@ fn form(
             judgement: desk.judged.get(&place).copied(),
         })
         .collect();
-    Some(Decision {
+    let mut decision = Decision {
         id,
         case: case.key.clone(),
         session_number: case.session_number,
@@ -278,23 +295,30 @@ fn form(
         at,
         receipt: receipt(model, desk, at),
         replaces: desk.replaces,
-    })
+        answers: row.proposal.as_ref().map(|proposal| proposal.id),
+        evidence: Vec::new(),
+    };
+    if decision.is_proposal() {
+        decision.evidence = case.candidates.clone();
+    }
+    Some(decision)
 }
 
 fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
     let Some((painted, since)) = &desk.painted else { return Receipt::default() };
-    let seen = |side, cells| match model.picture(&desk.key, side) {
-        PictureState::Ready { sha256, .. } => Some(SeenPicture { sha256: sha256.clone(), cells }),
+    let seen = |side, at: usize| match model.picture(&desk.key, side) {
+        PictureState::Ready { sha256, .. } => Some(SeenPicture {
+            sha256: sha256.clone(),
+            cells: painted.cells[at],
+            tier: painted.tiers[at].map(str::to_owned),
+        }),
         _ => None,
     };
     Receipt {
-        pictures: [
-            (Side::Subject, painted.cells[0]),
-            (Side::Candidate(desk.place), painted.cells[1]),
-        ]
-        .into_iter()
-        .filter_map(|(side, cells)| seen(side, cells))
-        .collect(),
+        pictures: [(Side::Subject, 0), (Side::Candidate(desk.place), 1)]
+            .into_iter()
+            .filter_map(|(side, at)| seen(side, at))
+            .collect(),
         protocol: painted.protocol.clone(),
         eye_pixels: painted.eye_pixels.iter().flatten().copied().collect(),
         zooms: desk.looks.1,

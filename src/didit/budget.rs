@@ -1,20 +1,18 @@
 //! How many calls may leave in a minute: a sliding window of 60 seconds, as Didit counts. Pure: the
 //! moment is handed in, and who waits does so elsewhere.
+//!
+//! Didit counts by key. Where other programs use the same one, a [`SharedBudget`] is asked instead of the
+//! window here; what it is kept in is not known here.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+
+use crate::domain::{CallsAsked, CallsGranted};
+
 /// The window Didit counts in.
 const WINDOW: Duration = Duration::from_secs(60);
-
-/// Which of Didit's two counters a call falls under, and whether it may be repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    /// GET: has no effect, may be repeated.
-    Read,
-    /// POST, PATCH, DELETE: never repeated once it may have been carried out.
-    Write,
-}
 
 /// How long a call can wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +21,37 @@ pub(super) enum Urgency {
     Now,
     /// It is fetched ahead: a tenth of the budget is left to the others.
     Background,
+}
+
+/// The minute that all who use one key share.
+#[async_trait]
+pub trait SharedBudget: Send + Sync {
+    /// Grants up to as many calls as are asked for.
+    async fn grant(&self, asked: CallsAsked) -> CallsGranted;
+}
+
+/// Calls that were granted and have not left yet.
+#[derive(Debug, Default)]
+pub(super) struct Granted {
+    left: u32,
+    until: Option<Instant>,
+}
+
+impl Granted {
+    /// Takes one, if there is one that still may leave.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let fresh = self.until.is_some_and(|until| now < until);
+        let some = fresh && self.left > 0;
+        self.left = if some { self.left - 1 } else { 0 };
+        some
+    }
+
+    /// Puts more in, good until `until`. Of two grants the earlier end holds for both.
+    pub(super) fn put(&mut self, calls: u32, until: Instant) {
+        self.until =
+            Some(if self.left > 0 { self.until.unwrap_or(until).min(until) } else { until });
+        self.left = self.left.saturating_add(calls);
+    }
 }
 
 /// The calls of one kind in the last 60 seconds.
@@ -40,21 +69,33 @@ impl Budget {
         Self { limit, left: VecDeque::new(), closed_until: None }
     }
 
+    /// How many of a minute's calls this urgency may use up.
+    pub(super) fn most(&self, urgency: Urgency) -> usize {
+        match urgency {
+            Urgency::Now => self.limit,
+            Urgency::Background => (self.limit - self.limit.div_ceil(10)).max(1),
+        }
+    }
+
+    /// Whether the server lets anything in at `now`, or how long to wait.
+    pub(super) fn open(&mut self, now: Instant) -> Result<(), Duration> {
+        let wait = self.closed_until.and_then(|until| until.checked_duration_since(now));
+        match wait.filter(|wait| !wait.is_zero()) {
+            Some(wait) => Err(wait),
+            None => {
+                self.closed_until = None;
+                Ok(())
+            }
+        }
+    }
+
     /// Takes a place at `now`, or says how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant, urgency: Urgency) -> Result<(), Duration> {
-        if let Some(wait) = self.closed_until.and_then(|until| until.checked_duration_since(now))
-            && !wait.is_zero()
-        {
-            return Err(wait);
-        }
-        self.closed_until = None;
+        self.open(now)?;
         while self.left.front().is_some_and(|then| now.duration_since(*then) >= WINDOW) {
             self.left.pop_front();
         }
-        let most = match urgency {
-            Urgency::Now => self.limit,
-            Urgency::Background => (self.limit - self.limit.div_ceil(10)).max(1),
-        };
+        let most = self.most(urgency);
         match self.left.len().checked_sub(most).and_then(|over| self.left.get(over)) {
             None => {
                 self.left.push_back(now);
@@ -124,6 +165,24 @@ mod tests {
         assert_eq!(budget.take(start, Urgency::Now), Err(MS(3_000)));
         assert_eq!(budget.take(start + MS(2_999), Urgency::Now), Err(MS(1)));
         assert_eq!(budget.take(start + MS(3_000), Urgency::Now), Ok(()));
+    }
+
+    #[test]
+    fn what_was_granted_leaves_in_time_or_not_at_all() {
+        let start = Instant::now();
+        let mut granted = Granted::default();
+        assert!(!granted.take(start));
+        granted.put(2, start + MS(2_000));
+        assert!(granted.take(start + MS(1_000)));
+        granted.put(3, start + MS(3_000));
+        assert!(granted.take(start + MS(1_999)));
+        assert!(
+            !granted.take(start + MS(2_000)),
+            "the older ones are over, and none is told apart"
+        );
+        granted.put(1, start + MS(4_000));
+        assert!(granted.take(start + MS(3_999)));
+        assert!(!granted.take(start + MS(3_999)));
     }
 
     #[test]

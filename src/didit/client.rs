@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use url::Url;
 
-use super::budget::Urgency;
+use super::budget::{SharedBudget, Urgency};
 use super::error::{ApiError, ErrorKind, Result};
 use super::http::{Answer, Body, Call, Http, is_loopback};
 use super::rows;
@@ -82,6 +82,12 @@ impl Client {
     #[must_use]
     pub fn background(&self) -> Self {
         Self { http: Arc::clone(&self.http), urgency: Urgency::Background }
+    }
+
+    /// Asks `budget` before every call from now on: other programs use the same key. All clones do;
+    /// the first budget stays.
+    pub fn share(&self, budget: Arc<dyn SharedBudget>) {
+        self.http.share(budget);
     }
 
     /// Where what this client reads comes from: `BASE_URL#` and 12 hex digits of

@@ -2,7 +2,7 @@
 //! The only file that touches the HTTP library, and the only one that shows the key to anybody.
 
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{
@@ -15,17 +15,19 @@ use serde_json::value::RawValue;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::budget::{Budget, Urgency, Verb};
+use super::budget::{Budget, Granted, SharedBudget, Urgency};
 use super::client::Settings;
 use super::error::{ApiError, CarriedOut, ErrorKind, Result};
 use super::{read, refusal, retry};
-use crate::domain::Millis;
+use crate::domain::{CallVerb, CallsAsked, CallsGranted, Millis};
 
 /// Longest body that is read. A page of 100 rows with their links stays far below.
 const MOST_BYTES: usize = 8 << 20;
 /// Time to connect, out of the time of the whole call.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Of a shared minute this part is fetched at once.
+const AT_ONCE: u32 = 120;
 /// No call takes longer, whatever the settings say.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -96,8 +98,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    fn verb(&self) -> Verb {
-        if self.method == Method::GET { Verb::Read } else { Verb::Write }
+    fn verb(&self) -> CallVerb {
+        if self.method == Method::GET { CallVerb::Read } else { CallVerb::Write }
     }
 }
 
@@ -126,8 +128,22 @@ pub(super) struct Http {
     base: Url,
     key: SecretString,
     timeout: Duration,
-    reads: Mutex<Budget>,
-    writes: Mutex<Budget>,
+    reads: Mutex<Places>,
+    writes: Mutex<Places>,
+    /// The budget of all who use this key, once there is one.
+    shared: OnceLock<Arc<dyn SharedBudget>>,
+}
+
+/// The places of one kind of call.
+struct Places {
+    budget: Budget,
+    granted: Granted,
+}
+
+impl Places {
+    fn new(per_minute: u32) -> Mutex<Self> {
+        Mutex::new(Self { budget: Budget::new(per_minute), granted: Granted::default() })
+    }
 }
 
 impl Http {
@@ -164,8 +180,9 @@ impl Http {
             base,
             key: settings.key,
             timeout: settings.timeout.min(LONGEST),
-            reads: Mutex::new(Budget::new(settings.reads_per_minute)),
-            writes: Mutex::new(Budget::new(settings.writes_per_minute)),
+            reads: Places::new(settings.reads_per_minute),
+            writes: Places::new(settings.writes_per_minute),
+            shared: OnceLock::new(),
         })
     }
 
@@ -214,7 +231,7 @@ impl Http {
             };
             let now = Instant::now();
             if let ErrorKind::Limited { after } = error.kind {
-                self.budget(verb, |budget| budget.close(now + after));
+                self.places(verb, |places| places.budget.close(now + after));
             }
             let left = deadline.saturating_duration_since(now);
             match retry::wait(verb, error.kind, tries, left, fastrand::f64()) {
@@ -236,16 +253,17 @@ impl Http {
 
     async fn wait_for_a_place(
         &self,
-        verb: Verb,
+        verb: CallVerb,
         urgency: Urgency,
         deadline: Instant,
     ) -> Result<()> {
         loop {
-            let now = Instant::now();
-            let Err(wait) = self.budget(verb, |budget| budget.take(now, urgency)) else {
-                return Ok(());
+            let place = match self.shared.get() {
+                None => self.places(verb, |places| places.budget.take(Instant::now(), urgency)),
+                Some(shared) => self.take_shared(shared.as_ref(), verb, urgency).await,
             };
-            if wait >= deadline.saturating_duration_since(now) {
+            let Err(wait) = place else { return Ok(()) };
+            if wait >= deadline.saturating_duration_since(Instant::now()) {
                 let limited = ErrorKind::Limited { after: wait };
                 return Err(ApiError::new(limited, "the calls of this minute are used up"));
             }
@@ -253,13 +271,49 @@ impl Http {
         }
     }
 
-    fn budget<T>(&self, verb: Verb, act: impl FnOnce(&mut Budget) -> T) -> T {
-        let budget = match verb {
-            Verb::Read => &self.reads,
-            Verb::Write => &self.writes,
+    /// Takes a place in the minute that all share, or says how long to wait. A few places are
+    /// fetched at a time.
+    async fn take_shared(
+        &self,
+        shared: &dyn SharedBudget,
+        verb: CallVerb,
+        urgency: Urgency,
+    ) -> std::result::Result<(), Duration> {
+        let (had, most) = self.places(verb, |places| {
+            places.budget.open(Instant::now())?;
+            Ok::<_, Duration>((places.granted.take(Instant::now()), places.budget.most(urgency)))
+        })?;
+        if had {
+            return Ok(());
+        }
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        // Counted from before the question: an answer that was long under way is good for less.
+        let asked_at = Instant::now();
+        let wanted = (most / AT_ONCE).clamp(1, 16);
+        match shared.grant(CallsAsked { verb, wanted, most }).await {
+            CallsGranted::Now(calls) => {
+                let until = asked_at + Duration::from_millis(CallsGranted::LASTS_MS.unsigned_abs());
+                self.places(verb, |places| {
+                    places.granted.put(calls, until);
+                    places.granted.take(Instant::now()).then_some(()).ok_or(Duration::ZERO)
+                })
+            }
+            CallsGranted::NoneFor(ms) => Err(Duration::from_millis(ms.max(1).unsigned_abs())),
+        }
+    }
+
+    /// Asks `budget` from now on, instead of the own one, before a call leaves. The first one stays.
+    pub(super) fn share(&self, budget: Arc<dyn SharedBudget>) {
+        let _ = self.shared.set(budget);
+    }
+
+    fn places<T>(&self, verb: CallVerb, act: impl FnOnce(&mut Places) -> T) -> T {
+        let places = match verb {
+            CallVerb::Read => &self.reads,
+            CallVerb::Write => &self.writes,
         };
-        // A budget is whole after every step, so a panic elsewhere cannot have broken it.
-        act(&mut budget.lock().unwrap_or_else(PoisonError::into_inner))
+        // Places are whole after every step, so a panic elsewhere cannot have broken them.
+        act(&mut places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn shown_key(&self) -> Option<&SecretString> {
@@ -301,7 +355,7 @@ impl Http {
             let text = self.without_key(body.unwrap_or_default());
             return Err(refused(status.as_u16(), &headers, &text, verb));
         }
-        let known = if verb == Verb::Read { CarriedOut::No } else { CarriedOut::Yes };
+        let known = if verb == CallVerb::Read { CarriedOut::No } else { CarriedOut::Yes };
         let text = body.map_err(|e| e.with_carried_out(known).with_status(status.as_u16()))?;
         Ok(Answer { text, at: now() })
     }
@@ -371,7 +425,7 @@ async fn whole_body(mut response: Response) -> Result<Zeroizing<String>> {
         return Err(too_long());
     }
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e, Verb::Read))? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e, CallVerb::Read))? {
         if bytes.len() + chunk.len() > MOST_BYTES {
             return Err(too_long());
         }
@@ -382,7 +436,7 @@ async fn whole_body(mut response: Response) -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text))
 }
 
-fn refused(status: u16, headers: &HeaderMap, body: &str, verb: Verb) -> ApiError {
+fn refused(status: u16, headers: &HeaderMap, body: &str, verb: CallVerb) -> ApiError {
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).and_then(|text| Url::parse(text).ok());
     let refusal = refusal::Refusal {
@@ -395,7 +449,7 @@ fn refused(status: u16, headers: &HeaderMap, body: &str, verb: Verb) -> ApiError
 }
 
 /// An error of the line. A connection that never stood carried nothing.
-fn lost(error: &reqwest::Error, verb: Verb) -> ApiError {
+fn lost(error: &reqwest::Error, verb: CallVerb) -> ApiError {
     let kind = match error {
         e if e.is_builder() => ErrorKind::Settings,
         e if e.is_connect() => ErrorKind::Network,
@@ -404,7 +458,7 @@ fn lost(error: &reqwest::Error, verb: Verb) -> ApiError {
     };
     let nothing_sent = error.is_builder() || error.is_connect();
     let carried_out = match verb {
-        Verb::Write if !nothing_sent => CarriedOut::Maybe,
+        CallVerb::Write if !nothing_sent => CarriedOut::Maybe,
         _ => CarriedOut::No,
     };
     ApiError::new(kind, root_cause(error)).with_carried_out(carried_out)

@@ -24,6 +24,7 @@ mod types;
 mod webhooks;
 
 pub use account::{Account, Application, Token};
+pub use budget::SharedBudget;
 pub use client::{Client, Settings};
 pub use error::{ApiError, CarriedOut, ErrorKind, Result};
 pub use events::{Item, parse_item};

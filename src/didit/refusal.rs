@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::budget::Verb;
 use super::error::{ApiError, BodyShape, CarriedOut, ErrorKind, Known};
+use crate::domain::CallVerb;
 
 /// What of an answer matters when it is no success.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ fn in_our_words(refusal: &Refusal<'_>, words: &Words) -> Option<Known> {
 }
 
 /// Makes the error.
-pub(super) fn read(refusal: &Refusal<'_>, verb: Verb) -> ApiError {
+pub(super) fn read(refusal: &Refusal<'_>, verb: CallVerb) -> ApiError {
     let words = Words::read(refusal.body);
     let kind = kind(refusal, &words);
     let known = in_our_words(refusal, &words);
@@ -136,10 +136,10 @@ pub(super) fn read(refusal: &Refusal<'_>, verb: Verb) -> ApiError {
         _ => words.text,
     };
     let carried_out = match (verb, refusal.status) {
-        (Verb::Read, _) => CarriedOut::No,
+        (CallVerb::Read, _) => CarriedOut::No,
         // A refusal; only a 408 leaves open how far the request came.
-        (Verb::Write, 400..=499) if refusal.status != 408 => CarriedOut::No,
-        (Verb::Write, _) => CarriedOut::Maybe,
+        (CallVerb::Write, 400..=499) if refusal.status != 408 => CarriedOut::No,
+        (CallVerb::Write, _) => CarriedOut::Maybe,
     };
     ApiError::new(kind, detail)
         .with_status(refusal.status)
@@ -245,7 +245,7 @@ fn collect(value: &Value, path: &str, lines: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn of(status: u16, body: &str, verb: Verb) -> ApiError {
+    fn of(status: u16, body: &str, verb: CallVerb) -> ApiError {
         read(&Refusal { status, retry_after: None, location: None, body }, verb)
     }
 
@@ -330,7 +330,7 @@ mod tests {
             (302, "", ErrorKind::Redirect, ""),
             (418, r#"{"detail": "\u001b[2Jteapot"}"#, ErrorKind::Validation, "[2Jteapot"),
         ] {
-            let error = of(status, body, Verb::Read);
+            let error = of(status, body, CallVerb::Read);
             assert_eq!((error.kind, error.detail()), (kind, detail), "{status} {body}");
             assert_eq!(error.status, Some(status));
             assert_eq!(error.carried_out, CarriedOut::No);
@@ -351,7 +351,7 @@ mod tests {
             (500, CarriedOut::Maybe),
             (503, CarriedOut::Maybe),
         ] {
-            assert_eq!(of(status, "", Verb::Write).carried_out, carried_out, "{status}");
+            assert_eq!(of(status, "", CallVerb::Write).carried_out, carried_out, "{status}");
         }
     }
 
@@ -369,6 +369,6 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         let body = serde_json::json!({ "detail": "x".repeat(10_000) }).to_string();
-        assert!(of(400, &body, Verb::Read).detail().len() < 400);
+        assert!(of(400, &body, CallVerb::Read).detail().len() < 400);
     }
 }

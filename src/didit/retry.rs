@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::budget::Verb;
 use super::error::ErrorKind;
+use crate::domain::CallVerb;
 
 /// Tries of one call, the first included.
 const MOST_TRIES: u32 = 4;
@@ -16,7 +16,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// consoles that failed together do not come back together. A refusal for too many calls was certainly
 /// not carried out, so a write may follow it; after anything else only a read may.
 pub(super) fn wait(
-    verb: Verb,
+    verb: CallVerb,
     kind: ErrorKind,
     tries: u32,
     left: Duration,
@@ -27,7 +27,7 @@ pub(super) fn wait(
         (ErrorKind::Limited { after }, _) => {
             after + after.min(Duration::from_secs(1)).mul_f64(jitter)
         }
-        (ErrorKind::Server | ErrorKind::Network, Verb::Read) => {
+        (ErrorKind::Server | ErrorKind::Network, CallVerb::Read) => {
             (FIRST_WAIT * 2u32.pow(tries.clamp(1, MOST_TRIES) - 1)).mul_f64(0.5 + jitter)
         }
         _ => return None,
@@ -41,8 +41,8 @@ mod tests {
 
     #[test]
     fn what_is_tried_again() {
+        use CallVerb::{Read, Write};
         use ErrorKind as K;
-        use Verb::{Read, Write};
         let ms = |ms| Some(Duration::from_millis(ms));
         let limited = K::Limited { after: Duration::from_secs(3) };
         let now = K::Limited { after: Duration::ZERO };

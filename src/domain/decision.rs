@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecisionId, Millis, ReviewerId, SessionId, Status, SubjectKind, text};
+use super::{
+    Candidate, DecisionId, Details, Millis, ReviewerId, SessionId, Status, SubjectKind, text,
+};
 
 /// A reviewer's word on one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,6 +41,91 @@ pub struct Judged {
     pub session_id: Option<SessionId>,
     /// The word, or none.
     pub judgement: Option<Judgement>,
+}
+
+impl Judged {
+    /// Whether both are about one pair: candidates are known by their session, else by their place.
+    fn is_of_the_pair(&self, other: &Self) -> bool {
+        match (&self.session_id, &other.session_id) {
+            (Some(one), Some(two)) => one == two,
+            (None, None) => self.place == other.place,
+            _ => false,
+        }
+    }
+}
+
+/// What one reader said of a case that goes to another: kept to compare, never shown before the other has
+/// said something too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "KeptReading")]
+pub struct Reading {
+    /// Who: two readers are two people.
+    pub by: ReviewerId,
+    /// The word on each pair.
+    pub said: Vec<Judged>,
+}
+
+/// How readings are kept: the first version kept nothing but who.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KeptReading {
+    Who(ReviewerId),
+    Whole { by: ReviewerId, said: Vec<Judged> },
+}
+
+impl From<KeptReading> for Reading {
+    fn from(kept: KeptReading) -> Self {
+        match kept {
+            KeptReading::Who(by) => Self { by, said: Vec::new() },
+            KeptReading::Whole { by, said } => Self { by, said },
+        }
+    }
+}
+
+/// How two readings of a case stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// On some pair one says `same` where the other says `different`.
+    Contrary,
+    /// On some pair both say the same word, and on none the contrary.
+    Alike,
+    /// Neither: `unsure` and what was left unjudged contradict nothing and support nothing.
+    Apart,
+}
+
+impl Reading {
+    /// How the decision stands to this reading. One that declines without a word on any pair (a
+    /// script's) means that some pair is the same: contrary where all were called different.
+    #[must_use]
+    pub fn compare(&self, decision: &Decision) -> Agreement {
+        let declines = decision.disposition.subject_status() == Some(Status::Declined);
+        let silent = decision.judgements.iter().all(|judged| judged.judgement.is_none());
+        if declines && silent {
+            let said = |word| self.said.iter().any(|judged| judged.judgement == Some(word));
+            let all = !self.said.is_empty()
+                && self.said.iter().all(|j| j.judgement == Some(Judgement::Different));
+            return match (all, said(Judgement::Same)) {
+                (true, _) => Agreement::Contrary,
+                (false, true) => Agreement::Alike,
+                (false, false) => Agreement::Apart,
+            };
+        }
+        let mut agreement = Agreement::Apart;
+        for mine in &self.said {
+            let theirs = decision.judgements.iter().find(|judged| mine.is_of_the_pair(judged));
+            match (mine.judgement, theirs.and_then(|judged| judged.judgement)) {
+                (Some(Judgement::Same), Some(Judgement::Different))
+                | (Some(Judgement::Different), Some(Judgement::Same)) => {
+                    return Agreement::Contrary;
+                }
+                (Some(a), Some(b)) if a == b && a != Judgement::Unsure => {
+                    agreement = Agreement::Alike;
+                }
+                _ => {}
+            }
+        }
+        agreement
+    }
 }
 
 /// What happens to a case.
@@ -162,6 +249,15 @@ pub struct Target {
     pub session_number: Option<u64>,
     /// Whether the target is the subject of the case (else a candidate).
     pub is_subject: bool,
+    /// Whether it was an approved customer: then a second person has to confirm.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub approved: bool,
+}
+
+/// What older records do not hold is not written either: their hashes stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One picture as the reviewer saw it. No pixels.
@@ -171,6 +267,10 @@ pub struct SeenPicture {
     pub sha256: String,
     /// Cells it covered: columns, rows.
     pub cells: (u16, u16),
+    /// How much of it the terminal was sent (`preview`, `review`, `fine`, `lossless`), where there are
+    /// degrees of it; the best that was painted before the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
 }
 
 /// What the reviewer saw: evidence that a person looked, and at what.
@@ -224,9 +324,47 @@ pub struct Decision {
     pub receipt: Receipt,
     /// The sent decision that this one replaces, when a case was opened again.
     pub replaces: Option<DecisionId>,
+    /// The proposal that this one confirms or declines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<DecisionId>,
+    /// What a proposal rests on: the candidates as they were on the screen. Empty in all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Candidate>,
 }
 
 impl Decision {
+    /// Whether it only proposes: its target is an approved customer, and nobody else has seen it yet.
+    #[must_use]
+    pub fn is_proposal(&self) -> bool {
+        let approved = self.target.as_ref().is_some_and(|target| target.approved);
+        self.disposition == Disposition::Blocklist && approved && self.answers.is_none()
+    }
+
+    /// Whether it is a second person's yes to that proposal.
+    #[must_use]
+    pub fn confirms(&self, proposal: &Self) -> bool {
+        self.disposition == Disposition::Blocklist
+            && self.answers == Some(proposal.id)
+            && self.target == proposal.target
+            && self.reviewer.id != proposal.reviewer.id
+    }
+
+    /// Why this proposal rests on what is no longer so, if it does.
+    #[must_use]
+    pub fn void_by(&self, now: &Details) -> Option<String> {
+        let case = &now.case;
+        if case.status != self.seen_status {
+            return Some(format!("{} is {} by now", case.name(), case.status.word()));
+        }
+        if case.candidates != self.evidence {
+            return Some(format!("the candidates of {} have changed", case.name()));
+        }
+        let target = self.target.as_ref()?;
+        let approved = now.is_approved(&target.session_id);
+        let number = target.session_number.unwrap_or_default();
+        (!approved).then(|| format!("#{number} is no approved customer any more"))
+    }
+
     /// The comment as it is written to Didit:
     /// `secondlook by:NAME case:KEY decision:ID reason:CODE TEXT`, every `@` replaced.
     #[must_use]
@@ -295,13 +433,17 @@ pub enum DeliveryState {
     Conflict,
     /// Nothing to send, or Didit cannot take it: the record stays here.
     Local,
+    /// Waits for a second person's confirmation. Nothing is sent.
+    Proposed,
+    /// Counts as a reading only: an earlier reader said the contrary, and another one decides.
+    Differs,
     /// Taken back while it was held. The row stays for the audit.
     Undone,
 }
 
 impl DeliveryState {
-    /// All states, in the order of a decision's life.
-    pub const ALL: [Self; 8] = [
+    /// All states, in the order of a decision's life; last those that wait for another person.
+    pub const ALL: [Self; 10] = [
         Self::Held,
         Self::Sending,
         Self::Unknown,
@@ -310,6 +452,8 @@ impl DeliveryState {
         Self::Conflict,
         Self::Local,
         Self::Undone,
+        Self::Proposed,
+        Self::Differs,
     ];
 
     /// The word used on screens, in JSON and in the store.
@@ -323,6 +467,8 @@ impl DeliveryState {
             Self::Unknown => "unknown",
             Self::Conflict => "conflict",
             Self::Local => "local",
+            Self::Proposed => "proposed",
+            Self::Differs => "differs",
             Self::Undone => "undone",
         }
     }
@@ -333,9 +479,15 @@ impl DeliveryState {
         Self::ALL.into_iter().find(|s| s.word() == word)
     }
 
-    /// Whether it is still on its way.
+    /// Whether it is on its way to Didit.
     #[must_use]
     pub fn is_open(self) -> bool {
         matches!(self, Self::Held | Self::Sending | Self::Unknown)
+    }
+
+    /// Whether it is what it will stay: neither on its way nor waiting for a second person.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        !self.is_open() && self != Self::Proposed
     }
 }

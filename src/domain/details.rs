@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{Case, Millis, Status};
+use super::{Case, Millis, SessionId, Status, SubjectKind};
 
 /// A presigned link to an image: whoever holds it can see the face. Prints as `Link(…)`, is wiped
 /// when dropped, and has no `Serialize`.
@@ -155,6 +155,21 @@ pub struct Details {
     pub auto_blocklist: Option<bool>,
     /// When the call was answered.
     pub at: Millis,
+}
+
+impl Details {
+    /// Whether the session is an approved customer's, as far as this call tells. A saved search is
+    /// nobody's: its status says how the search went.
+    #[must_use]
+    pub fn is_approved(&self, session: &SessionId) -> bool {
+        let case = &self.case;
+        let subject = case.key == *session && case.kind == SubjectKind::Workflow;
+        (subject && case.status == Status::Approved)
+            || case.candidates.iter().zip(&self.candidates).any(|(candidate, known)| {
+                candidate.session_id.as_ref() == Some(session)
+                    && known.status == Some(Status::Approved)
+            })
+    }
 }
 
 #[cfg(test)]

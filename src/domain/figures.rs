@@ -31,7 +31,7 @@ pub struct Figures {
     /// Middle times.
     pub median_ms: Medians,
     /// How often two readers say the same.
-    pub agreement: Agreement,
+    pub agreement: ReadTwice,
 }
 
 /// Medians in milliseconds; `None` where there is nothing to take one of.
@@ -48,7 +48,7 @@ pub struct Medians {
 /// Pairs that two people have read: what the second said of what the first had said. People are told
 /// apart by their identity, never by their name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Agreement {
+pub struct ReadTwice {
     /// Pairs that a second reader has read.
     pub read_twice: u64,
     /// Both said `different`, or both `same`.
@@ -185,7 +185,7 @@ fn median(mut values: Vec<i64>) -> Option<i64> {
 /// The pair: its case, and the candidate's session, or its place where it has none.
 type Pair = (SessionId, Result<SessionId, usize>);
 
-fn agreement<'a>(standing: impl Iterator<Item = &'a Decision>) -> Agreement {
+fn agreement<'a>(standing: impl Iterator<Item = &'a Decision>) -> ReadTwice {
     let mut readings: BTreeMap<Pair, Vec<(Millis, DecisionId, &ReviewerId, Judgement)>> =
         BTreeMap::new();
     for d in standing {
@@ -196,7 +196,7 @@ fn agreement<'a>(standing: impl Iterator<Item = &'a Decision>) -> Agreement {
             readings.entry((d.case.clone(), whom)).or_default().push(reading);
         }
     }
-    let mut agreement = Agreement::default();
+    let mut agreement = ReadTwice::default();
     for mut words in readings.into_values() {
         words.sort_by_key(|(at, id, ..)| (*at, *id));
         let Some((_, _, first, _)) = words.first().copied() else { continue };
@@ -254,6 +254,8 @@ mod tests {
             at: Millis(at),
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         }
     }
 
@@ -262,13 +264,13 @@ mod tests {
         use Judgement::{Different, Same, Unsure};
         let told = |readings: &[Decision]| agreement(readings.iter());
         let ana = reading("s-1", "ana", 1, &[("c-1", Different), ("c-2", Same), ("", Unsure)]);
-        assert_eq!(told(std::slice::from_ref(&ana)), Agreement::default());
+        assert_eq!(told(std::slice::from_ref(&ana)), ReadTwice::default());
         // The same person again is no second reader.
         let again = reading("s-1", "ana", 2, &[("c-1", Same)]);
-        assert_eq!(told(&[ana.clone(), again.clone()]), Agreement::default());
+        assert_eq!(told(&[ana.clone(), again.clone()]), ReadTwice::default());
         let bo = reading("s-1", "bo", 3, &[("c-1", Same), ("c-2", Same), ("", Same)]);
         let twice =
-            |agreed, differed, unsure| Agreement { read_twice: 3, agreed, differed, unsure };
+            |agreed, differed, unsure| ReadTwice { read_twice: 3, agreed, differed, unsure };
         assert_eq!(told(&[ana.clone(), bo.clone()]), twice(1, 1, 1));
         // Whatever order the rows come in.
         assert_eq!(told(&[bo.clone(), again, ana.clone()]), twice(2, 0, 1));

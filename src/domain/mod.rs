@@ -18,17 +18,17 @@ pub use case::{
 };
 pub use clock::Clock;
 pub use decision::{
-    Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reason, Receipt, Reviewer,
-    SeenPicture, Target,
+    Agreement, Comment, Decision, DeliveryState, Disposition, Judged, Judgement, Reading, Reason,
+    Receipt, Reviewer, SeenPicture, Target,
 };
 pub use details::{
     BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, Side, SubjectDetails,
     Warning,
 };
-pub use figures::{Agreement, Counts, Figures, Medians, Section, Tallier};
+pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Settled, Taken, Undone,
+    Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone, blind,
 };
 pub use text::{mask_number, printable, redact_mentions};

@@ -1,11 +1,13 @@
 //! The queue, leases, deliveries and history as every layer sees them: what goes into the store and
 //! what comes out of it. No name, link or vendor data has a place here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer,
-    SessionId, Status, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, Receipt,
+    Reviewer, ReviewerId, SessionId, Status, WorkerId,
 };
 
 /// What admitting a case did.
@@ -52,13 +54,25 @@ pub struct QueueRow {
     pub state: CaseState,
     /// Who has it now, if a lease is alive.
     pub taken: Option<Taken>,
-    /// Its newest decision that was not undone.
+    /// Who looks at it without having it.
+    pub watched: Vec<Taken>,
+    /// Its newest decision that was not undone; `None` while the case waits for another reader, who is
+    /// to know nothing of what was said before.
     pub decision: Option<(DecisionId, Disposition, DeliveryState)>,
-    /// Why it departed, or the note of an escalation.
+    /// Why it departed.
     pub note: Option<String>,
+    /// The proposal that waits for a second person.
+    pub proposal: Option<Box<Decision>>,
 }
 
-/// Who has a case.
+impl QueueRow {
+    /// The other reviewers who are at it: who has it, and who looks on.
+    pub fn others<'a>(&'a self, me: &'a ReviewerId) -> impl Iterator<Item = &'a Taken> {
+        self.taken.iter().chain(&self.watched).filter(move |taken| taken.reviewer.id != *me)
+    }
+}
+
+/// Who has a case, or looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// Who.
@@ -102,16 +116,61 @@ pub enum LeaseAnswer {
     Taken(Taken),
     /// It is in a state in which nobody decides.
     Closed(CaseState),
-    /// It waits for a second reader, and this reviewer is one of those who escalated it.
+    /// It waits for another reader, and this reviewer has read it.
     SecondReader,
     /// There is no such case.
     Unknown,
 }
 
+/// Which of Didit's two counters a call falls under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallVerb {
+    /// GET.
+    Read,
+    /// POST, PATCH, DELETE.
+    Write,
+}
+
+impl CallVerb {
+    /// The word in the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Calls that somebody wants to make with a key that others use too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallsAsked {
+    /// What kind.
+    pub verb: CallVerb,
+    /// How many at most.
+    pub wanted: u32,
+    /// How many all together may make in any minute, as far as these calls are concerned.
+    pub most: u32,
+}
+
+/// What may be called of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallsGranted {
+    /// So many, within the next [`CallsGranted::LASTS_MS`].
+    Now(u32),
+    /// None before so many milliseconds have passed.
+    NoneFor(i64),
+}
+
+impl CallsGranted {
+    /// How long a grant lasts, in milliseconds.
+    pub const LASTS_MS: i64 = 2_000;
+}
+
 /// What undoing brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
-    /// The decision was held and is taken back; the case is open again.
+    /// The decision was held or waited for a second person, and is taken back; the case is where it was.
     TakenBack(SessionId),
     /// It is no longer held.
     NotHeld(DeliveryState),
@@ -222,4 +281,131 @@ pub struct HistoryRow {
     pub progress: Progress,
     /// When it was settled.
     pub settled_at: Option<Millis>,
+}
+
+impl HistoryRow {
+    /// Whether it is one reader's word that has decided nothing by itself.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        let escalated = self.decision.disposition == Disposition::Escalate;
+        match self.state {
+            DeliveryState::Local => escalated,
+            DeliveryState::Differs => true,
+            _ => false,
+        }
+    }
+
+    /// The same with nothing of what was said: every reading looks like every other.
+    fn veil(&mut self) {
+        self.decision.disposition = Disposition::Escalate;
+        self.decision.judgements.clear();
+        self.decision.reason = None;
+        self.decision.comment = None;
+        self.decision.target = None;
+        self.decision.receipt = Receipt::default();
+        self.state = DeliveryState::Local;
+        self.note = None;
+    }
+}
+
+/// Hides from a reviewer what others said of the cases that wait for another reader, until they have said
+/// something themselves. The rows are newest first.
+pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
+    // Per case, of the round that nothing has ended yet: whether it has readings, and one of theirs.
+    let mut over = BTreeSet::new();
+    let mut rounds: BTreeMap<SessionId, bool> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.state != DeliveryState::Undone) {
+        let case = &row.decision.case;
+        if !row.is_reading() {
+            over.insert(case.clone());
+        } else if !over.contains(case) {
+            let own = row.decision.reviewer.id == *reviewer;
+            *rounds.entry(case.clone()).or_default() |= own;
+        }
+    }
+    over.clear();
+    for row in rows {
+        let case = &row.decision.case;
+        if row.state != DeliveryState::Undone && !row.is_reading() {
+            over.insert(case.clone());
+        }
+        let own = row.decision.reviewer.id == *reviewer;
+        if !own && !over.contains(case) && rounds.get(case) == Some(&false) {
+            row.veil();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Judged, Judgement, Reason, SubjectKind};
+
+    fn row(case: &str, who: &str, disposition: Disposition, state: DeliveryState) -> HistoryRow {
+        let decision = Decision {
+            id: DecisionId(uuid::Uuid::nil()),
+            case: SessionId::parse(case).unwrap(),
+            session_number: None,
+            kind: SubjectKind::Workflow,
+            disposition,
+            judgements: vec![Judged {
+                place: 0,
+                session_id: None,
+                judgement: Some(Judgement::Same),
+            }],
+            reason: Some(Reason::Fraud),
+            comment: Some("ears".to_owned()),
+            target: None,
+            reviewer: Reviewer { id: ReviewerId(who.to_owned()), name: who.to_owned() },
+            seen_status: Status::InReview,
+            at: Millis(1),
+            receipt: Receipt { zooms: 3, ..Receipt::default() },
+            replaces: None,
+            answers: None,
+            evidence: Vec::new(),
+        };
+        let (due, note) = (Millis(1), Some("a third reader decides".to_owned()));
+        let progress = Progress::default();
+        HistoryRow { decision, state, attempts: 0, due, note, progress, settled_at: None }
+    }
+
+    /// Which of the rows still tell what was said.
+    fn told(mut rows: Vec<HistoryRow>, who: &str) -> Vec<bool> {
+        blind(&mut rows, &ReviewerId(who.to_owned()));
+        rows.iter().map(|row| row.decision.comment.is_some()).collect()
+    }
+
+    #[test]
+    fn what_others_said_is_hidden_until_one_has_read_the_case_oneself() {
+        use DeliveryState::{Differs, Held, Local};
+        let rows = || {
+            vec![
+                row("c", "ben", Disposition::Approve, Differs),
+                row("c", "ana", Disposition::Escalate, Local),
+                row("d", "ana", Disposition::Reject, Held),
+                row("d", "ben", Disposition::Escalate, Local),
+            ]
+        };
+        assert_eq!(told(rows(), "eva"), [false, false, true, true], "the round of d is over");
+        assert_eq!(told(rows(), "ben"), [true, true, true, true], "a reader sees all readings");
+        let mut veiled = rows();
+        blind(&mut veiled, &ReviewerId("eva".to_owned()));
+        let mut other = veiled[1].clone();
+        other.decision.reviewer = veiled[0].decision.reviewer.clone();
+        assert_eq!(veiled[0], other, "two readings look alike but for who and when");
+    }
+
+    #[test]
+    fn an_older_round_that_is_over_hides_nothing_and_a_new_one_hides_itself() {
+        use DeliveryState::{Local, Sent, Undone};
+        let rows = vec![
+            row("c", "ana", Disposition::Approve, Undone),
+            row("c", "ana", Disposition::Escalate, Local),
+            row("c", "ben", Disposition::Reject, Sent),
+            row("c", "ana", Disposition::Escalate, Local),
+        ];
+        assert_eq!(told(rows.clone(), "ben"), [false, false, true, true]);
+        assert_eq!(told(rows[2..].to_vec(), "eva"), [true, true]);
+        assert_eq!(told(rows, "ana"), [true, true, true, true]);
+    }
 }

@@ -101,6 +101,8 @@ pub enum Notice {
         /// Why, in words.
         why: String,
     },
+    /// Another console looks for new cases, for all.
+    LookedElsewhere,
     /// A round of [`Intake::watch`] is over.
     Pulled(Counts),
     /// A round of [`Intake::watch`] failed; it tries again later.

@@ -251,8 +251,10 @@ mod tests {
             case: details(WORKFLOW, "In Review", &[]).case,
             state: CaseState::Departed,
             taken: None,
+            watched: Vec::new(),
             decision: None,
             note: None,
+            proposal: None,
         };
         assert!(worth_asking(&review, Some(&row)));
         row.state = CaseState::Decided;

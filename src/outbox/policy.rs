@@ -192,8 +192,13 @@ pub fn never_sent(decision: &Decision) -> Option<Settled> {
             local("Didit has no session for this subject; the record stays here.")
         });
     }
-    (blocklist && decision.target.is_none())
-        .then(|| refused("The decision names no session to blocklist; decide the case again."))
+    if blocklist && decision.target.is_none() {
+        return Some(refused("The decision names no session to blocklist; decide the case again."));
+    }
+    // The store holds no proposal for sending; if one came here all the same, it stops here.
+    decision
+        .is_proposal()
+        .then(|| refused("An approved customer is blocklisted by two people; nobody confirmed it."))
 }
 
 fn nothing_to_send(decision: &Decision) -> Settled {
@@ -429,6 +434,7 @@ mod tests {
             session_id: SessionId::parse("subject").unwrap(),
             session_number: Some(7),
             is_subject: true,
+            approved: false,
         };
         Decision {
             id: DecisionId::parse("018f0000-0000-7000-8000-000000000001").unwrap(),
@@ -445,6 +451,8 @@ mod tests {
             at: Millis(0),
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         }
     }
 
@@ -629,6 +637,11 @@ mod tests {
         let mut without = decision(WORKFLOW, BLOCKLIST, R);
         without.target = None;
         assert!(matches!(never_sent(&without), Some(Settled::Refused { .. })));
+        let mut proposal = decision(WORKFLOW, BLOCKLIST, R);
+        proposal.target.as_mut().unwrap().approved = true;
+        assert!(matches!(never_sent(&proposal), Some(Settled::Refused { .. })));
+        proposal.answers = Some(DecisionId(uuid::Uuid::nil()));
+        assert_eq!(never_sent(&proposal), None, "confirmed");
         assert_eq!(never_sent(&decision(WORKFLOW, APPROVE, R)), None);
     }
 

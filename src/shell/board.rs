@@ -1,55 +1,40 @@
 //! The screen as a thing to draw on: ratatui's cells become bytes for the one writer; pictures that are no
 //! characters are written after the text; and the terminal is asked to say when a pair is painted.
+//!
+//! It is asked again when a picture of the painted pair is shown in a better tier. The pair stays
+//! armed meanwhile, for it never left the screen; the answer only lets the receipt say what was seen.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
 
 use ratatui::layout::Rect;
-use ratatui::prelude::CrosstermBackend;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
+use super::pen::{Pen, Sink};
 use crate::core::{Model, Painted, Side, Size};
+use crate::picture::Tier;
 use crate::term::{Upload, Writer};
-use crate::tui::{Drawn, Eyes, FrameBody, Gallery, PlacedPicture, Theme, draw};
+use crate::tui::{Drawn, Eyes, FrameBody, FrameKey, Gallery, PlacedPicture, Theme, draw};
 
 /// Numbers of uploads that are no kitty images begin here; image ids are 32 bits.
 const INLINE: u64 = 1 << 40;
 /// Frames may wait for a slow terminal, but a new one is not drawn behind many.
 const FRAMES_AHEAD: usize = 2;
 
-/// Where ratatui writes: bytes collected for the writer.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Sink {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What the terminal was last asked to confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     pictures: Vec<PlacedPicture>,
     epoch: u64,
+    tiers: [Option<Tier>; 2],
 }
 
 /// The screen.
 pub struct Board {
-    terminal: Terminal<CrosstermBackend<Sink>>,
+    terminal: Terminal<Pen>,
     sink: Sink,
+    /// The pictures in the newest frame.
+    shown: Vec<PlacedPicture>,
     /// Pictures standing on the terminal beside the cells, and the uploads that put them there.
     inline: Vec<(PlacedPicture, u64)>,
     asked: Option<Asked>,
@@ -69,6 +54,7 @@ impl Board {
         Ok(Self {
             terminal: terminal(sink.clone(), size)?,
             sink,
+            shown: Vec::new(),
             inline: Vec::new(),
             asked: None,
             marks: HashMap::new(),
@@ -89,7 +75,8 @@ impl Board {
         self.asked = None;
         self.terminal = terminal(self.sink.clone(), size)?;
         self.sink.take();
-        self.sink.write_all(b"\x1b[0m\x1b[2J")
+        self.sink.add(b"\x1b[0m\x1b[2J");
+        Ok(())
     }
 
     /// Whether the writer has room for another frame.
@@ -120,7 +107,13 @@ impl Board {
         }
         self.write_inline(&drawn, gallery, writer);
         self.ask_painted(model, &drawn, gallery, writer);
+        self.shown = drawn.pictures;
         Ok(())
+    }
+
+    /// Whether a picture stands in the newest frame.
+    pub fn shows(&self, key: &FrameKey) -> bool {
+        self.shown.iter().any(|placed| placed.key == *key)
     }
 
     /// What was painted under a mark, once.
@@ -169,23 +162,35 @@ impl Board {
 
     fn ask_painted(&mut self, model: &Model, drawn: &Drawn, gallery: &Gallery, writer: &Writer) {
         let Some(desk) = model.desk.as_ref().filter(|_| drawn.is_pair()) else { return };
-        let asked = Asked { pictures: drawn.pictures.clone(), epoch: desk.epoch };
-        if self.asked.as_ref() == Some(&asked) || desk.painted_at().is_some() {
-            return;
-        }
         let frame = |subject: bool| {
             let placed =
                 drawn.pictures.iter().find(|p| (p.key.side == Side::Subject) == subject)?;
             Some((placed, gallery.get(&placed.key)?))
         };
         let (Some((a, of_a)), Some((b, of_b))) = (frame(true), frame(false)) else { return };
-        let cells = |placed: &PlacedPicture| (placed.area.width, placed.area.height);
-        self.next += 1;
-        if writer.mark(self.next).is_err() {
+        let tiers = [of_a.tier, of_b.tier];
+        let asked = Asked { pictures: drawn.pictures.clone(), epoch: desk.epoch, tiers };
+        let better = |old: &Asked| {
+            let same = (&old.pictures, old.epoch) == (&asked.pictures, asked.epoch);
+            same && old.tiers != asked.tiers
+        };
+        let refined = self.asked.as_ref().is_some_and(better);
+        let painted = desk.painted_at().is_some();
+        if self.asked.as_ref() == Some(&asked) || (painted && !refined) {
             return;
         }
-        // An older question means nothing any more, whatever is answered.
-        self.marks.clear();
+        let cells = |placed: &PlacedPicture| (placed.area.width, placed.area.height);
+        // Of the pictures only those beside the cells may still be on their way.
+        let on_their_way = self.inline.iter().map(|(_, upload)| *upload).collect();
+        self.next += 1;
+        if writer.mark(self.next, on_their_way).is_err() {
+            return;
+        }
+        // An older question means nothing any more, whatever is answered; but for one about the same
+        // pair in a lesser tier, whose answer is the sooner one.
+        if !refined {
+            self.marks.clear();
+        }
         self.marks.insert(
             self.next,
             Painted {
@@ -195,6 +200,7 @@ impl Board {
                 protocol: model.protocol.clone(),
                 cells: [cells(a), cells(b)],
                 eye_pixels: [of_a.eyes, of_b.eyes].map(measured),
+                tiers: tiers.map(|tier| tier.map(Tier::word)),
             },
         );
         self.asked = Some(asked);
@@ -213,7 +219,7 @@ fn is_inline(placed: &PlacedPicture, gallery: &Gallery) -> bool {
     matches!(gallery.get(&placed.key).map(|f| &f.body), Some(FrameBody::Inline(_)))
 }
 
-fn terminal(sink: Sink, (width, height): Size) -> io::Result<Terminal<CrosstermBackend<Sink>>> {
+fn terminal(sink: Sink, (width, height): Size) -> io::Result<Terminal<Pen>> {
     let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, width, height)) };
-    Terminal::with_options(CrosstermBackend::new(sink), options)
+    Terminal::with_options(Pen::new(sink, (width, height)), options)
 }

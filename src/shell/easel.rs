@@ -1,41 +1,70 @@
 //! Prepares pictures for the terminal, off the loop: decode, fit, encode; the pair on the desk first, then
-//! what comes next. Owns the gallery, so nothing is drawn that was not prepared for exactly its place.
+//! what comes next. Owns the gallery, so nothing is drawn that was not prepared for exactly its place,
+//! and the registry of what the terminal holds, so that nothing is sent twice.
+//!
+//! kitty pictures go out one at a time, each the most urgent of that moment. Where a review takes
+//! longer than a blink, a preview goes first; better tiers follow when the line has nothing more
+//! urgent to carry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tokio::task::JoinSet;
 
+use super::registry::Registry;
 use super::window::SharedVault;
-use crate::core::{Desk, Model, PictureState, Screen, Side, Zoom};
+use crate::core::{Desk, Model, Overlay, PictureState, Screen, Side, Zoom};
 use crate::domain::{BoundingBox, SessionId};
 use crate::picture::protocol::{
-    CellMode, EncodeOptions, Encoded, Protocol, Tier, encode, kitty_delete,
+    CellMode, EncodeOptions, Encoded, Protocol, Tier, Wrap, encode, kitty_delete,
 };
 use crate::picture::{
     self, Key, Limits, Pane, Portrait, Region, View, eye_pixels, fit, likely_face,
 };
-use crate::term::Upload;
+use crate::term::{Link, Upload, Writer};
 use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout};
 
 /// Pictures prepared at once; more would take the processor from the loop.
 const PARALLEL: usize = 2;
 /// Cases ahead whose first pair is prepared.
 const AHEAD: usize = 3;
+/// As many bytes as may be sent for cases that are not on the desk.
+const AHEAD_BYTES: u64 = 1 << 20;
+/// A review that takes longer than this goes out behind a preview.
+const BLINK_MS: u64 = 150;
+/// A refinement that takes longer than this is not sent at all.
+const REFINE_MS: u64 = 1000;
+/// A refinement of more pixels would take the processor for too long.
+const REFINE_PIXELS: u64 = 2_000_000;
+/// A picture for later that keeps the desk's own waiting for longer than this is taken back.
+const PATIENCE_MS: u64 = 250;
+/// How often a picture is sent again when the terminal says that it has none, before that is believed.
+const TRIES: u8 = 3;
+/// The number under which deletions and questions travel; ids of pictures are not zero.
+const NO_PICTURE: u64 = 0;
 
 /// How pictures are drawn now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drawing {
     /// By which protocol.
     pub protocol: Protocol,
-    /// With which options.
+    /// With which options; id and tier are each picture's own.
     pub options: EncodeOptions,
     /// The size of a cell in pixels.
     pub cell: (u16, u16),
 }
 
+/// What a picture is made of; another source makes another picture.
+#[derive(Debug, Clone, PartialEq)]
+struct Source {
+    sha256: String,
+    turn: u16,
+    face: Option<BoundingBox>,
+}
+
 /// What a worker made.
 pub struct Made {
-    key: FrameKey,
+    job: Job,
+    id: u32,
     drawing: Drawing,
     result: Result<(Encoded, Eyes), Missing>,
 }
@@ -44,41 +73,61 @@ pub struct Made {
 enum Missing {
     /// The file is not in the store any more: it has to be fetched again.
     File,
+    /// The file has become another one since.
+    Stale,
     /// The picture cannot be prepared.
     Unfit,
 }
 
 /// A frame to be prepared.
+#[derive(Debug, Clone)]
 struct Job {
     key: FrameKey,
-    turn: u16,
-    face: Option<BoundingBox>,
+    tier: Tier,
+    source: Source,
+}
+
+/// What ought to be there, most urgent first.
+#[derive(Debug, Default)]
+struct Plan {
+    jobs: Vec<Job>,
+    /// So many of the first jobs are for the pair on the desk.
+    desk: usize,
+    /// Cases whose pictures may stay in the terminal.
+    near: HashSet<SessionId>,
+    cells: (u16, u16),
 }
 
 /// Prepares pictures.
 pub struct Easel {
     vault: SharedVault,
     gallery: Gallery,
+    registry: Registry,
+    made_of: HashMap<FrameKey, Source>,
     drawing: Drawing,
     workers: JoinSet<Made>,
-    busy: HashSet<FrameKey>,
+    busy: HashSet<(FrameKey, Tier)>,
     unfit: HashSet<FrameKey>,
-    first_id: u32,
-    next_id: u32,
+    /// How often the terminal did not have a picture that was sent.
+    lost: HashMap<FrameKey, u8>,
+    /// Whether somebody looks at our window, as far as the terminal says.
+    pub focused: bool,
 }
 
 impl Easel {
-    /// An easel that draws by `drawing`. `first_id` begins this session's block of image ids.
-    pub fn new(vault: SharedVault, drawing: Drawing, first_id: u32) -> Self {
+    /// An easel that draws by `drawing`; `session` numbers this session's block of image ids.
+    pub fn new(vault: SharedVault, drawing: Drawing, session: u8) -> Self {
         Self {
             vault,
             gallery: Gallery::default(),
+            registry: Registry::new(session),
+            made_of: HashMap::new(),
             drawing,
             workers: JoinSet::new(),
             busy: HashSet::new(),
             unfit: HashSet::new(),
-            first_id,
-            next_id: first_id,
+            lost: HashMap::new(),
+            focused: true,
         }
     }
 
@@ -92,46 +141,64 @@ impl Easel {
         &self.drawing
     }
 
-    /// The block of image ids of this session, first and last.
-    pub fn ids(&self) -> (u32, u32) {
-        (self.first_id, self.first_id | 0xffff)
-    }
-
-    /// Draws another way from now on; answers with what wipes the old pictures off the terminal.
-    pub fn redraw_by(&mut self, drawing: Drawing) -> Vec<u8> {
-        let wiped = self.wipe();
+    /// Draws another way from now on; what the terminal holds is wiped.
+    pub fn redraw_by(&mut self, drawing: Drawing, writer: &Writer) {
+        self.wipe(writer);
         self.drawing = drawing;
-        wiped
     }
 
-    /// Forgets every picture; answers with what wipes them off the terminal.
-    pub fn wipe(&mut self) -> Vec<u8> {
+    /// Forgets every picture and has the terminal forget them.
+    pub fn wipe(&mut self, writer: &Writer) {
+        let bytes = self.forget(writer);
+        send(bytes, writer);
+    }
+
+    /// Forgets every picture; answers with what has the terminal forget them. Nothing is on its way any
+    /// more, so it may be written as text.
+    pub fn forget(&mut self, writer: &Writer) -> Vec<u8> {
         self.workers.abort_all();
         self.busy.clear();
         self.unfit.clear();
-        let frames = self.gallery.retain(|_| false);
-        self.deletions(&frames)
+        self.lost.clear();
+        self.made_of.clear();
+        self.gallery.retain(|_| false);
+        if let Some((id, _)) = self.registry.sending()
+            && writer.cancel(u64::from(id))
+        {
+            self.registry.dropped(id);
+        }
+        self.registry.wipe(self.drawing.options.wrap)
     }
 
-    /// Starts preparing what the model needs and lets go of what it needs no more; answers with what
-    /// wipes the latter off the terminal.
-    pub fn want(&mut self, model: &Model) -> Vec<u8> {
-        let jobs = wanted(model);
-        let keep: HashSet<&FrameKey> = jobs.iter().map(|job| &job.key).collect();
-        let gone = self.gallery.retain(|key| keep.contains(key));
-        self.unfit.retain(|key| keep.contains(key));
-        for job in jobs {
+    /// What deletes all that the terminal may hold, should this be the end.
+    pub fn farewell(&self) -> Vec<u8> {
+        self.registry.farewell(self.drawing.options.wrap)
+    }
+
+    /// Starts preparing what the model needs, sends what is ready and most urgent, and lets go of what
+    /// is needed no more. True when something new is on its way to the terminal.
+    pub fn tend(&mut self, model: &Model, writer: &Writer) -> bool {
+        let plan = self.plan(model, writer.link());
+        self.let_go(&plan, model, writer);
+        for job in &plan.jobs {
             if self.workers.len() >= PARALLEL {
                 break;
             }
-            let known = self.gallery.get(&job.key).is_some()
-                || self.busy.contains(&job.key)
-                || self.unfit.contains(&job.key);
-            if !known {
-                self.start(job);
+            if !self.is_known(job) {
+                self.start(job.clone());
             }
         }
-        self.deletions(&gone)
+        self.drawing.protocol == Protocol::Kitty && self.send_next(&plan, writer)
+    }
+
+    /// Tells the terminal what it may forget: to be called when a frame without it is on its way.
+    pub fn delete(&mut self, writer: &Writer) {
+        send(self.registry.deletions(self.drawing.options.wrap), writer);
+    }
+
+    /// Asks whether the terminal still holds the pictures that `asked` names.
+    pub fn question(&self, writer: &Writer, asked: impl Fn(&FrameKey) -> bool) {
+        send(self.registry.questions(self.drawing.options.wrap, asked), writer);
     }
 
     /// A case's picture has come anew: what could not be prepared is tried again.
@@ -148,132 +215,318 @@ impl Easel {
         }
     }
 
-    /// Hangs a picture; answers with what has to be sent to the terminal before it can be seen, and
-    /// with the case whose file is missing.
-    pub fn hang(&mut self, made: Made) -> (Option<Upload>, Option<SessionId>) {
-        self.busy.remove(&made.key);
-        if made.drawing != self.same_id(&made.drawing) {
-            return (None, None);
+    /// Hangs a picture, or keeps it to be sent first; answers with the case whose file is missing.
+    pub fn hang(&mut self, made: Made) -> Option<SessionId> {
+        let Made { job: Job { key, tier, source }, id, drawing, result } = made;
+        self.busy.remove(&(key.clone(), tier));
+        if drawing != self.drawing {
+            return None;
         }
-        let (encoded, eyes) = match made.result {
+        let (encoded, eyes) = match result {
             Ok(done) => done,
+            Err(Missing::Stale) => return None,
             Err(Missing::File) => {
-                let case = made.key.case.clone();
-                self.unfit.insert(made.key);
-                return (None, Some(case));
+                let case = key.case.clone();
+                self.unfit.insert(key);
+                return Some(case);
             }
             Err(Missing::Unfit) => {
-                self.unfit.insert(made.key);
-                return (None, None);
+                self.unfit.insert(key);
+                return None;
             }
         };
         let (columns, rows) = encoded.size();
-        let (body, upload) = match encoded {
-            Encoded::Kitty { chunks, id, .. } => {
-                let abort = kitty_delete(id, made.drawing.options.wrap);
+        let frame = |body, tier| Frame { columns, rows, body, eyes, tier };
+        self.made_of.insert(key.clone(), source);
+        match encoded {
+            Encoded::Kitty { chunks, id: _, .. } => {
+                let abort = kitty_delete(id, drawing.options.wrap);
                 let chunks = chunks.iter().map(|chunk| chunk.to_vec()).collect();
-                (FrameBody::Placeholders(id), Some(Upload { id: u64::from(id), chunks, abort }))
+                let upload = Upload { id: u64::from(id), chunks, abort };
+                let frame = frame(FrameBody::Placeholders(id), Some(tier));
+                self.registry.offer(id, key, tier, frame, upload);
             }
-            Encoded::Inline { bytes, .. } => (FrameBody::Inline(bytes.as_slice().into()), None),
-            Encoded::Cells(cells) => (FrameBody::Cells(cells.into()), None),
-        };
-        self.gallery.put(made.key, Frame { columns, rows, body, eyes });
-        (upload, None)
+            Encoded::Inline { bytes, .. } => {
+                self.gallery.put(key, frame(FrameBody::Inline(bytes.as_slice().into()), None));
+            }
+            Encoded::Cells(cells) => {
+                self.gallery.put(key, frame(FrameBody::Cells(cells.into()), None));
+            }
+        }
+        None
     }
 
-    /// The present drawing with another's image id, which is each picture's own.
-    fn same_id(&self, other: &Drawing) -> Drawing {
-        let mut drawing = self.drawing;
-        drawing.options.image_id = other.options.image_id;
-        drawing
+    /// An upload is wholly written; true when its picture can be shown now.
+    pub fn written(&mut self, upload: u64) -> bool {
+        u32::try_from(upload).is_ok_and(|id| self.registry.written(id, &mut self.gallery))
+    }
+
+    /// An upload was taken back.
+    pub fn dropped(&mut self, upload: u64) {
+        if let Ok(id) = u32::try_from(upload) {
+            self.registry.dropped(id);
+        }
+    }
+
+    /// The terminal has spoken of a picture; answers with the one that it does not have (any more).
+    pub fn answered(&mut self, id: u32, ok: bool) -> Option<FrameKey> {
+        let lost = self.registry.answered(id, ok, &mut self.gallery)?;
+        let times = self.lost.entry(lost.clone()).or_default();
+        *times += 1;
+        if *times >= TRIES {
+            self.unfit.insert(lost.clone());
+        }
+        Some(lost)
+    }
+
+    fn is_known(&self, job: &Job) -> bool {
+        let here = match self.drawing.protocol {
+            Protocol::Kitty => self.registry.tier(&job.key).is_some_and(|tier| tier >= job.tier),
+            Protocol::Iterm2 | Protocol::Sixel | Protocol::Blocks => {
+                self.gallery.get(&job.key).is_some()
+            }
+        };
+        here || self.unfit.contains(&job.key) || self.busy.contains(&(job.key.clone(), job.tier))
     }
 
     fn start(&mut self, job: Job) {
-        let mut drawing = self.drawing;
-        drawing.options.image_id = self.next_id;
-        // Round again inside the block: by then the first ones are long gone.
-        self.next_id = if self.next_id == self.ids().1 { self.first_id } else { self.next_id + 1 };
-        self.busy.insert(job.key.clone());
+        let id = self.registry.free_id();
+        let drawing = self.drawing;
+        self.busy.insert((job.key.clone(), job.tier));
         let vault = self.vault.clone();
         self.workers.spawn_blocking(move || {
-            let result = prepare(&vault, &job, &drawing);
-            Made { key: job.key, drawing, result }
+            let result = prepare(&vault, &job, id, &drawing);
+            Made { job, id, drawing, result }
         });
     }
 
-    fn deletions(&self, frames: &[Frame]) -> Vec<u8> {
-        let ids = frames.iter().filter_map(|frame| match frame.body {
-            FrameBody::Placeholders(id) => Some(id),
-            _ => None,
-        });
-        ids.flat_map(|id| kitty_delete(id, self.drawing.options.wrap)).collect()
+    /// Lets go of what was made of something else, of another size, or for a case that is far away.
+    fn let_go(&mut self, plan: &Plan, model: &Model, writer: &Writer) {
+        let wanted: Vec<FrameKey> = plan.jobs.iter().map(|job| job.key.clone()).collect();
+        let made_of = &self.made_of;
+        let may_stay = |key: &FrameKey| {
+            key.cells == plan.cells
+                && plan.near.contains(&key.case)
+                && source(model, key).as_ref() == made_of.get(key)
+        };
+        if self.drawing.protocol == Protocol::Kitty {
+            let under_way = self.registry.keep(&wanted, may_stay, &mut self.gallery);
+            if let Some(id) = under_way
+                && writer.cancel(u64::from(id))
+            {
+                self.registry.dropped(id);
+            }
+        } else {
+            self.gallery.retain(|key| may_stay(key) && wanted.contains(key));
+        }
+        let (gallery, registry) = (&self.gallery, &self.registry);
+        self.made_of.retain(|key, _| gallery.get(key).is_some() || registry.tier(key).is_some());
+        self.unfit.retain(|key| wanted.contains(key));
+        self.lost.retain(|key, _| wanted.contains(key));
+    }
+
+    /// Sends the most urgent picture that is ready, when none is being sent.
+    fn send_next(&mut self, plan: &Plan, writer: &Writer) -> bool {
+        let desk = &plan.jobs[..plan.desk];
+        if let Some((id, under_way)) = self.registry.sending() {
+            let for_later = !desk.iter().any(|job| job.key == *under_way);
+            let waits = desk.iter().any(|job| self.registry.is_unsent(&job.key));
+            let bytes = writer.upload_bytes_waiting() as u64;
+            let long = millis(bytes, writer.link()).is_some_and(|ms| ms > PATIENCE_MS);
+            if !(for_later && waits && long && writer.cancel(u64::from(id))) {
+                return false;
+            }
+            self.registry.dropped(id);
+        }
+        for (place, job) in plan.jobs.iter().enumerate() {
+            if let Some(upload) = self.registry.send(&job.key, job.tier) {
+                let id = upload.id;
+                if writer.upload(upload).is_err() {
+                    self.dropped(id);
+                }
+                return true;
+            }
+            // What the desk waits for is nearly ready: nothing goes before it.
+            if place < plan.desk && self.busy.contains(&(job.key.clone(), job.tier)) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// What the model needs, most urgent first.
+    fn plan(&self, model: &Model, link: Link) -> Plan {
+        let mut plan =
+            Plan { cells: ReviewLayout::new(model.size).picture_cells(), ..Plan::default() };
+        let Some(desk) = &model.desk else { return plan };
+        if !model.fits() || matches!(model.overlays.last(), Some(Overlay::Curtain)) {
+            return plan;
+        }
+        let at = model.cursor_index();
+        let rows = model.queue.rows.iter();
+        let neighbours = at.map_or(0, |at| at.saturating_sub(1))..at.map_or(0, |at| at + 1) + AHEAD;
+        plan.near.extend(
+            rows.skip(neighbours.start).take(neighbours.len()).map(|row| row.case.key.clone()),
+        );
+        plan.near.insert(desk.key.clone());
+        let pair = [Side::Subject, Side::Candidate(desk.place)]
+            .map(|side| FrameKey::of(desk, side, plan.cells));
+        let pixels = self.pixels(plan.cells);
+        let tiers = self.tiers(pixels, link);
+        if model.screen == Screen::Review {
+            plan.push(model, &pair, tiers);
+            plan.desk = plan.jobs.len();
+        }
+        // In a tmux that nobody looks at, what is sent may be thrown away.
+        if self.drawing.options.wrap == Wrap::Tmux && !self.focused {
+            return plan;
+        }
+        let mut left = AHEAD_BYTES;
+        for next in next_pairs(model, desk, plan.cells) {
+            let bytes: u64 = tiers.iter().map(|tier| 2 * tier.about_bytes(pixels)).sum();
+            let Some(rest) = left.checked_sub(bytes) else { break };
+            left = rest;
+            plan.push(model, &next, tiers);
+        }
+        if model.screen == Screen::Review {
+            let finer = pair.into_iter().filter(|key| has_more(model, key, pixels));
+            let finer: Vec<FrameKey> = finer.collect();
+            plan.push(model, &finer, self.refinement(desk, pixels, link).as_slice());
+        }
+        plan
+    }
+
+    /// The tiers in which a picture is sent, in turn.
+    fn tiers(&self, pixels: u64, link: Link) -> &'static [Tier] {
+        let quick = millis(Tier::Review.about_bytes(pixels), link).is_some_and(|ms| ms <= BLINK_MS);
+        if self.drawing.protocol != Protocol::Kitty || quick {
+            &[Tier::Review]
+        } else {
+            &[Tier::Preview, Tier::Review]
+        }
+    }
+
+    /// The tier to which the pair on the desk is refined on a line that has nothing else to do; none
+    /// where that takes long.
+    fn refinement(&self, desk: &Desk, pixels: u64, link: Link) -> Option<Tier> {
+        let tier = if desk.zoom == Zoom::Whole { Tier::Fine } else { Tier::Lossless };
+        let quick = millis(tier.about_bytes(pixels), link).is_some_and(|ms| ms <= REFINE_MS);
+        (quick && self.drawing.protocol == Protocol::Kitty).then_some(tier)
+    }
+
+    /// The pixels of a pane.
+    fn pixels(&self, (columns, rows): (u16, u16)) -> u64 {
+        let (width, height) = self.drawing.cell;
+        u64::from(columns) * u64::from(width) * u64::from(rows) * u64::from(height)
     }
 }
 
-/// The frames the model needs, most urgent first.
-fn wanted(model: &Model) -> Vec<Job> {
-    let Some(desk) = &model.desk else { return Vec::new() };
-    if !model.fits() || matches!(model.overlays.last(), Some(crate::core::Overlay::Curtain)) {
-        return Vec::new();
-    }
-    let cells = ReviewLayout::new(model.size).picture_cells();
-    let mut jobs = Vec::new();
-    if model.screen == Screen::Review {
-        for side in [Side::Subject, Side::Candidate(desk.place)] {
-            push(&mut jobs, model, FrameKey::of(desk, side, cells), desk.face);
+impl Plan {
+    /// Adds a pair: both pictures in the first tier, then both in the next.
+    fn push(&mut self, model: &Model, pair: &[FrameKey], tiers: &[Tier]) {
+        for tier in tiers {
+            for key in pair {
+                let known = self.jobs.iter().any(|job| job.key == *key && job.tier >= *tier);
+                if let Some(source) = source(model, key).filter(|_| !known) {
+                    self.jobs.push(Job { key: key.clone(), tier: *tier, source });
+                }
+            }
         }
     }
+}
+
+/// Sends a sequence that is no picture: as an upload, for it must not come between the chunks of one.
+fn send(bytes: Vec<u8>, writer: &Writer) {
+    if !bytes.is_empty() {
+        // A writer that is full of uploads is one whose terminal is gone.
+        let _ = writer.upload(Upload { id: NO_PICTURE, chunks: vec![bytes], abort: Vec::new() });
+    }
+}
+
+/// Whether a picture has pixels to show in a pane that a review leaves out.
+fn has_more(model: &Model, key: &FrameKey, pane: u64) -> bool {
+    let PictureState::Ready { pixels: (width, height), .. } = model.picture(&key.case, key.side)
+    else {
+        return false;
+    };
+    let shown = pane.min(u64::from(*width) * u64::from(*height));
+    key.zoom != Zoom::Whole || (Tier::REVIEW_PIXELS * 5 / 4..=REFINE_PIXELS).contains(&shown)
+}
+
+/// How long so many bytes take, where the rate is known.
+fn millis(bytes: u64, link: Link) -> Option<u64> {
+    (bytes * 1000).checked_div(link.rate?)
+}
+
+/// The pairs that come after the one on the desk: the case's next candidate, then the next cases.
+fn next_pairs(model: &Model, desk: &Desk, cells: (u16, u16)) -> Vec<Vec<FrameKey>> {
+    let plain = |case: &SessionId, side| FrameKey {
+        case: case.clone(),
+        side,
+        zoom: Zoom::Whole,
+        mirrored: false,
+        cells,
+    };
+    let mut pairs = Vec::new();
     let count = model.desk_details().map_or(0, |d| d.case.candidates.len());
     if count > 1 {
-        let next = Side::Candidate((desk.place + 1) % count);
-        push(&mut jobs, model, plain(desk.key.clone(), next, cells), None);
+        pairs.push(vec![plain(&desk.key, Side::Candidate((desk.place + 1) % count))]);
     }
     let at = model.cursor_index().map_or(0, |index| index + 1);
     for row in model.queue.rows.iter().skip(at).take(AHEAD) {
         let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
-        for side in [Side::Subject, Side::Candidate(place)] {
-            push(&mut jobs, model, plain(row.case.key.clone(), side, cells), None);
-        }
+        let sides = [Side::Subject, Side::Candidate(place)];
+        pairs.push(sides.map(|side| plain(&row.case.key, side)).into());
     }
-    jobs
+    pairs
 }
 
-fn plain(case: SessionId, side: Side, cells: (u16, u16)) -> FrameKey {
-    FrameKey { case, side, zoom: Zoom::Whole, mirrored: false, cells }
-}
-
-fn push(jobs: &mut Vec<Job>, model: &Model, key: FrameKey, face: Option<usize>) {
-    let here = matches!(model.picture(&key.case, key.side), PictureState::Ready { .. });
-    if !here || jobs.iter().any(|job| job.key == key) {
-        return;
+/// What a picture would be made of now; `None` while its bytes are not here, or may not be shown.
+fn source(model: &Model, key: &FrameKey) -> Option<Source> {
+    let PictureState::Ready { sha256, until, .. } = model.picture(&key.case, key.side) else {
+        return None;
+    };
+    if *until <= model.now {
+        return None;
     }
     let details = model.details.get(&key.case);
     let subject = details.filter(|_| key.side == Side::Subject).map(|d| &d.subject);
-    jobs.push(Job {
+    let chosen = model.desk.as_ref().filter(|desk| desk.key == key.case).and_then(|desk| desk.face);
+    Some(Source {
+        sha256: sha256.clone(),
         turn: subject.map_or(0, |s| s.turn),
-        face: subject.and_then(|s| s.faces.get(face.unwrap_or(0)).copied()),
-        key,
-    });
+        face: subject.and_then(|s| s.faces.get(chosen.unwrap_or(0)).copied()),
+    })
 }
 
 /// Decodes, fits and encodes one picture.
-fn prepare(vault: &SharedVault, job: &Job, drawing: &Drawing) -> Result<(Encoded, Eyes), Missing> {
+fn prepare(
+    vault: &SharedVault,
+    job: &Job,
+    id: u32,
+    drawing: &Drawing,
+) -> Result<(Encoded, Eyes), Missing> {
     let key = Key { case: job.key.case.clone(), side: job.key.side };
-    let portrait = match vault.with(|vault| vault.portrait(&key)) {
+    let (file, portrait) = vault.with(|vault| (vault.file(&key), vault.portrait(&key)));
+    let file = file.ok_or(Missing::File)?;
+    if file.sha256() != job.source.sha256 {
+        return Err(Missing::Stale);
+    }
+    let portrait = match portrait {
         Some(portrait) => portrait,
         None => {
-            let file = vault.with(|vault| vault.file(&key)).ok_or(Missing::File)?;
-            let portrait =
-                picture::decode(&file, job.turn, &Limits::default()).map_err(|_| Missing::Unfit)?;
+            let portrait = picture::decode(&file, job.source.turn, &Limits::default())
+                .map_err(|_| Missing::Unfit)?;
             vault.with(|vault| vault.put_portrait(key, portrait))
         }
     };
-    draw(&portrait, job, drawing).ok_or(Missing::Unfit)
+    draw(&portrait, job, id, drawing).ok_or(Missing::Unfit)
 }
 
-fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, Eyes)> {
+fn draw(portrait: &Portrait, job: &Job, id: u32, drawing: &Drawing) -> Option<(Encoded, Eyes)> {
     let Drawing { protocol, options, cell } = drawing;
-    let face = job.face.as_ref().and_then(|face| portrait.place(face));
+    let options = &EncodeOptions { image_id: id, tier: job.tier, ..*options };
+    let face = job.source.face.as_ref().and_then(|face| portrait.place(face));
     let region = match job.key.zoom {
         Zoom::Whole => Region::Whole,
         Zoom::Eyes => Region::Eyes,
@@ -296,12 +549,6 @@ fn draw(portrait: &Portrait, job: &Job, drawing: &Drawing) -> Option<(Encoded, E
 /// The drawing to begin with, before the terminal has answered anything: characters work everywhere, and
 /// quadrants are in every font that has half-blocks.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
-    let options =
-        EncodeOptions { tier: Tier::Review, cells: CellMode::Quadrant, ..EncodeOptions::default() };
+    let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
     Drawing { protocol: Protocol::Blocks, options, cell }
-}
-
-/// The face that is meant changes what is cut out: its frames are made anew.
-pub fn face_key(desk: Option<&Desk>) -> Option<(SessionId, usize)> {
-    desk.and_then(|desk| Some((desk.key.clone(), desk.face?)))
 }

@@ -5,12 +5,16 @@ mod board;
 mod easel;
 mod figures;
 mod leases;
+mod pen;
 mod problem;
 mod process;
+mod registry;
 mod run;
+mod signer;
 mod window;
 mod workers;
 
 pub use figures::figures;
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
+pub use signer::{NAMESPACE, Signed, Signer, check};

@@ -11,18 +11,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::board::Board;
-use super::easel::{Drawing, Easel, Made, face_key, first_drawing};
-use super::leases::{InHand, Leases};
+use super::easel::{Drawing, Easel, Made, first_drawing};
+use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
+use super::signer::Signer;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
-use crate::core::{Effect, Event, Exit, Model, Settings, Signal, update, wants};
+use crate::core::{Desk, Effect, Event, Exit, LeaseState, Model, Settings, Signal, update, wants};
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap, kitty_delete_range};
+use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap};
 use crate::store::Store;
 use crate::term::{
     self, Arrival, Capabilities, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer,
@@ -37,6 +38,8 @@ const SILENT_DWELL: Duration = Duration::from_millis(1000);
 const EVENTS: usize = 256;
 /// How long leaving waits for calls under way.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often pictures in a tmux are asked after.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// At most one frame in this time.
 const FRAME: Duration = Duration::from_millis(16);
 
@@ -54,6 +57,8 @@ pub struct Parts {
     pub intake: intake::Settings,
     /// Whose rows.
     pub origin: Origin,
+    /// What signs the audit, if anything does.
+    pub signer: Option<Signer>,
     /// This process.
     pub worker: WorkerId,
     /// The time.
@@ -128,6 +133,7 @@ enum Happened {
     Resume,
     ProbeOver,
     SilentPainted,
+    AskAgain,
     Nothing,
 }
 
@@ -147,10 +153,11 @@ struct Shell {
     silent_mark: Option<(u64, Instant)>,
     workers: Workers,
     events: mpsc::Receiver<Event>,
-    leases: watch::Sender<Vec<SessionId>>,
+    leases: watch::Sender<Wanted>,
     window: watch::Sender<Vec<(SessionId, crate::domain::SubjectKind)>>,
     again: mpsc::Sender<SessionId>,
-    face: Option<(SessionId, usize)>,
+    /// When pictures are asked after again, where nobody would tell that they are gone.
+    ask_again: Option<Instant>,
     dirty: bool,
     drawn_at: Option<Instant>,
 }
@@ -168,7 +175,7 @@ impl Shell {
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
         let outbox =
             Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
-        let (leases, wanted_leases) = watch::channel(Vec::new());
+        let (leases, wanted_leases) = watch::channel(Wanted::default());
         let (window, wanted_window) = watch::channel(Vec::new());
         let (again, asked_again) = mpsc::channel(64);
         let keeper = Leases {
@@ -199,25 +206,29 @@ impl Shell {
             store: parts.store,
             origin: parts.origin,
             reviewer: reviewer.id,
+            worker: parts.worker,
             clock,
             in_hand,
             outbox,
+            trouble: Arc::default(),
             pull: Arc::default(),
+            to_sign: Arc::default(),
             undo_ms: parts.settings.undo_ms,
             bands: parts.settings.bands,
             events: send,
             tracker,
             stop,
         };
-        let me = workers.clone();
+        let (me, signer) = (workers.clone(), parts.signer);
         workers.tracker.spawn(async move {
             me.recover().await;
             me.first_queue().await;
-            me.start_tasks(intake);
+            me.start_tasks(intake, signer);
         });
         let cells = (size.columns, size.rows);
         let drawing = first_drawing(cell_of(size, None));
-        let first_id = first_image_id();
+        // Random, so that two consoles in one terminal do not meet.
+        let session = fastrand::u8(1..);
         let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
         drawing.protocol.word().clone_into(&mut model.protocol);
         Ok(Self {
@@ -230,7 +241,7 @@ impl Shell {
             guard,
             writer,
             board: Board::new(cells)?,
-            easel: Easel::new(vault, drawing, first_id),
+            easel: Easel::new(vault, drawing, session),
             probe_ends: Some(Instant::now() + PROBE),
             silent_mark: None,
             workers,
@@ -238,7 +249,7 @@ impl Shell {
             leases,
             window,
             again,
-            face: None,
+            ask_again: None,
             dirty: true,
             drawn_at: None,
         })
@@ -296,6 +307,7 @@ impl Shell {
             made = self.easel.next() => made.map_or(Happened::Nothing, Happened::Made),
             () = sleep_until(self.probe_ends) => Happened::ProbeOver,
             () = sleep_until(silent) => Happened::SilentPainted,
+            () = sleep_until(self.ask_again) => Happened::AskAgain,
             () = sleep_until(frame) => Happened::Nothing,
             () = sleep_until(wake) => Happened::Event(Event::Tick(self.clock.now())),
         }
@@ -318,6 +330,10 @@ impl Shell {
                     self.on_painted(mark, at);
                 }
             }
+            Happened::AskAgain => {
+                self.ask_again = Some(Instant::now() + ASK_AGAIN);
+                self.easel.question(&self.writer, |key| self.board.shows(key));
+            }
             Happened::Nothing => {}
         }
     }
@@ -335,16 +351,22 @@ impl Shell {
             // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
             self.leases.send_modify(|_| {});
         }
-        for effect in update(&mut self.model, event) {
+        let waits = |desk: &Desk| !matches!(desk.lease, LeaseState::Ours | LeaseState::Asking);
+        if event == Event::News && self.model.desk.as_ref().is_some_and(waits) {
+            // What somebody else had may be free by now.
+            self.leases.send_modify(|_| {});
+        }
+        let effects = update(&mut self.model, event);
+        if self.model.store_trouble.is_some() {
+            self.workers.trouble.notify_one();
+        }
+        for effect in effects {
             match effect {
                 Effect::Refresh(key) => {
                     let _ = self.again.try_send(key);
                 }
                 Effect::NextProtocol => self.next_protocol(),
-                Effect::WipePictures => {
-                    let wiped = self.easel.wipe();
-                    self.send_deletions(wiped);
-                }
+                Effect::WipePictures => self.easel.wipe(&self.writer),
                 Effect::Suspend => self.suspend(),
                 other => self.workers.perform(other),
             }
@@ -358,11 +380,13 @@ impl Shell {
         match arrival.heard {
             Heard::Key(key) => self.update(Event::Key { key, at, burst: arrival.burst }),
             Heard::Paste { text, .. } => self.update(Event::Paste { text, at }),
-            Heard::FocusGained => self.update(Event::Focus(true)),
-            Heard::FocusLost => self.update(Event::Focus(false)),
+            Heard::FocusGained => self.on_focus(true),
+            Heard::FocusLost => self.on_focus(false),
             Heard::Answer(answer) => {
-                if answer == term::Answer::StatusOk {
-                    self.writer.acknowledge(arrival.at);
+                match answer {
+                    term::Answer::StatusOk => self.writer.acknowledge(arrival.at),
+                    term::Answer::Kitty { id: Some(id), ok, .. } => self.on_picture_answer(id, ok),
+                    _ => {}
                 }
                 let known = self.probe.complete();
                 self.probe.heard(&answer);
@@ -379,16 +403,35 @@ impl Shell {
         }
     }
 
+    fn on_focus(&mut self, focused: bool) {
+        self.easel.focused = focused;
+        if focused {
+            // In a tmux, another terminal may be looking now.
+            self.easel.question(&self.writer, |_| true);
+        }
+        self.update(Event::Focus(focused));
+    }
+
+    /// The terminal has said whether it holds a picture. What it lost is sent again, and a pair with it is
+    /// not armed until then.
+    fn on_picture_answer(&mut self, id: u32, ok: bool) {
+        let Some(lost) = self.easel.answered(id, ok) else { return };
+        self.dirty = true;
+        if self.board.shows(&lost) {
+            self.update(Event::Covered);
+        }
+    }
+
     fn on_written(&mut self, event: term::Event) {
         match event {
+            term::Event::Written { id } => self.dirty |= self.easel.written(id),
+            term::Event::Dropped { id } => self.easel.dropped(id),
             term::Event::Painted { what: What::Mark(mark), at } => self.on_painted(mark, at),
             term::Event::Unanswered { what: What::Mark(mark), at } => {
                 self.silent_mark = Some((mark, at + SILENT_DWELL));
             }
             term::Event::Closed => self.update(Event::InputClosed),
-            term::Event::Painted { .. }
-            | term::Event::Unanswered { .. }
-            | term::Event::Dropped { .. } => {}
+            term::Event::Painted { .. } | term::Event::Unanswered { .. } => {}
         }
     }
 
@@ -400,10 +443,7 @@ impl Shell {
     }
 
     fn on_made(&mut self, made: Made) {
-        let (upload, missing) = self.easel.hang(made);
-        if let Some(upload) = upload {
-            let _ = self.writer.upload(upload);
-        }
+        let missing = self.easel.hang(made);
         if let Some(case) = missing {
             let _ = self.again.try_send(case);
         }
@@ -415,11 +455,12 @@ impl Shell {
         let cell = cell_of(size, self.probe.conclude().cell_pixels);
         if cell != self.easel.drawing().cell {
             let drawing = Drawing { cell, ..*self.easel.drawing() };
-            let wiped = self.easel.redraw_by(drawing);
-            self.send_deletions(wiped);
+            self.easel.redraw_by(drawing, &self.writer);
         }
         self.update(Event::Resized((size.columns, size.rows)));
         self.begin_anew();
+        // Another terminal may be looking now, which holds nothing.
+        self.easel.question(&self.writer, |_| true);
     }
 
     fn begin_anew(&mut self) {
@@ -448,14 +489,7 @@ impl Shell {
         if drawing == *self.easel.drawing() && !self.model.protocol.is_empty() {
             return;
         }
-        let wiped = self.easel.redraw_by(drawing);
-        self.send_deletions(wiped);
-        if drawing.protocol == Protocol::Kitty {
-            // Whatever happens, the faces of this session do not stay in the terminal.
-            let ids = self.easel.ids();
-            let all = kitty_delete_range(ids.0, ids.1, drawing.options.wrap);
-            self.guard.set_farewell(all);
-        }
+        self.easel.redraw_by(drawing, &self.writer);
         self.begin_anew();
         self.update(Event::Protocol(drawing.protocol.word().to_owned()));
     }
@@ -473,14 +507,6 @@ impl Shell {
         self.choose_drawing();
     }
 
-    fn send_deletions(&mut self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            // As an upload: a deletion must not come between the chunks of a picture.
-            let id = DELETIONS;
-            let _ = self.writer.upload(term::Upload { id, chunks: vec![bytes], abort: Vec::new() });
-        }
-    }
-
     // Drawing and wanting.
 
     /// When a frame that is wanted may be drawn; `None` when none is wanted.
@@ -494,33 +520,37 @@ impl Shell {
     }
 
     fn draw(&mut self) {
-        let wiped = self.easel.want(&self.model);
-        self.send_deletions(wiped);
+        if self.easel.tend(&self.model, &self.writer) {
+            // Whatever happens, the faces of this session do not stay in the terminal.
+            let wrap = self.easel.drawing().options.wrap;
+            // Inside tmux, the end of a string that was cut off on its way out.
+            let mut farewell = wrap.seal(b"\x1b\\".to_vec().into()).to_vec();
+            farewell.extend(self.easel.farewell());
+            self.guard.set_farewell(farewell);
+        }
         let due = self.frame_due().is_some_and(|due| due <= Instant::now());
         if !due || !Board::has_room(&self.writer) {
             return;
-        }
-        let face = face_key(self.model.desk.as_ref());
-        if face != self.face {
-            self.face = face;
-            let drawing = *self.easel.drawing();
-            let wiped = self.easel.redraw_by(drawing);
-            self.send_deletions(wiped);
-            let wiped = self.easel.want(&self.model);
-            self.send_deletions(wiped);
         }
         self.drawn_at = Some(Instant::now());
         self.dirty = false;
         // Bytes collected in memory: this cannot fail.
         let _ = self.board.draw(&self.model, self.easel.gallery(), self.theme, &self.writer);
+        self.easel.delete(&self.writer);
+        // tmux tells nobody that another terminal has come to look, which holds no picture of ours.
+        let Drawing { protocol, options, .. } = self.easel.drawing();
+        if *protocol == Protocol::Kitty && options.wrap == Wrap::Tmux {
+            self.ask_again.get_or_insert_with(|| Instant::now() + ASK_AGAIN);
+        }
     }
 
     fn follow_wants(&mut self) {
         let wants = wants(&self.model);
+        let wanted = Wanted { leases: wants.leases, or_next: wants.or_next };
         self.leases.send_if_modified(|now| {
-            let changed = *now != wants.leases;
+            let changed = *now != wanted;
             if changed {
-                *now = wants.leases;
+                *now = wanted;
             }
             changed
         });
@@ -557,7 +587,7 @@ impl Shell {
         }
         // With every upload taken back, deletions may go as a frame, which a pause does not hold.
         self.writer.cancel_all();
-        let wiped = self.easel.wipe();
+        let wiped = self.easel.forget(&self.writer);
         let _ = self.writer.frame(wiped);
         let _ = self.writer.pause(Instant::now() + Duration::from_millis(500));
         let _ = self.guard.leave();
@@ -592,7 +622,7 @@ impl Shell {
             }
         })
         .await;
-        let wiped = self.easel.wipe();
+        let wiped = self.easel.forget(&self.writer);
         let deadline = Instant::now() + Duration::from_millis(500);
         let _ = self.writer.finish(wiped, deadline);
         drop(reader);
@@ -617,15 +647,6 @@ impl Shell {
 /// Whether this process is at the head of its session: no shell started it as one job of several.
 fn leads_session() -> bool {
     rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid())
-}
-
-/// The number under which deletions travel; image ids begin at 1.
-const DELETIONS: u64 = 0;
-
-/// The block of image ids of this session: 24 bits, so that a colour can carry one; random, so that two
-/// consoles in one terminal do not meet.
-fn first_image_id() -> u32 {
-    (fastrand::u32(1..0xff) << 16) | 1
 }
 
 fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> (u16, u16) {

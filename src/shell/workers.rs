@@ -12,10 +12,11 @@ use super::figures::figures;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
+use super::signer::Signer;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, SessionId,
+    ReviewerId, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -23,6 +24,10 @@ use crate::store::{self, Store};
 
 /// How long leaving waits for decisions to be sent.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How long news are gathered before the next look.
+const QUIET: Duration = Duration::from_millis(500);
+/// From one try of a store in trouble to the next: doubled from the first to the second.
+const MEND: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 /// How many decisions the console keeps in sight.
 const RECENT: u32 = 100;
 /// How many decisions the history screen shows.
@@ -37,14 +42,20 @@ pub struct Workers {
     pub origin: Origin,
     /// Who decides.
     pub reviewer: ReviewerId,
+    /// This process.
+    pub worker: WorkerId,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Leases in hand.
     pub in_hand: InHand,
     /// What delivers decisions.
     pub outbox: Outbox,
+    /// Said while the store is in trouble: it is tried until it is well again.
+    pub trouble: Arc<Notify>,
     /// Begins a look for new cases at once.
     pub pull: Arc<Notify>,
+    /// Wakes what signs the audit: something of this reviewer's may have been recorded.
+    pub to_sign: Arc<Notify>,
     /// Undo window, milliseconds.
     pub undo_ms: i64,
     /// The band edges, for figures.
@@ -67,6 +78,7 @@ impl Workers {
                 Effect::Decide(decision) => me.decide(&decision).await,
                 Effect::Skip(key) => me.skip(key).await,
                 Effect::Undo(id) => me.undo(id).await,
+                Effect::Void { proposal, case, why } => me.void(proposal, case, why).await,
                 Effect::Reopen(id, case) => me.reopen(id, case).await,
                 Effect::SendNow => me.send_now().await,
                 Effect::FlushThenLeave => me.flush().await,
@@ -146,6 +158,12 @@ impl Workers {
         Event::Undone { id, result: result.map_err(|error| problem::of_store(&error)) }
     }
 
+    async fn void(&self, proposal: DecisionId, case: SessionId, why: String) -> Event {
+        let result = self.store.void(&self.origin, proposal, &why, self.clock.now()).await;
+        self.refresh_outbox().await;
+        Event::Voided { case, why, result: result.map_err(|error| problem::of_store(&error)) }
+    }
+
     async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {
         let result = self.store.reopen(&self.origin, id, self.clock.now()).await;
         Event::Reopened { id, case, result: result.map_err(|error| problem::of_store(&error)) }
@@ -198,7 +216,35 @@ impl Workers {
             Ok(rows) => Event::Outbox(self.mine(rows)),
             Err(error) => Event::Link(Some(problem::of_store(&error))),
         };
+        self.to_sign.notify_one();
         self.tell(event).await;
+    }
+
+    /// Signs this reviewer's entries of the audit as they are made, the last ones while leaving.
+    async fn sign(&self, signer: Signer) {
+        let Ok(mut last) = signer.begin().await else { return };
+        let mut well = true;
+        loop {
+            let leaving = tokio::select! {
+                biased;
+                () = self.to_sign.notified() => false,
+                () = self.stop.cancelled() => true,
+            };
+            // What the store cannot give now is read the next time.
+            let done = signer.catch_up(&mut last).await.unwrap_or_default();
+            if let Some((count, why)) = done.unsigned {
+                // Once, not with every decision.
+                if std::mem::take(&mut well) {
+                    let text = format!("{count} entries of the audit stay unsigned: {why}.");
+                    self.tell(Event::Say(text)).await;
+                }
+            } else if done.signed > 0 {
+                well = true;
+            }
+            if leaving {
+                return;
+            }
+        }
     }
 
     fn mine(&self, rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
@@ -216,8 +262,12 @@ impl Workers {
         }
     }
 
-    /// Starts what runs beside the loop: the outbox, its news, and the look for new cases.
-    pub fn start_tasks(&self, intake: Intake) {
+    /// Starts what runs beside the loop: the outbox, its news, the look for new cases, and what signs.
+    pub fn start_tasks(&self, intake: Intake, signer: Option<Signer>) {
+        if let Some(signer) = signer {
+            let me = self.clone();
+            self.tracker.spawn(async move { me.sign(signer).await });
+        }
         let (send, mut news) = mpsc::channel::<outbox::Event>(64);
         let (me, stop) = (self.clone(), self.stop.clone());
         self.tracker.spawn(async move { me.outbox.run(send, stop).await });
@@ -232,6 +282,56 @@ impl Workers {
         });
         let me = self.clone();
         self.tracker.spawn(async move { me.watch(intake).await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.hear().await });
+        let me = self.clone();
+        self.tracker.spawn(async move { me.mend().await });
+    }
+
+    /// Tries the store while it is in trouble, and says when it keeps what it is given again.
+    async fn mend(&self) {
+        let mending = async {
+            loop {
+                self.trouble.notified().await;
+                let mut wait = MEND.0;
+                loop {
+                    tokio::time::sleep(wait).await;
+                    if self.store.keeps().await.is_ok() {
+                        break;
+                    }
+                    wait = (wait * 2).min(MEND.1);
+                }
+                self.tell(Event::StoreMended).await;
+                self.refresh_outbox().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = mending => {}
+        }
+    }
+
+    /// Hears of what other consoles do. However much that is, it is looked at a few times a second.
+    async fn hear(&self) {
+        let mut news = self.store.news(&self.origin);
+        let looking = async {
+            while let Some(heard) = news.next().await {
+                match heard {
+                    Ok(()) => {
+                        self.tell(Event::News).await;
+                        self.refresh_outbox().await;
+                    }
+                    Err(error) => self.tell(Event::Link(Some(problem::of_store(&error)))).await,
+                }
+                tokio::time::sleep(QUIET).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = looking => {}
+        }
     }
 
     async fn watch(&self, mut intake: Intake) {
@@ -251,6 +351,7 @@ impl Workers {
                 Notice::Progress(counts) if counts.queued > 0 => {
                     Event::Pulled { queued: counts.queued, departed: 0 }
                 }
+                Notice::LookedElsewhere => Event::LookedElsewhere,
                 Notice::Failed(error) => match problem::of_intake(&error) {
                     Some(problem) => Event::Link(Some(problem)),
                     None => return,
@@ -261,7 +362,7 @@ impl Workers {
             let _ = send.try_send(event);
         };
         let watching = async {
-            intake.watch(&report, &self.pull, &self.stop).await;
+            intake.watch(&self.worker, &report, &self.pull, &self.stop).await;
             drop(report);
         };
         tokio::join!(watching, forward);

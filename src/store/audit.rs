@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Result, StoreError};
-use crate::domain::{Decision, Millis};
+use crate::domain::{Decision, DeliveryState, Disposition, Millis};
 
 /// What an entry records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +14,37 @@ use crate::domain::{Decision, Millis};
 pub enum Audited {
     /// A decision was recorded.
     Decided,
+    /// A blocklisting was proposed to a second person (or waits for one again).
+    Proposed,
+    /// A second person said yes to one.
+    Confirmed,
     /// A held one was taken back.
     Undone,
     /// The case of a settled one was opened again.
     Reopened,
     /// What came of one is known.
     Settled,
+}
+
+impl Audited {
+    /// What recording this decision is.
+    pub(super) fn of(row: &super::HistoryRow) -> Self {
+        let blocklist = row.decision.disposition == Disposition::Blocklist;
+        match (row.state, row.decision.answers) {
+            (DeliveryState::Proposed, _) => Self::Proposed,
+            (_, Some(_)) if blocklist => Self::Confirmed,
+            _ => Self::Decided,
+        }
+    }
+
+    /// Whether it is a decision's first entry.
+    #[must_use]
+    pub fn begins(self) -> bool {
+        match self {
+            Self::Decided | Self::Proposed | Self::Confirmed => true,
+            Self::Undone | Self::Reopened | Self::Settled => false,
+        }
+    }
 }
 
 /// An entry as it is kept: its text is hashed as it stands.
@@ -31,6 +56,16 @@ pub struct AuditRow {
     pub entry: String,
     /// SHA-256 of that text, hex.
     pub hash: String,
+}
+
+/// A signature of an entry's hash, as `ssh-keygen -Y sign` writes it. Kept apart from the entries, which
+/// are whole without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSignature {
+    /// The entry's place.
+    pub seq: u64,
+    /// The armoured signature.
+    pub signature: String,
 }
 
 /// The end of the chain, kept apart from it: an end that was cut off is missed.

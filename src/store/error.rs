@@ -39,6 +39,12 @@ pub enum StoreError {
     /// The case waits for a second reader, and the decision is by one who escalated it.
     #[error("you escalated the case: another reviewer decides it")]
     SecondReader,
+    /// The store holds something already, and may not.
+    #[error("the store is not empty")]
+    NotEmpty,
+    /// Consoles are at work in the store.
+    #[error("{0} console(s) are at work in the store")]
+    InUse(u64),
     /// The disk is full.
     #[error("the disk is full")]
     Full,

@@ -5,23 +5,28 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::audit::Audited;
+use super::budget::Window;
+use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
-    new_salt,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, StoreError, Taken, Undone, new_salt,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
-    SubjectKind, Tally, WorkerId,
+    CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
+    SessionId, SubjectKind, Tally, WorkerId,
 };
 
 /// A store in memory.
 pub struct MemoryStore {
     salt: [u8; 32],
     shelves: Mutex<BTreeMap<Origin, Shelf>>,
+    /// Marked with every change that others have to hear of.
+    changes: watch::Sender<()>,
 }
 
 /// What one origin has.
@@ -34,19 +39,34 @@ struct Shelf {
     decisions: Vec<DecisionRow>,
     /// The audit, in its order.
     audit: Vec<AuditRow>,
+    /// Signatures by the place of their entry.
+    signatures: BTreeMap<u64, String>,
+    /// Who looks at which case without having it, by console.
+    watchers: BTreeMap<WorkerId, (SessionId, Taken)>,
+    /// Who looks for new cases, and until when.
+    duty: Option<(WorkerId, Millis)>,
+    /// What was granted of each kind of call.
+    budgets: BTreeMap<CallVerb, Window>,
 }
 
 impl MemoryStore {
     /// An empty store with a salt of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { salt: new_salt(), shelves: Mutex::default() }
+        Self { salt: new_salt(), shelves: Mutex::default(), changes: watch::Sender::new(()) }
     }
 
     /// Every verb holds the lock from its beginning to its end and never waits inside, which makes
     /// it one transaction. A panic elsewhere leaves whole rows behind, so a poisoned lock is taken.
     fn shelves(&self) -> MutexGuard<'_, BTreeMap<Origin, Shelf>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all consoles, where something was changed.
+    fn announce(&self, changed: bool) {
+        if changed {
+            self.changes.send_replace(());
+        }
     }
 
     fn on<T>(&self, origin: &Origin, act: impl FnOnce(&mut Shelf) -> T) -> T {
@@ -64,6 +84,18 @@ impl Shelf {
     fn newest(&self, key: &SessionId) -> Option<Newest> {
         let of_case = |d: &&DecisionRow| d.row.decision.case == *key;
         self.decisions.iter().rev().filter(of_case).find_map(DecisionRow::newest)
+    }
+
+    fn decision(&self, id: DecisionId) -> Option<DecisionRow> {
+        self.decisions.iter().find(|d| d.row.decision.id == id).cloned()
+    }
+
+    /// Puts a changed decision in its place.
+    fn replace(&mut self, changed: DecisionRow) {
+        let id = changed.row.decision.id;
+        if let Some(row) = self.decisions.iter_mut().find(|d| d.row.decision.id == id) {
+            *row = changed;
+        }
     }
 
     /// Adds an entry to the audit.
@@ -85,11 +117,26 @@ impl Shelf {
         rows.filter(|row| query.states.contains(&row.state) && passes(&query.filter, &row.case))
     }
 
+    /// A case as the queue shows it.
+    fn shown(&self, row: &CaseRow, now: Millis) -> QueueRow {
+        let mut shown = row.clone().shown(self.newest(&row.case.key), now);
+        let live = self.watchers.values().filter(|(key, w)| *key == row.case.key && w.until > now);
+        shown.watched = live.map(|(_, watcher)| watcher.clone()).collect();
+        shown.watched.sort_by(|a, b| (a.until, &a.worker).cmp(&(b.until, &b.worker)));
+        shown
+    }
+
     fn last_place(&self) -> Millis {
         let waits = |row: &&CaseRow| {
             matches!(row.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
         };
         self.cases.values().filter(waits).map(|row| row.place).max().unwrap_or(Millis(i64::MIN))
+    }
+
+    /// The proposal about a case that waits for a second person.
+    fn proposal(&mut self, key: &SessionId) -> Option<&mut DecisionRow> {
+        let id = self.newest(key)?.proposal?.id;
+        self.decisions.iter_mut().find(|d| d.row.decision.id == id)
     }
 
     fn claimed(&mut self, delivery: &Delivery) -> Option<&mut DecisionRow> {
@@ -159,7 +206,7 @@ impl Store for MemoryStore {
         now: Millis,
     ) -> Result<Admitted> {
         may_enter(state)?;
-        Ok(self.on(origin, |shelf| {
+        let admitted = self.on(origin, |shelf| {
             let newest = shelf.newest(&case.key);
             match shelf.cases.get_mut(&case.key) {
                 Some(row) => row.admit(newest, case, state, read_at, now),
@@ -168,7 +215,9 @@ impl Store for MemoryStore {
                     Admitted::New
                 }
             }
-        }))
+        });
+        self.announce(matches!(admitted, Admitted::New | Admitted::Updated));
+        Ok(admitted)
     }
 
     async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>> {
@@ -191,17 +240,28 @@ impl Store for MemoryStore {
         origin: &Origin,
         key: &SessionId,
         why: &str,
-        _now: Millis,
+        now: Millis,
     ) -> Result<bool> {
-        Ok(self.on(origin, |shelf| shelf.cases.get_mut(key).is_some_and(|row| row.depart(why))))
+        self.on(origin, |shelf| {
+            let departs = shelf.cases.get_mut(key).is_some_and(|row| row.depart(why));
+            if let Some(proposal) = shelf.proposal(key).filter(|_| departs) {
+                proposal.void(why, now);
+                let ended = proposal.row.clone();
+                shelf.record(Audited::Settled, &ended, now)?;
+            }
+            self.announce(departs);
+            Ok(departs)
+        })
     }
 
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
         Ok(self.on(origin, |shelf| {
             let skip = usize::try_from(query.offset).unwrap_or(usize::MAX);
             let rows = shelf.matching(query).skip(skip).take(query.limit as usize);
-            let shown = |row: &CaseRow| row.clone().shown(shelf.newest(&row.case.key), now);
-            QueuePage { rows: rows.map(shown).collect(), total: count(shelf.matching(query)) }
+            QueuePage {
+                rows: rows.map(|row| shelf.shown(row, now)).collect(),
+                total: count(shelf.matching(query)),
+            }
         }))
     }
 
@@ -223,9 +283,7 @@ impl Store for MemoryStore {
         key: &SessionId,
         now: Millis,
     ) -> Result<Option<QueueRow>> {
-        Ok(self.on(origin, |shelf| {
-            shelf.cases.get(key).map(|row| row.clone().shown(shelf.newest(key), now))
-        }))
+        Ok(self.on(origin, |shelf| shelf.cases.get(key).map(|row| shelf.shown(row, now))))
     }
 
     async fn tally(&self, origin: &Origin) -> Result<Tally> {
@@ -249,10 +307,37 @@ impl Store for MemoryStore {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<LeaseAnswer> {
-        Ok(self.on(origin, |shelf| {
+        let answer = self.on(origin, |shelf| {
             let row = shelf.cases.get_mut(key);
             row.map_or(LeaseAnswer::Unknown, |row| row.lease(origin, holder, now, ttl_ms))
-        }))
+        });
+        self.announce(matches!(answer, LeaseAnswer::Yours(_)));
+        Ok(answer)
+    }
+
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        let leased = self.on(origin, |shelf| {
+            let keys: Vec<_> = shelf.matching(query).map(|row| row.case.key.clone()).collect();
+            let behind = after.and_then(|after| keys.iter().position(|key| key == after));
+            let (front, rest) = keys.split_at(behind.map_or(0, |at| at + 1));
+            rest.iter().chain(front).find_map(|key| {
+                let row = shelf.cases.get_mut(key).filter(|row| row.taken(now).is_none())?;
+                match row.lease(origin, holder, now, ttl_ms) {
+                    LeaseAnswer::Yours(lease) => Some(lease),
+                    _ => None,
+                }
+            })
+        });
+        self.announce(leased.is_some());
+        Ok(leased)
     }
 
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
@@ -262,7 +347,34 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        self.on(&lease.origin, |shelf| shelf.cases.get_mut(&lease.case).map(|r| r.release(lease)));
+        let row = |shelf: &mut Shelf| shelf.cases.get_mut(&lease.case).map(|r| r.release(lease));
+        self.announce(self.on(&lease.origin, row).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        let Holder { reviewer, worker } = who.clone();
+        let taken = Taken { reviewer, worker: worker.clone(), until: now.plus(ttl_ms) };
+        let before = self.on(origin, |shelf| {
+            let live = shelf.watchers.get(&worker).filter(|(_, w)| w.until > now);
+            let before = live.map(|(key, _)| key.clone());
+            shelf.watchers.retain(|_, (_, watcher)| watcher.until > now);
+            shelf.watchers.insert(worker, (key.clone(), taken));
+            before
+        });
+        self.announce(before.as_ref() != Some(key));
+        Ok(())
+    }
+
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.announce(self.on(origin, |shelf| shelf.watchers.remove(worker).is_some()));
         Ok(())
     }
 
@@ -272,7 +384,12 @@ impl Store for MemoryStore {
         let leases = cases.filter_map(|row| row.taken(now)).map(|taken| &taken.worker);
         let decisions = shelves.values().flat_map(|shelf| &shelf.decisions);
         let claims = decisions.filter_map(|d| d.claim.as_ref()).filter(|c| c.until > now);
-        let all: BTreeSet<_> = leases.chain(claims.map(|c| &c.worker)).cloned().collect();
+        let watchers = shelves.values().flat_map(|shelf| shelf.watchers.values());
+        let watchers = watchers.map(|(_, w)| w).filter(|w| w.until > now).map(|w| &w.worker);
+        let duties = shelves.values().filter_map(|shelf| shelf.duty.as_ref());
+        let duties = duties.filter(|(_, until)| *until > now).map(|(worker, _)| worker);
+        let all = leases.chain(claims.map(|c| &c.worker)).chain(watchers).chain(duties);
+        let all: BTreeSet<_> = all.cloned().collect();
         Ok(all.into_iter().collect())
     }
 
@@ -282,6 +399,8 @@ impl Store for MemoryStore {
             for row in shelf.cases.values_mut() {
                 ended += u64::from(row.lease.take_if(|l| l.worker == *worker).is_some());
             }
+            ended += u64::from(shelf.watchers.remove(worker).is_some());
+            ended += u64::from(shelf.duty.take_if(|(on, _)| on == worker).is_some());
             for row in &mut shelf.decisions {
                 if row.claim.as_ref().is_some_and(|claim| claim.worker == *worker) {
                     row.bury();
@@ -289,6 +408,7 @@ impl Store for MemoryStore {
                 }
             }
         }
+        self.announce(ended > 0);
         Ok(ended)
     }
 
@@ -300,6 +420,7 @@ impl Store for MemoryStore {
             row.skip(lease, last, now)?;
             shelf.order.remove(&(old, lease.case.clone()));
             shelf.order.insert((row.place, lease.case.clone()));
+            self.announce(true);
             Ok(())
         })
     }
@@ -310,21 +431,28 @@ impl Store for MemoryStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         let mut shelves = self.shelves();
         let known = |d: &DecisionRow| d.row.decision.id == decision.id;
         let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
         let shelf = shelves.entry(lease.origin.clone()).or_default();
+        let mut proposal = shelf.proposal(&lease.case).cloned();
         let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
         let mut changed = row.clone();
-        let decided = changed.decide(lease, decision, held_until, now)?;
+        let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
         if twice {
             return Err(StoreError::Conflict);
         }
         *row = changed;
-        shelf.record(Audited::Decided, &decided.row, now)?;
+        let state = decided.row.state;
+        shelf.record(Audited::of(&decided.row), &decided.row, now)?;
+        if let Some(answered) = proposal {
+            shelf.record(Audited::Settled, &answered.row, now)?;
+            shelf.replace(answered);
+        }
         shelf.decisions.push(decided);
-        Ok(())
+        self.announce(true);
+        Ok(state)
     }
 
     async fn undo(
@@ -335,30 +463,63 @@ impl Store for MemoryStore {
         now: Millis,
     ) -> Result<Undone> {
         self.on(origin, |shelf| {
-            let found = shelf.decisions.iter_mut().find(|d| d.row.decision.id == decision);
-            let Some(row) = found else { return Ok(Undone::Unknown) };
-            let undone = row.undo(reviewer, now);
-            if let Undone::TakenBack(key) = &undone {
-                if let Some(case) = shelf.cases.get_mut(key) {
-                    case.put_back(row);
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Undone::Unknown) };
+            let key = row.row.decision.case.clone();
+            let newest = shelf.newest(&key);
+            let case = shelf.cases.get_mut(&key);
+            let waits = case.as_ref().is_some_and(|c| c.lets_go(decision, newest.as_ref(), now));
+            let undone = row.undo(reviewer, waits, now);
+            if matches!(undone, Undone::TakenBack(_)) {
+                if let Some(case) = case {
+                    case.put_back(&row);
                 }
-                let row = row.row.clone();
-                shelf.record(Audited::Undone, &row, now)?;
+                shelf.record(Audited::Undone, &row.row, now)?;
+                let answered = row.row.decision.answers.and_then(|id| shelf.decision(id));
+                shelf.replace(row);
+                if let Some(mut proposal) = answered {
+                    proposal.propose_again();
+                    shelf.record(Audited::Proposed, &proposal.row, now)?;
+                    shelf.replace(proposal);
+                }
+                self.announce(true);
             }
             Ok(undone)
         })
     }
 
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(proposal) else { return Ok(false) };
+            let voids = row.void(why, now);
+            if voids {
+                if let Some(case) = shelf.cases.get_mut(&row.row.decision.case) {
+                    case.put_back(&row);
+                }
+                shelf.record(Audited::Settled, &row.row, now)?;
+                shelf.replace(row);
+            }
+            self.announce(voids);
+            Ok(voids)
+        })
+    }
+
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.on(origin, |shelf| {
-            let found = shelf.decisions.iter().find(|d| d.row.decision.id == decision);
-            let Some(of) = found.map(|d| d.row.clone()) else { return Ok(false) };
-            let newest = shelf.newest(&of.decision.case);
-            let case = shelf.cases.get_mut(&of.decision.case);
+            let Some(of) = shelf.decision(decision) else { return Ok(false) };
+            let key = &of.row.decision.case;
+            let newest = shelf.newest(key);
+            let case = shelf.cases.get_mut(key);
             let opens = case.is_some_and(|row| row.reopen(decision, newest, now));
             if opens {
-                shelf.record(Audited::Reopened, &of, now)?;
+                shelf.record(Audited::Reopened, &of.row, now)?;
             }
+            self.announce(opens);
             Ok(opens)
         })
     }
@@ -416,6 +577,7 @@ impl Store for MemoryStore {
             let row = row.row.clone();
             if !row.state.is_open() {
                 shelf.record(Audited::Settled, &row, now)?;
+                self.announce(true);
             }
             Ok(true)
         })
@@ -449,6 +611,89 @@ impl Store for MemoryStore {
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
+    }
+
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        Ok(self.on(origin, |shelf| {
+            let signs = shelf.audit.iter().any(|row| row.seq == seq)
+                && !shelf.signatures.contains_key(&seq);
+            if signs {
+                shelf.signatures.insert(seq, signature.to_owned());
+            }
+            signs
+        }))
+    }
+
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        Ok(self.on(origin, |shelf| {
+            let found = shelf.signatures.iter().filter(|(seq, _)| **seq > after);
+            let signed = |(seq, text): (&u64, &String)| AuditSignature {
+                seq: *seq,
+                signature: text.clone(),
+            };
+            found.take(limit as usize).map(signed).collect()
+        }))
+    }
+
+    async fn keeps(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        Ok(self.shelves().keys().cloned().collect())
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        let at_work = self.workers(now).await?.len();
+        if at_work > 0 {
+            return Err(StoreError::InUse(u64::try_from(at_work).unwrap_or(u64::MAX)));
+        }
+        let mut shelves = self.shelves();
+        if shelves.get(to).is_some_and(|shelf| !shelf.decisions.is_empty()) {
+            return Err(StoreError::NotEmpty);
+        }
+        let Some(shelf) = shelves.remove(from) else { return Ok(false) };
+        shelves.insert(to.clone(), shelf);
+        Ok(true)
+    }
+
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        Ok(self.on(origin, |shelf| {
+            let free = shelf.duty.as_ref().is_none_or(|(on, until)| on == worker || *until <= now);
+            if free {
+                shelf.duty = Some((worker.clone(), now.plus(ttl_ms)));
+            }
+            free
+        }))
+    }
+
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.on(origin, |shelf| shelf.duty.take_if(|(on, _)| on == worker));
+        Ok(())
+    }
+
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        Ok(self.on(origin, |shelf| shelf.budgets.entry(asked.verb).or_default().grant(asked, now)))
+    }
+
+    fn news(&self, _origin: &Origin) -> Box<dyn News> {
+        Box::new(InMemory::of(&self.changes))
     }
 
     async fn close(&self) {}

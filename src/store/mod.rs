@@ -8,8 +8,10 @@
 //! Didit is asked happens outside of any. Time is always a parameter.
 
 pub mod audit;
+mod budget;
 mod error;
 mod memory;
+mod news;
 mod row;
 mod sql;
 
@@ -20,16 +22,18 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use crate::domain::{
-    Admitted, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage,
-    QueueQuery, QueueRow, Settled, Taken, Undone,
+    Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Settled, Taken, Undone,
 };
-pub use audit::{AuditHead, AuditRow};
+pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use news::News;
 pub use sql::SqlStore;
 
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+    Tally, WorkerId,
 };
 
 /// A result of the store.
@@ -124,16 +128,45 @@ pub trait Store: Send + Sync {
         ttl_ms: i64,
     ) -> Result<LeaseAnswer>;
 
+    /// Leases the first case of a query that is free, in the queue's order, behind `after` and then from
+    /// the front. Cases that others are taking at this moment are passed over, not waited for. `None`
+    /// when there is none that this holder could have.
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>>;
+
     /// Renews a lease; `None` when it is not ours any more (run out and taken, decided, departed).
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>>;
 
     /// Gives a lease back. Nothing happens when it is not ours any more.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
-    /// Workers with a live lease or delivery claim: the caller knows which of its own machine are dead.
+    /// Says that a console looks at a case that it does not have, until `now + ttl_ms` unless said
+    /// again. One case a console: what it looked at before it does no longer.
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()>;
+
+    /// Says that a console looks at no case any more that it does not have.
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()>;
+
+    /// Workers with a live lease or delivery claim, or who look at a case, or are on duty: the caller
+    /// knows which of its own machine are dead.
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>>;
 
-    /// Ends every lease and claim of a worker that is known to be dead. Its `sending` rows become `unknown`.
+    /// Ends every lease, claim, look and duty of a worker that is known to be dead. Its `sending` rows
+    /// become `unknown`.
     async fn bury(&self, worker: &WorkerId, now: Millis) -> Result<u64>;
 
     // Decisions.
@@ -146,27 +179,34 @@ pub trait Store: Send + Sync {
     async fn skip(&self, lease: &Lease, now: Millis) -> Result<()>;
 
     /// Records a decision: the decision, the case's new state and the outbox row in one transaction;
-    /// the lease ends with it. `held_until` is the end of the undo window. An escalation is recorded
-    /// as `local` and the case becomes escalated; everything else is `held`, and `local` when the
-    /// subject is unreachable. A lease that has run out is ours until somebody else takes the case.
+    /// the lease ends with it. `held_until` is the end of the undo window. Returns what it is then:
+    ///
+    /// - an escalation is `local`, a blocklisting of an approved customer without another person's
+    ///   proposal is `proposed`, one reader's word against another's is `differs`; the case waits for
+    ///   another reader then (`escalated`);
+    /// - everything else is `held`, and `local` when the subject is unreachable.
+    ///
+    /// A decision that answers a proposal ends it, as confirmed or declined. A lease that has run out is
+    /// ours until somebody else takes the case.
     ///
     /// # Errors
     /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
-    /// case has been decided already or was opened again and `replaces` does not say so,
-    /// [`StoreError::SecondReader`] when the reviewer escalated the case,
-    /// [`StoreError::Other`] when the decision is another case's, another reviewer's or a skip.
-    /// Nothing is written then.
+    /// case has been decided already, was opened again and `replaces` does not say so, or has a proposal
+    /// that `answers` does not name, [`StoreError::SecondReader`] when the reviewer has read the case,
+    /// [`StoreError::Other`] when the decision is another case's, another reviewer's, a skip, or blocklists
+    /// another face than was proposed. Nothing is written then.
     async fn decide(
         &self,
         lease: &Lease,
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()>;
+    ) -> Result<DeliveryState>;
 
-    /// Takes a held decision back: it becomes `undone` and its case is open again at its old place
-    /// (escalated again, where it was escalated).
-    /// Only the reviewer's own, only while held.
+    /// Takes a decision back: it becomes `undone` and its case is open again at its old place (escalated
+    /// again, where it was escalated; a proposal that it answered waits again). Only the reviewer's own,
+    /// only while it is held; an escalation or a proposal while nobody looks at the case or has said
+    /// more about it.
     async fn undo(
         &self,
         origin: &Origin,
@@ -175,9 +215,19 @@ pub trait Store: Send + Sync {
         now: Millis,
     ) -> Result<Undone>;
 
-    /// Opens a case again whose newest decision is settled (sent, refused, conflict, local); the next
-    /// decision must name the old one in `replaces`. False when there is nothing to open, or when
-    /// somebody has the case (an escalated one can be leased).
+    /// Ends a proposal that rests on what is no longer so; its case is where it was before. False when it
+    /// does not wait any more.
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool>;
+
+    /// Opens a decided case again whose newest decision is settled (sent, refused, conflict, local); the
+    /// next decision must name the old one in `replaces`. False when there is nothing to open. A case that
+    /// waits for another reader is open to that reader already.
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool>;
 
     // The outbox.
@@ -224,14 +274,65 @@ pub trait Store: Send + Sync {
     /// Decisions, newest first.
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
 
-    // The audit: `decide`, `undo`, `reopen` and a `settle` that ends a decision each add an entry, in
-    // their own transaction.
+    // The audit: `decide`, `undo`, `void`, `reopen` and a `settle` that ends a decision add their entries
+    // in their own transaction.
 
     /// Up to `limit` entries of the audit after the place `after`, in their order.
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>>;
 
     /// Where the audit ends.
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
+
+    /// Lays a signature beside an entry of the audit, which stays as it is. False when there is no such
+    /// entry, or one is there already.
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool>;
+
+    /// Signatures of up to `limit` entries after the place `after`, in their order.
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>>;
+
+    // As a whole.
+
+    /// Whether the store keeps what it is given: writes, though nothing new. Asked after it failed.
+    async fn keeps(&self) -> Result<()>;
+
+    /// Everything that rows were kept of, oldest first.
+    async fn origins(&self) -> Result<Vec<Origin>>;
+
+    /// Gives all rows of an origin to another one: a new key of the same application. False when there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions are
+    /// kept of the new one already. Nothing is changed then.
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool>;
+
+    // Together.
+
+    /// Takes on the duty to look for new cases for all, or keeps it, until `now + ttl_ms`. False while
+    /// another console has it.
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool>;
+
+    /// Gives the duty up. Nothing happens when another console has it.
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()>;
+
+    /// Grants calls to Didit out of the minute that all consoles with this key share.
+    async fn grant(&self, origin: &Origin, asked: &CallsAsked, now: Millis)
+    -> Result<CallsGranted>;
+
+    /// Hears of what others change: cases that come, go, are taken, given back, decided or settled. A
+    /// change is told when, and only when, its transaction is kept. Drop it before the store is closed.
+    fn news(&self, origin: &Origin) -> Box<dyn News>;
 
     /// Ends all connections. Nothing may be called afterwards.
     async fn close(&self);
@@ -248,13 +349,39 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     if url == "memory:" {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-        return Ok(Arc::new(SqlStore::sqlite(std::path::Path::new(path)).await?));
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(SqlStore::postgres(url).await?));
-    }
-    Err(StoreError::BadUrl)
+    Ok(Arc::new(SqlStore::at(url).await?))
+}
+
+/// What was carried from a store into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Cases.
+    pub cases: u64,
+    /// Decisions.
+    pub decisions: u64,
+    /// Entries of the audit.
+    pub audit: u64,
+}
+
+/// Carries everything from the store at `from`, which has to be there, into the one at `to`, which is made
+/// where it is not and has to be empty. Held decisions stay held; leases and claims end. It is one
+/// transaction: what breaks off leaves an empty store.
+///
+/// # Errors
+/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::NotEmpty`] when the
+/// new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
+pub async fn copy(from: &str, to: &str, now: Millis) -> Result<Copied> {
+    let from = SqlStore::there(from).await?;
+    let copied = match SqlStore::at(to).await {
+        Ok(to) => {
+            let copied = from.copy_into(&to, now).await;
+            to.close().await;
+            copied
+        }
+        Err(error) => Err(error),
+    };
+    from.close().await;
+    copied
 }
 
 /// Draws a salt: 244 random bits, hashed to 32 bytes.

@@ -7,8 +7,8 @@ use super::{
     Settled, StoreError, Taken, Undone,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, ReviewerId,
-    Status, SubjectKind, WorkerId,
+    Agreement, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
+    Reading, ReviewerId, Status, SubjectKind, WorkerId,
 };
 
 /// A case as it is kept.
@@ -30,12 +30,12 @@ pub(super) struct CaseRow {
     pub lease: Option<Taken>,
     /// The decision that the next one has to name, after the case was opened again.
     pub must_replace: Option<DecisionId>,
-    /// Who escalated it, since it was last opened: identities, not labels.
-    pub escalated_by: Vec<ReviewerId>,
+    /// Who has read it since it was last opened, and what they said of it.
+    pub readings: Vec<Reading>,
 }
 
 /// The newest decision of a case that was not undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Newest {
     /// Which.
     pub id: DecisionId,
@@ -45,6 +45,8 @@ pub(super) struct Newest {
     pub state: DeliveryState,
     /// When it was settled.
     pub settled_at: Option<Millis>,
+    /// The whole of it, where it waits for a second person.
+    pub proposal: Option<Box<Decision>>,
 }
 
 impl CaseRow {
@@ -59,7 +61,7 @@ impl CaseRow {
             fence: 0,
             lease: None,
             must_replace: None,
-            escalated_by: Vec::new(),
+            readings: Vec::new(),
         }
     }
 
@@ -78,7 +80,7 @@ impl CaseRow {
                 self.case = case.clone();
                 self.state = state;
                 self.note = None;
-                self.escalated_by.clear();
+                self.readings.clear();
                 self.seen_at = now;
                 Admitted::New
             }
@@ -181,11 +183,13 @@ impl CaseRow {
         Ok(())
     }
 
-    /// Decides it: changes the case and returns the row of the outbox.
+    /// Decides it: changes the case, ends the proposal that waits for a second person, if one does, and
+    /// returns the row of the outbox.
     pub fn decide(
         &mut self,
         lease: &Lease,
         decision: &Decision,
+        proposal: Option<&mut DecisionRow>,
         held_until: Millis,
         now: Millis,
     ) -> Result<DecisionRow> {
@@ -203,54 +207,89 @@ impl CaseRow {
         if self.needs_another(&decision.reviewer.id) {
             return Err(StoreError::SecondReader);
         }
-        let row = DecisionRow::new(decision, self.state, held_until, now);
+        let waits = proposal.as_ref().map(|p| &p.row.decision);
+        answers(decision, waits)?;
+        let state = self.outcome(decision);
+        let row = DecisionRow::new(decision, state, self.state, held_until, now);
+        if let Some(proposal) = proposal {
+            proposal.answer(decision, now);
+        }
         self.lease = None;
         self.must_replace = None;
-        if decision.disposition == Disposition::Escalate {
-            self.state = CaseState::Escalated;
-            self.note.clone_from(&decision.comment);
-            self.escalated_by.push(decision.reviewer.id.clone());
-        } else {
-            self.state = CaseState::Decided;
+        let waits = row.row.is_reading() || state == DeliveryState::Proposed;
+        self.state = if waits { CaseState::Escalated } else { CaseState::Decided };
+        if waits {
+            let said = decision.judgements.clone();
+            self.readings.push(Reading { by: decision.reviewer.id.clone(), said });
         }
         Ok(row)
     }
 
+    /// What a decision is at first. One reader's word against another's decides nothing: it takes effect
+    /// once no more readers of this round say the contrary than say the same.
+    fn outcome(&self, decision: &Decision) -> DeliveryState {
+        let count = |wanted| self.readings.iter().filter(|r| r.compare(decision) == wanted).count();
+        if decision.is_proposal() {
+            DeliveryState::Proposed
+        } else if decision.disposition == Disposition::Escalate {
+            DeliveryState::Local
+        } else if count(Agreement::Contrary) > count(Agreement::Alike) {
+            DeliveryState::Differs
+        } else if decision.kind == SubjectKind::Unreachable {
+            DeliveryState::Local
+        } else {
+            DeliveryState::Held
+        }
+    }
+
     /// Puts it back where it was before an undone decision.
     pub fn put_back(&mut self, undone: &DecisionRow) {
+        let decision = &undone.row.decision;
         self.state = undone.case_was;
-        self.must_replace = undone.row.decision.replaces;
+        self.must_replace = decision.replaces;
+        self.readings.retain(|reading| reading.by != decision.reviewer.id);
+    }
+
+    /// Whether an escalation or a proposal may still be taken back: it is the newest word on the case, and
+    /// nobody looks at it.
+    pub fn lets_go(&self, decision: DecisionId, newest: Option<&Newest>, now: Millis) -> bool {
+        self.state == CaseState::Escalated
+            && newest.is_some_and(|newest| newest.id == decision)
+            && self.taken(now).is_none()
     }
 
     /// Opens it again, so that the decision can be replaced; false when there is nothing to open.
     pub fn reopen(&mut self, decision: DecisionId, newest: Option<Newest>, now: Millis) -> bool {
-        let settled = newest.is_some_and(|n| n.id == decision && !n.state.is_open());
-        let closed = matches!(self.state, CaseState::Decided | CaseState::Escalated);
-        let opens = settled && closed && self.taken(now).is_none();
+        let settled = newest.is_some_and(|n| n.id == decision && n.state.is_settled());
+        let opens = settled && self.state == CaseState::Decided && self.taken(now).is_none();
         if opens {
             self.state = CaseState::Open;
             self.note = None;
-            self.escalated_by.clear();
+            self.readings.clear();
             self.lease = None;
             self.must_replace = Some(decision);
         }
         opens
     }
 
-    /// As the queue shows it.
+    /// As the queue shows it: what was said of a case that waits for another reader is not told.
     pub fn shown(self, newest: Option<Newest>, now: Millis) -> QueueRow {
+        let proposal = newest.as_ref().and_then(|n| n.proposal.clone());
+        let told = self.state != CaseState::Escalated || proposal.is_some();
         QueueRow {
             taken: self.taken(now).cloned(),
+            watched: Vec::new(),
             case: self.case,
             state: self.state,
-            decision: newest.map(|n| (n.id, n.disposition, n.state)),
+            decision: newest.filter(|_| told).map(|n| (n.id, n.disposition, n.state)),
             note: self.note,
+            proposal,
         }
     }
 
-    /// Whether it waits for another reader than this one, who escalated it.
+    /// Whether it waits for another reader than this one, who has read it.
     fn needs_another(&self, reviewer: &ReviewerId) -> bool {
-        self.state == CaseState::Escalated && self.escalated_by.contains(reviewer)
+        self.state == CaseState::Escalated && self.readings.iter().any(|r| r.by == *reviewer)
     }
 
     fn is_decidable(&self) -> bool {
@@ -304,6 +343,19 @@ fn is_sound(lease: &Lease, decision: &Decision) -> Result<()> {
     Err(StoreError::Other(wrong.to_owned()))
 }
 
+/// Refuses a decision that passes a proposal by, or answers one that does not wait, and every yes that is
+/// not a second person's to exactly what was proposed.
+fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
+    if decision.answers != proposal.map(|proposal| proposal.id) {
+        return Err(StoreError::Conflict);
+    }
+    let Some(proposal) = proposal else { return Ok(()) };
+    if decision.disposition == Disposition::Blocklist && !decision.confirms(proposal) {
+        return Err(StoreError::Other("another face was proposed for the blocklist".to_owned()));
+    }
+    Ok(())
+}
+
 /// Refuses to take a case in as anything but open or left.
 pub(super) fn may_enter(state: CaseState) -> Result<()> {
     match state {
@@ -337,14 +389,15 @@ pub(super) struct DecisionRow {
 }
 
 impl DecisionRow {
-    fn new(decision: &Decision, case_was: CaseState, held_until: Millis, now: Millis) -> Self {
-        let local = decision.disposition == Disposition::Escalate
-            || decision.kind == SubjectKind::Unreachable;
-        let (state, due, settled_at) = if local {
-            (DeliveryState::Local, now, Some(now))
-        } else {
-            (DeliveryState::Held, held_until, None)
-        };
+    fn new(
+        decision: &Decision,
+        state: DeliveryState,
+        case_was: CaseState,
+        held_until: Millis,
+        now: Millis,
+    ) -> Self {
+        let due = if state == DeliveryState::Held { held_until } else { now };
+        let settled_at = state.is_settled().then_some(now);
         let row = HistoryRow {
             decision: decision.clone(),
             state,
@@ -360,20 +413,62 @@ impl DecisionRow {
     /// As [`Newest`] of its case; `None` when it was undone.
     pub fn newest(&self) -> Option<Newest> {
         let HistoryRow { decision, state, settled_at, .. } = &self.row;
-        (*state != DeliveryState::Undone).then_some(Newest {
+        let proposed = *state == DeliveryState::Proposed;
+        (*state != DeliveryState::Undone).then(|| Newest {
             id: decision.id,
             disposition: decision.disposition,
             state: *state,
             settled_at: *settled_at,
+            proposal: proposed.then(|| Box::new(decision.clone())),
         })
     }
 
-    /// Takes it back.
-    pub fn undo(&mut self, reviewer: &ReviewerId, now: Millis) -> Undone {
+    /// Ends a proposal with a second person's answer.
+    fn answer(&mut self, decision: &Decision, now: Millis) {
+        let name = &decision.reviewer.name;
+        let note = if decision.confirms(&self.row.decision) {
+            format!("confirmed by {name}")
+        } else {
+            format!("declined by {name}, who decided {}", decision.disposition.word())
+        };
+        self.end_proposal(note, now);
+    }
+
+    /// Ends a proposal that rests on what is no longer so; false when it does not wait any more.
+    pub fn void(&mut self, why: &str, now: Millis) -> bool {
+        let waits = self.row.state == DeliveryState::Proposed;
+        if waits {
+            self.end_proposal(format!("void: {why}"), now);
+        }
+        waits
+    }
+
+    fn end_proposal(&mut self, note: String, now: Millis) {
+        self.row.state = DeliveryState::Local;
+        self.row.note = Some(note);
+        self.row.settled_at = Some(now);
+    }
+
+    /// A proposal waits again: its answer was taken back.
+    pub fn propose_again(&mut self) {
+        self.row.state = DeliveryState::Proposed;
+        self.row.note = None;
+        self.row.settled_at = None;
+    }
+
+    /// Takes it back: what is held, and what still waits for another person (`waits`).
+    pub fn undo(&mut self, reviewer: &ReviewerId, waits: bool, now: Millis) -> Undone {
         if self.row.decision.reviewer.id != *reviewer {
             return Undone::NotYours;
         }
-        if self.row.state != DeliveryState::Held {
+        let escalation = self.row.decision.disposition == Disposition::Escalate;
+        let takes_back = match self.row.state {
+            DeliveryState::Held => true,
+            DeliveryState::Proposed => waits,
+            DeliveryState::Local => waits && escalation,
+            _ => false,
+        };
+        if !takes_back {
             return Undone::NotHeld(self.row.state);
         }
         self.row.state = DeliveryState::Undone;

@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 use super::probe::wrap_for_tmux;
 
 /// The window before anything has been measured.
-const FIRST_WINDOW: usize = 16 * 1024;
+const FIRST_WINDOW: usize = 8 * 1024;
 /// No window is smaller or larger.
-const WINDOW: (usize, usize) = (8 * 1024, 4 * 1024 * 1024);
+const WINDOW: (usize, usize) = (4 * 1024, 4 * 1024 * 1024);
 /// What may lie in the buffers on top of one round trip.
 const SLACK: Duration = Duration::from_millis(100);
 /// A fence not answered for so long (or four round trips) is not waited for.
@@ -76,6 +76,11 @@ pub enum Event {
         what: What,
         /// When it was given up.
         at: Instant,
+    },
+    /// The last byte of an upload is written: whatever is written from now on finds it there.
+    Written {
+        /// Its number.
+        id: u64,
     },
     /// An upload was cancelled; some of it may have been written.
     Dropped {
@@ -144,18 +149,16 @@ impl Piece {
 /// An upload in the queue.
 struct Job {
     id: u64,
-    /// Its place among all uploads ever queued.
-    place: u64,
     chunks: VecDeque<Zeroizing<Vec<u8>>>,
     abort: Vec<u8>,
     started: bool,
 }
 
-/// A mark that waits for what was queued before it.
+/// A mark that waits for the frames queued before it and for these uploads.
 struct Mark {
     tag: u64,
     frames: u64,
-    uploads: u64,
+    uploads: Vec<u64>,
 }
 
 /// A fence that was written and not answered.
@@ -191,7 +194,6 @@ pub(super) struct Pacer {
     frames_queued: u64,
     frames_done: u64,
     jobs: VecDeque<Job>,
-    jobs_queued: u64,
     marks: VecDeque<Mark>,
     /// Aborts and last words.
     plain: VecDeque<Zeroizing<Vec<u8>>>,
@@ -228,7 +230,6 @@ impl Pacer {
             frames_queued: 0,
             frames_done: 0,
             jobs: VecDeque::new(),
-            jobs_queued: 0,
             marks: VecDeque::new(),
             plain: VecDeque::new(),
             due: VecDeque::new(),
@@ -269,17 +270,15 @@ impl Pacer {
         let chunks = upload.chunks.into_iter().filter(|chunk| !chunk.is_empty());
         self.jobs.push_back(Job {
             id: upload.id,
-            place: self.jobs_queued,
             chunks: chunks.map(Zeroizing::new).collect(),
             abort: upload.abort,
             started: false,
         });
-        self.jobs_queued += 1;
     }
 
-    pub(super) fn mark(&mut self, tag: u64) {
-        let (frames, uploads) = (self.frames_queued, self.jobs_queued);
-        self.marks.push_back(Mark { tag, frames, uploads });
+    /// Has a mark answered once the frames queued by now and these uploads have been read.
+    pub(super) fn mark(&mut self, tag: u64, uploads: Vec<u64>) {
+        self.marks.push_back(Mark { tag, frames: self.frames_queued, uploads });
     }
 
     /// Takes an upload back; false when it is not queued, or wholly written.
@@ -338,6 +337,12 @@ impl Pacer {
     /// Uploads not wholly written.
     pub(super) fn uploads_waiting(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Bytes of uploads that are not written.
+    pub(super) fn upload_bytes_waiting(&self) -> usize {
+        let chunks = self.jobs.iter().flat_map(|job| &job.chunks);
+        chunks.map(|chunk| chunk.len()).sum()
     }
 
     /// Marks not answered yet count too: each will be told once more.
@@ -407,7 +412,7 @@ impl Pacer {
             // Nothing in it: as good as written.
             let id = job.id;
             self.jobs.pop_front();
-            self.due.push_back(Purpose::Tell(What::Upload(id)));
+            self.written(id);
             return self.pick(now);
         };
         if self.may_send(length) {
@@ -445,9 +450,9 @@ impl Pacer {
 
     /// Marks whose frames and uploads are written get their fence.
     fn pass_marks(&mut self) {
-        let oldest = self.jobs.front().map_or(self.jobs_queued, |job| job.place);
         while let Some(mark) = self.marks.front() {
-            if self.frames_done < mark.frames || oldest < mark.uploads {
+            let under_way = self.jobs.iter().any(|job| mark.uploads.contains(&job.id));
+            if self.frames_done < mark.frames || under_way {
                 return;
             }
             self.due.push_back(Purpose::Tell(What::Mark(mark.tag)));
@@ -479,7 +484,13 @@ impl Pacer {
     fn completed(&mut self, kind: Kind, length: usize, now: Instant) {
         match kind {
             Kind::Plain => {}
-            Kind::Frame => self.frames_done += 1,
+            Kind::Frame => {
+                self.frames_done += 1;
+                // The first text of some length tells how fast the line is, before any picture goes.
+                if self.rates.is_empty() && length as u64 >= SAMPLE_BYTES && !self.silent {
+                    self.due.push_back(Purpose::Window);
+                }
+            }
             Kind::Asking(tag) => {
                 self.frames_done += 1;
                 let purpose = Purpose::Tell(What::Mark(tag));
@@ -492,7 +503,7 @@ impl Pacer {
                 let emptied = self.jobs.front().filter(|job| job.started && job.chunks.is_empty());
                 if let Some(id) = emptied.map(|job| job.id) {
                     self.jobs.pop_front();
-                    self.due.push_back(Purpose::Tell(What::Upload(id)));
+                    self.written(id);
                 } else if !self.silent
                     && self.chunk_bytes - self.fenced_chunk_bytes >= (self.window() / 4) as u64
                 {
@@ -500,6 +511,12 @@ impl Pacer {
                 }
             }
         }
+    }
+
+    /// An upload's last byte is written.
+    fn written(&mut self, id: u64) {
+        self.events.push_back(Event::Written { id });
+        self.due.push_back(Purpose::Tell(What::Upload(id)));
     }
 
     /// A fence is on its way.
@@ -768,28 +785,30 @@ mod tests {
             let at = painted(&sim.events, What::Upload(id)).unwrap();
             assert!(at >= sim.read_at(letter) + sim.trip / 2);
         }
-        assert_eq!(sim.events.len(), 2);
+        let written = |id| sim.events.iter().position(|event| *event == Event::Written { id });
+        assert!(written(1).unwrap() < written(2).unwrap());
+        assert_eq!(sim.events.len(), 4);
         assert_eq!(sim.pacer.uploads_waiting() + sim.pacer.marks_waiting(), 0);
     }
 
     #[test]
-    fn a_mark_waits_for_all_that_was_queued_before_it_and_for_nothing_after() {
+    fn a_mark_waits_for_the_frames_before_it_and_the_uploads_it_names_and_for_nothing_else() {
         let mut sim = Sim::new(100_000, 50 * MS);
-        sim.pacer.mark(1);
+        sim.pacer.mark(1, vec![]);
         sim.pacer.frame(b"text".to_vec());
         sim.pacer.upload(picture(2, 3, 3000));
-        sim.pacer.mark(2);
+        sim.pacer.mark(2, vec![2]);
         sim.pacer.upload(picture(3, 3, 3000));
+        sim.pacer.frame(b"more".to_vec());
+        sim.pacer.mark(4, vec![]);
         sim.run();
-        let order: Vec<_> = sim
-            .events
-            .iter()
-            .map(|event| match event {
-                Event::Painted { what, .. } => *what,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let expected = [What::Mark(1), What::Upload(2), What::Mark(2), What::Upload(3)];
+        let painted = |event: &Event| match event {
+            Event::Painted { what, .. } => Some(*what),
+            _ => None,
+        };
+        let order: Vec<_> = sim.events.iter().filter_map(painted).collect();
+        let expected =
+            [What::Mark(1), What::Upload(2), What::Mark(2), What::Mark(4), What::Upload(3)];
         assert_eq!(order, expected);
     }
 
@@ -797,7 +816,7 @@ mod tests {
     fn questions_with_a_fence_of_their_own_are_told_as_a_mark() {
         let (mut pacer, now) = (Pacer::new(), Instant::now());
         pacer.ask(b"what?\x1b[5n".to_vec(), 9);
-        pacer.mark(10);
+        pacer.mark(10, vec![]);
         assert_eq!(pacer.next(now), Next::Write(b"what?\x1b[5n"));
         pacer.wrote(9, now);
         assert_eq!(pacer.next(now), Next::Write(FENCE));
@@ -815,7 +834,7 @@ mod tests {
             let (rate, trip) = (rate * 1000, trip * MS);
             let mut sim = Sim::new(rate, trip);
             // The questions at the start, a first picture, then the one that is measured.
-            sim.pacer.mark(0);
+            sim.pacer.mark(0, vec![]);
             sim.run();
             sim.pacer.upload(picture(1, 60, 4096));
             sim.run();
@@ -838,8 +857,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_window_is_sixteen_kilobytes_and_two_chunks_always_fit() {
-        for (size, count) in [(4096, 4), (40_000, 2)] {
+    fn the_first_window_is_eight_kilobytes_and_two_chunks_always_fit() {
+        for (size, count) in [(2048, 4), (40_000, 2)] {
             let (mut pacer, now) = (Pacer::new(), Instant::now());
             pacer.upload(picture(0, 20, size));
             let mut chunks = 0;
@@ -857,13 +876,14 @@ mod tests {
         let mut sim = Sim::new(1_000_000, MS);
         sim.pacer.set_silent(true, sim.now);
         sim.pacer.upload(picture(1, 20, 4096));
-        sim.pacer.mark(5);
+        sim.pacer.mark(5, vec![1]);
         sim.run();
         assert_eq!(sim.fences(), 0);
         assert_eq!(sim.read.len(), 20);
         let at = sim.now;
         let unanswered = |what| Event::Unanswered { what, at };
-        assert_eq!(sim.events, [unanswered(What::Upload(1)), unanswered(What::Mark(5))]);
+        let written = Event::Written { id: 1 };
+        assert_eq!(sim.events, [written, unanswered(What::Upload(1)), unanswered(What::Mark(5))]);
     }
 
     #[test]
@@ -882,7 +902,7 @@ mod tests {
         );
         // It speaks again: answers are matched rightly.
         sim.lost.clear();
-        sim.pacer.mark(3);
+        sim.pacer.mark(3, vec![]);
         sim.run();
         assert!(painted(&sim.events, What::Mark(3)).is_some());
     }
@@ -891,7 +911,7 @@ mod tests {
     fn an_answer_that_went_missing_is_asked_for_again() {
         let mut sim = Sim::new(1_000_000, MS);
         sim.lost = vec![true].into();
-        sim.pacer.mark(1);
+        sim.pacer.mark(1, vec![]);
         sim.run();
         assert_eq!(sim.fences(), 2);
         assert!(matches!(sim.events[0], Event::Unanswered { what: What::Mark(1), .. }));
@@ -902,13 +922,13 @@ mod tests {
     #[test]
     fn silence_being_told_does_not_make_old_answers_count_for_new_fences() {
         let (mut pacer, now) = (Pacer::new(), Instant::now());
-        pacer.mark(1);
+        pacer.mark(1, vec![]);
         assert_eq!(pacer.next(now), Next::Write(FENCE));
         pacer.wrote(4, now);
         pacer.set_silent(true, now);
         assert_eq!(pacer.next_event(), Some(Event::Unanswered { what: What::Mark(1), at: now }));
         pacer.set_silent(false, now);
-        pacer.mark(2);
+        pacer.mark(2, vec![]);
         assert_eq!(pacer.next(now), Next::Write(FENCE));
         pacer.wrote(4, now);
         pacer.acknowledge(now);
@@ -949,7 +969,7 @@ mod tests {
         pacer.pause(false);
         assert!(matches!(pacer.next(now), Next::Write(_)));
         pacer.wrote(10, now);
-        pacer.mark(1);
+        pacer.mark(1, vec![]);
         pacer.frame(b"text".to_vec());
         pacer.finish(b"bye".to_vec());
         assert_eq!(pacer.next(now), Next::Write(b"text"));
@@ -963,7 +983,7 @@ mod tests {
     fn inside_tmux_the_terminal_around_it_is_asked() {
         let (mut pacer, now) = (Pacer::new(), Instant::now());
         pacer.set_tmux(true);
-        pacer.mark(1);
+        pacer.mark(1, vec![]);
         assert_eq!(pacer.next(now), Next::Write(b"\x1bPtmux;\x1b\x1b[5n\x1b\\"));
     }
 

@@ -169,15 +169,16 @@ impl Writer {
         })
     }
 
-    /// Asks the terminal to answer once all that is queued by now has been read.
+    /// Asks the terminal to answer once the frames that are queued by now and these uploads have been
+    /// read.
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn mark(&self, tag: u64) -> Result<(), Refused> {
+    pub fn mark(&self, tag: u64, uploads: Vec<u64>) -> Result<(), Refused> {
         self.queue(|pacer| {
             let room = pacer.marks_waiting() < MARKS;
             if room {
-                pacer.mark(tag);
+                pacer.mark(tag, uploads);
             }
             room
         })
@@ -218,6 +219,12 @@ impl Writer {
     #[must_use]
     pub fn uploads_waiting(&self) -> usize {
         self.shared.lock().pacer.uploads_waiting()
+    }
+
+    /// How many bytes of uploads are not written yet.
+    #[must_use]
+    pub fn upload_bytes_waiting(&self) -> usize {
+        self.shared.lock().pacer.upload_bytes_waiting()
     }
 
     /// The link as measured so far.

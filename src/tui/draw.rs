@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::gallery::{FrameKey, Gallery};
+use super::gallery::{FrameBody, FrameKey, Gallery};
 use super::layout::SMALLEST;
 use super::theme::{Meaning, Theme};
 use super::{screen, widget};
@@ -78,6 +78,11 @@ pub fn draw(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_
         Some(Overlay::Reason) => screen::reasons(model, theme, frame),
         Some(Overlay::Interlock(lock)) => screen::interlock(model, lock, theme, frame),
         Some(Overlay::Curtain) | None => {}
+    }
+    for placed in &drawn.pictures {
+        if let Some(FrameBody::Placeholders(id)) = gallery.get(&placed.key).map(|f| &f.body) {
+            widget::anchor(*id, placed.area, frame);
+        }
     }
     if model.pictures_visible() { drawn } else { Drawn::default() }
 }

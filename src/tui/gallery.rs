@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::core::{Desk, Side, Zoom};
 use crate::domain::SessionId;
-use crate::picture::CellPicture;
+use crate::picture::{CellPicture, Tier};
 
 /// What a frame shows: everything that changes its pixels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +43,8 @@ pub struct Frame {
     pub body: FrameBody,
     /// Pixels between the eyes as displayed.
     pub eyes: Eyes,
+    /// How much of the picture the terminal was sent, where there are degrees of it.
+    pub tier: Option<Tier>,
 }
 
 /// Pixels between the eyes as displayed: what faces can be told apart by.

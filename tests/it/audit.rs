@@ -1,7 +1,10 @@
 //! The audit in every store and through the program: it records each word, takes no change, and
 //! whatever is bent behind its back is found where it is.
 
+use std::path::Path;
+
 use secondlook::domain::{CaseState, Disposition};
+use secondlook::shell::NAMESPACE;
 use secondlook::store::audit::{AuditEntry, Audited, verify};
 use secondlook::store::{self, Settled, Store};
 use sqlx::postgres::PgConnection;
@@ -9,7 +12,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::crash::{Rig, Way};
+use super::stage::PATIENCE;
 use super::store::{Bench, T, TTL, at, case, decision, holder, id, lease, origin};
+use super::terminal::{PROGRAM, has};
 
 /// Five entries: #1 and #2 are decided, #1 is settled, #2 taken back, #1 opened again.
 async fn five(store: &dyn Store) {
@@ -203,5 +208,131 @@ async fn the_program_exports_and_verifies() {
     let (exit, text) = rig.run(&["audit", "verify"]).await;
     assert_eq!(exit, Some(1));
     assert!(text.contains("is not as it was recorded"), "{text}");
+    rig.sim.shutdown().await;
+}
+
+async fn signatures_stand_beside_the_entries(bench: Option<Bench>) {
+    let Some(bench) = bench else { return };
+    let store = bench.store.as_ref();
+    five(store).await;
+    assert!(store.sign(&origin(), 2, "two").await.unwrap());
+    assert!(store.sign(&origin(), 4, "four").await.unwrap());
+    assert!(!store.sign(&origin(), 2, "another").await.unwrap(), "signed once");
+    assert!(!store.sign(&origin(), 9, "nothing").await.unwrap(), "there is no such entry");
+    let found = store.signatures(&origin(), 0, 9).await.unwrap();
+    let found: Vec<_> = found.iter().map(|s| (s.seq, s.signature.as_str())).collect();
+    assert_eq!(found, [(2, "two"), (4, "four")]);
+    assert_eq!(store.signatures(&origin(), 2, 1).await.unwrap().len(), 1);
+    let other = secondlook::domain::Origin("https://other.example#1".to_owned());
+    assert_eq!(store.signatures(&other, 0, 9).await.unwrap(), []);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn signatures_stand_beside_the_entries_everywhere() {
+    signatures_stand_beside_the_entries(Some(Bench::memory().await)).await;
+    signatures_stand_beside_the_entries(Some(Bench::sqlite().await)).await;
+    signatures_stand_beside_the_entries(Bench::postgres().await).await;
+}
+
+/// Runs a shell's lines in a folder that is also the home; what they print.
+fn shell(folder: &Path, env: &[(String, String)], lines: &str) -> String {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-e", "-c", lines]).current_dir(folder).env("HOME", folder);
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(output.status.success(), "{lines}\n{text}");
+    text
+}
+
+/// The lines of README that verify a signature with nothing but ssh-keygen.
+fn readme_lines() -> String {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let block = blocks.into_iter().find(|block| block.contains("ssh-keygen -Y verify")).unwrap();
+    let commands = block.lines().filter_map(|line| line.strip_prefix("$ "));
+    commands.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_agents_signatures_are_what_ssh_keygen_accepts() {
+    if !["ssh-agent", "ssh-add", "ssh-keygen"].into_iter().all(has) {
+        return;
+    }
+    let mut rig = Rig::new(&[Way::Approve, Way::Reject], 4).await;
+    let folder = rig.folder.path().to_owned();
+    let sock = folder.join("agent");
+    let program = Path::new(PROGRAM).parent().unwrap().display();
+    rig.env = vec![
+        ("SSH_AUTH_SOCK".to_owned(), sock.display().to_string()),
+        ("PATH".to_owned(), format!("{program}:{}", std::env::var("PATH").unwrap())),
+    ];
+    let mut agent = tokio::process::Command::new("ssh-agent");
+    agent.arg("-D").arg("-a").arg(&sock).stdout(std::process::Stdio::null());
+    let mut agent = agent.kill_on_drop(true).spawn().unwrap();
+    let there = async {
+        while !sock.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, there).await.unwrap();
+    // The private half is in the agent and nowhere else.
+    let key = "mkdir -p .ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; \
+               ssh-add -q .ssh/id_ed25519; rm .ssh/id_ed25519; \
+               printf '[audit]\nsign_with = \"~/.ssh/id_ed25519.pub\"\n' >> config.toml";
+    shell(&folder, &rig.env, key);
+    let fingerprint = shell(&folder, &rig.env, "ssh-keygen -lf .ssh/id_ed25519.pub");
+    let fingerprint = fingerprint.split(' ').nth(1).unwrap();
+
+    rig.is_decided(rig.cases[0]).await;
+    rig.flush().await;
+    let (exit, text) = rig.run(&["audit", "verify"]).await;
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains(&format!("2 signed with {fingerprint}")), "{text}");
+    assert!(text.contains("0 unsigned"), "{text}");
+    let (_, export) = rig.run(&["audit", "export"]).await;
+    std::fs::write(folder.join("audit.jsonl"), &export).unwrap();
+    // README's own lines, but for the export, which the program would need its surroundings for.
+    let lines = readme_lines();
+    let (first, rest) = lines.split_once('\n').unwrap();
+    assert_eq!(first, "secondlook audit export > audit.jsonl");
+    let said = shell(&folder, &rig.env, rest);
+    let wanted = format!("Good \"{NAMESPACE}\" signature for ana with ED25519 key {fingerprint}");
+    assert!(said.contains(&wanted), "{said}");
+
+    // A signature that was bent, or of another entry, is found where it is.
+    let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+    let signature = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["signature"].as_str().unwrap().replace('\n', "\\n")
+    };
+    let [one, two]: [&str; 2] = text.lines().collect::<Vec<_>>().try_into().unwrap();
+    let swapped = text.replace(&signature(one), "X").replace(&signature(two), &signature(one));
+    let swapped = swapped.replace('X', "-");
+    let mut bent = signature(two).into_bytes();
+    let middle = bent.len() / 2;
+    bent[middle] = if bent[middle] == b'A' { b'B' } else { b'A' };
+    let bent = text.replace(&signature(two), &String::from_utf8(bent).unwrap());
+    for (text, found) in [(swapped, ["entry 1", "entry 2"]), (bent, ["entry 2", "entry 2"])] {
+        std::fs::write(folder.join("bent.jsonl"), text).unwrap();
+        let file = folder.join("bent.jsonl").display().to_string();
+        let (exit, said) = rig.run(&["audit", "verify", &file]).await;
+        assert_eq!(exit, Some(1), "{said}");
+        for found in found {
+            assert!(said.contains(&format!("the signature of {found} is none")), "{said}");
+        }
+    }
+
+    // The agent goes: the decision is taken all the same, and what is unsigned says so.
+    agent.kill().await.unwrap();
+    let (exit, out, err) = rig.run_aloud(&["decide", "1002", "reject"]).await;
+    assert_eq!(exit, Some(0), "{out}{err}");
+    assert!(err.contains("1 entries of the audit stay unsigned"), "{err}");
+    rig.flush().await;
+    let (exit, text) = rig.run(&["audit", "verify"]).await;
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains("2 unsigned"), "{text}");
     rig.sim.shutdown().await;
 }

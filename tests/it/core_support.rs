@@ -8,10 +8,10 @@ use secondlook::core::{
     ProblemKind, QueueView, Screen, Settings, Side, Wants, update, wants,
 };
 use secondlook::domain::{
-    Bands, Candidate, CandidateDetails, Case, CaseState, DecisionId, DeliveryState, Details,
-    HistoryRow, Lease, LeaseAnswer, Millis, Origin, Person, Progress, QueueQuery, QueueRow,
-    Reviewer, ReviewerId, SessionId, Similarity, Source, Status, SubjectDetails, SubjectKind,
-    Tallier, Tally, Undone, WorkerId,
+    Bands, Candidate, CandidateDetails, Case, CaseState, Decision, DecisionId, DeliveryState,
+    Details, HistoryRow, Lease, LeaseAnswer, Millis, Origin, Person, Progress, QueueQuery,
+    QueueRow, Reviewer, ReviewerId, SessionId, Similarity, Source, Status, SubjectDetails,
+    SubjectKind, Tallier, Tally, Undone, WorkerId,
 };
 use secondlook::input::Key;
 
@@ -148,6 +148,8 @@ pub fn lease(key: &SessionId) -> Lease {
 pub struct Kept {
     pub details: Details,
     pub state: CaseState,
+    /// What somebody proposed about it.
+    pub proposal: Option<Box<Decision>>,
 }
 
 /// An event and what `update` made of it.
@@ -195,7 +197,7 @@ impl Play {
         let mut model = Model::new(settings, (80, 24), START, 7);
         model.protocol = "blocks".to_owned();
         let query = QueueView::default().query;
-        let kept = |details| Kept { details, state: CaseState::Open };
+        let kept = |details| Kept { details, state: CaseState::Open, proposal: None };
         Self {
             model,
             now: START,
@@ -246,7 +248,7 @@ impl Play {
                     self.send(event);
                 }
             }
-            let Wants { leases, window } = wants(&self.model);
+            let Wants { leases, window, or_next: _ } = wants(&self.model);
             self.in_hand.retain(|key| leases.contains(key));
             self.prepared.retain(|key| window.iter().any(|(wanted, _)| wanted == key));
             let mut events = Vec::new();
@@ -290,6 +292,7 @@ impl Play {
             protocol: "blocks".to_owned(),
             cells: [(39, 16), (39, 16)],
             eye_pixels: [Some(34), Some(31)],
+            tiers: [None; 2],
         })
     }
 
@@ -336,10 +339,12 @@ impl Play {
                     return vec![Event::Decided { id, result: Err(problem) }];
                 }
                 let (state, case) = match decision.disposition.subject_status() {
+                    _ if decision.is_proposal() => (DeliveryState::Proposed, CaseState::Escalated),
                     Some(_) => (DeliveryState::Held, CaseState::Decided),
                     None => (DeliveryState::Local, CaseState::Escalated),
                 };
                 self.put(&decision.case, case);
+                self.propose(&decision.case, decision.is_proposal().then(|| decision.clone()));
                 let row = HistoryRow {
                     due: self.now.plus(self.model.settings.undo_ms),
                     decision: *decision,
@@ -351,7 +356,7 @@ impl Play {
                 };
                 self.decisions.insert(0, row);
                 let outbox = Event::Outbox(self.decisions.clone());
-                vec![outbox, Event::Decided { id, result: Ok(()) }]
+                vec![outbox, Event::Decided { id, result: Ok(state) }]
             }
             Effect::Skip(key) => {
                 self.in_hand.retain(|held| *held != key);
@@ -362,6 +367,11 @@ impl Play {
                 vec![Event::Skipped { key, result: Ok(()) }]
             }
             Effect::Undo(id) => self.undo(id),
+            Effect::Void { case, why, .. } => {
+                self.put(&case, CaseState::Open);
+                self.propose(&case, None);
+                vec![Event::Voided { case, why, result: Ok(true) }]
+            }
             Effect::Reopen(id, case) => {
                 self.put(&case, CaseState::Open);
                 vec![Event::Reopened { id, case, result: Ok(true) }]
@@ -444,11 +454,12 @@ impl Play {
         let row = self.decisions.iter_mut().find(|row| row.decision.id == id);
         let result = match row {
             None => Undone::Unknown,
-            Some(row) if row.state != DeliveryState::Held => Undone::NotHeld(row.state),
+            Some(row) if row.state == DeliveryState::Sent => Undone::NotHeld(row.state),
             Some(row) => {
                 row.state = DeliveryState::Undone;
                 let key = row.decision.case.clone();
                 self.put(&key, CaseState::Open);
+                self.propose(&key, None);
                 Undone::TakenBack(key)
             }
         };
@@ -458,6 +469,13 @@ impl Play {
     fn put(&mut self, key: &SessionId, state: CaseState) {
         for kept in self.cases.iter_mut().filter(|k| k.details.case.key == *key) {
             kept.state = state;
+        }
+    }
+
+    /// A case waits for a second person's answer to this, or no more.
+    pub fn propose(&mut self, key: &SessionId, proposal: Option<Box<Decision>>) {
+        for kept in self.cases.iter_mut().filter(|k| k.details.case.key == *key) {
+            kept.proposal.clone_from(&proposal);
         }
     }
 
@@ -527,7 +545,9 @@ pub fn row(kept: &Kept) -> QueueRow {
         case: kept.details.case.clone(),
         state: kept.state,
         taken: None,
+        watched: Vec::new(),
         decision: None,
         note: None,
+        proposal: kept.proposal.clone(),
     }
 }

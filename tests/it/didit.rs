@@ -186,6 +186,8 @@ fn comment() -> Comment {
         at: Millis(0),
         receipt: Receipt::default(),
         replaces: None,
+        answers: None,
+        evidence: Vec::new(),
     };
     decision.api_comment()
 }

@@ -514,7 +514,7 @@ async fn the_watch_pulls_again_when_it_is_nudged_and_after_a_failure() {
                     sender.try_send(notice).unwrap();
                 }
             };
-            intake.watch(&report, &nudge, &stop).await;
+            intake.watch(&super::stage::worker("console"), &report, &nudge, &stop).await;
         }
     });
     let mut next = async || {
@@ -527,6 +527,70 @@ async fn the_watch_pulls_again_when_it_is_nudged_and_after_a_failure() {
     assert!(matches!(next().await, Notice::Pulled(Counts { seen: 1, queued: 0, .. })));
     stop.cancel();
     tokio::time::timeout(PATIENCE, watching).await.expect("it stops").unwrap();
+}
+
+/// A watch of a console, and what it tells.
+fn watching(
+    stage: &Stage,
+    console: &'static str,
+    nudge: &Arc<Notify>,
+    stop: &CancellationToken,
+) -> (tokio::task::JoinHandle<()>, mpsc::Receiver<&'static str>) {
+    let (sender, notices) = mpsc::channel(64);
+    let (mut intake, nudge, stop) = (intake(stage, settings()), Arc::clone(nudge), stop.clone());
+    let task = tokio::spawn(async move {
+        let report = move |notice: Notice| {
+            let word = match notice {
+                Notice::Pulled(_) => "looked",
+                Notice::LookedElsewhere => "stands by",
+                Notice::Failed(error) => panic!("{error:?}"),
+                _ => return,
+            };
+            sender.try_send(word).unwrap();
+        };
+        intake.watch(&super::stage::worker(console), &report, &nudge, &stop).await;
+    });
+    (task, notices)
+}
+
+#[tokio::test]
+async fn one_console_of_a_team_looks_and_another_follows_it() {
+    let stage = Stage::new(Backend::Sqlite, world()).await;
+    let next = async |notices: &mut mpsc::Receiver<&'static str>| {
+        tokio::time::timeout(PATIENCE, notices.recv()).await.expect("a word").expect("a watch")
+    };
+    let (first_nudge, first_stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let (first, mut from_first) = watching(&stage, "first", &first_nudge, &first_stop);
+    assert_eq!(next(&mut from_first).await, "looked");
+    let (second_nudge, second_stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let (second, mut from_second) = watching(&stage, "second", &second_nudge, &second_stop);
+    assert_eq!(next(&mut from_second).await, "stands by");
+    // Somebody asks there: it looks once, and the duty stays where it is.
+    second_nudge.notify_one();
+    assert_eq!(next(&mut from_second).await, "looked");
+    assert_eq!(next(&mut from_second).await, "stands by");
+    first_stop.cancel();
+    tokio::time::timeout(PATIENCE, first).await.expect("it stops").unwrap();
+    // The first one has gone: asked or not, the second has the duty when it looks at it again.
+    second_nudge.notify_one();
+    assert_eq!(next(&mut from_second).await, "looked");
+    assert_eq!(next(&mut from_second).await, "looked");
+    // One that died keeps nobody waiting for longer than its duty lasts.
+    let (third, now) = (super::stage::worker("third"), stage.now());
+    let dies = |now| stage.store.take_duty(&stage.origin, &third, now, 60_000);
+    assert!(!dies(now).await.unwrap());
+    second_stop.cancel();
+    tokio::time::timeout(PATIENCE, second).await.expect("it stops").unwrap();
+    assert!(dies(now).await.unwrap());
+    let (fourth_nudge, fourth_stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let (fourth, mut from_fourth) = watching(&stage, "fourth", &fourth_nudge, &fourth_stop);
+    assert_eq!(next(&mut from_fourth).await, "stands by");
+    stage.clock.turn(60_000);
+    fourth_nudge.notify_one();
+    assert_eq!(next(&mut from_fourth).await, "looked");
+    assert_eq!(next(&mut from_fourth).await, "looked");
+    fourth_stop.cancel();
+    tokio::time::timeout(PATIENCE, fourth).await.expect("it stops").unwrap();
 }
 
 #[tokio::test]

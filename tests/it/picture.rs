@@ -14,7 +14,7 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use proptest::prelude::*;
 use secondlook::domain::{BoundingBox, Link, SessionId};
-use secondlook::picture::protocol::{PROTOCOLS, kitty_placeholder};
+use secondlook::picture::protocol::PROTOCOLS;
 use secondlook::picture::{
     Aim, Area, Breach, CellMode, Colours, DecodeError, EncodeError, EncodeOptions, Encoded,
     FetchError, Fetcher, Fitted, Format, Ground, Ink, Key, Limits, Pane, PictureBytes, Portrait,
@@ -24,6 +24,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
+
+use crate::shown;
 
 // --- files made here ---
 
@@ -708,7 +710,7 @@ fn kitty_parts(chunks: &[Zeroizing<Vec<u8>>]) -> Vec<(String, String)> {
         let text = std::str::from_utf8(chunk).unwrap();
         let body = text.strip_prefix("\x1b_G").unwrap().strip_suffix("\x1b\\").unwrap();
         let (keys, payload) = body.split_once(';').unwrap();
-        assert!(!payload.contains('\x1b') && payload.len() <= 4096);
+        assert!(!payload.contains('\x1b') && payload.len() <= 2048);
         (keys.to_owned(), payload.to_owned())
     };
     chunks.iter().map(part).collect()
@@ -735,10 +737,10 @@ fn kitty_chunks_carry_a_palette_png() {
         let options = EncodeOptions { tier, image_id: 0x0a_0b_0c, ..EncodeOptions::default() };
         let parts = kitty_parts(&kitty(&fitted, &options));
         let last = parts.len() - 1;
-        assert_eq!(parts[0].0, "a=T,U=1,q=2,i=658188,c=40,r=25,f=100,m=1");
+        assert_eq!(parts[0].0, "a=T,U=1,q=1,i=658188,c=40,r=25,f=100,m=1");
         for (place, (keys, payload)) in parts.iter().enumerate().skip(1) {
             assert_eq!(keys, if place < last { "m=1" } else { "m=0" });
-            assert!(place == last || payload.len() == 4096);
+            assert!(place == last || payload.len() == 2048);
         }
         let payload: String = parts.into_iter().map(|(_, payload)| payload).collect();
         let file = STANDARD.decode(payload).unwrap();
@@ -762,11 +764,11 @@ fn kitty_chunks_carry_a_palette_png() {
 }
 
 #[test]
-fn kitty_answers_only_when_asked_and_goes_through_tmux_piece_by_piece() {
+fn kitty_tells_errors_only_and_goes_through_tmux_piece_by_piece() {
     let fitted = fitted();
-    let bare = EncodeOptions { tier: Tier::Preview, acknowledge: true, ..EncodeOptions::default() };
+    let bare = EncodeOptions { tier: Tier::Preview, ..EncodeOptions::default() };
     let plain = kitty(&fitted, &bare);
-    assert!(kitty_parts(&plain)[0].0.contains("q=0"));
+    assert!(kitty_parts(&plain)[0].0.contains("q=1"));
     let wrapped = kitty(&fitted, &EncodeOptions { wrap: Wrap::Tmux, ..bare });
     assert_eq!(plain.len(), wrapped.len());
     for (plain, wrapped) in plain.iter().zip(&wrapped) {
@@ -781,16 +783,17 @@ fn kitty_answers_only_when_asked_and_goes_through_tmux_piece_by_piece() {
 }
 
 #[test]
-fn every_kitty_cell_has_a_placeholder_of_its_own() {
-    let mut seen = std::collections::HashSet::new();
-    for row in 0..25 {
-        for column in 0..40 {
-            let (text, colour) = kitty_placeholder(0x01_02_03, row, column).unwrap();
-            assert_eq!((text.chars().count(), colour), (3, [1, 2, 3]));
-            assert!(text.starts_with('\u{10eeee}'));
-            assert!(seen.insert(text));
-        }
-    }
+fn the_lossless_tier_is_the_part_of_the_portrait_itself() {
+    // Twice the pixels of the portrait in the pane: the terminal scales, nothing is sent twice over.
+    let portrait = portrait(&drawn(200, 250));
+    let fitted = fit(&portrait, None, &View::default(), Aim::Picture, &pixels(40, 25)).unwrap();
+    let options = EncodeOptions { tier: Tier::Lossless, ..EncodeOptions::default() };
+    let payload: String =
+        kitty_parts(&kitty(&fitted, &options)).into_iter().map(|(_, payload)| payload).collect();
+    let shown = image::load_from_memory(&STANDARD.decode(payload).unwrap()).unwrap().into_rgb8();
+    assert_eq!(shown.dimensions(), (200, 250));
+    let error = mean_error(shown.as_raw(), drawn(200, 250).as_raw());
+    assert!(error < 2.0, "{error}");
 }
 
 fn inline(fitted: &Fitted, protocol: Protocol, options: &EncodeOptions) -> Zeroizing<Vec<u8>> {
@@ -824,73 +827,20 @@ fn iterm2_carries_a_progressive_jpeg_sized_in_cells() {
     assert!(error < 3.0, "{error}");
 }
 
-/// What a sixel terminal would show: size, pixels, and how many registers were set.
-fn sixel_shown(bytes: &[u8]) -> ((usize, usize), Vec<u8>, usize) {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let body = text.strip_prefix("\x1bP0;1;0q\"").unwrap().strip_suffix("\x1b\\").unwrap();
-    assert!(!body.ends_with('-') && body.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
-    let start = body.find('#').unwrap();
-    let numbers = |text: &str| text.split(';').map(|n| n.parse().unwrap()).collect::<Vec<usize>>();
-    let raster = numbers(&body[..start]);
-    let (width, height) = (raster[2], raster[3]);
-    let mut palette = std::collections::HashMap::new();
-    let mut canvas = vec![0u8; width * height * 3];
-    let mut drawn = vec![false; width * height];
-    let (mut x, mut y, mut colour) = (0, 0, [0u8; 3]);
-    let mut rest = &body[start..];
-    while let Some(first) = rest.chars().next() {
-        rest = &rest[1..];
-        let length = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
-        let (given, after) = rest.split_at(length);
-        let mut count = 1;
-        let mut column = first;
-        match first {
-            '#' => {
-                let values = numbers(given);
-                if let [register, 2, red, green, blue] = values[..] {
-                    let rgb = [red, green, blue].map(|v| (v * 255 / 100) as u8);
-                    palette.insert(register, rgb);
-                }
-                colour = palette[&values[0]];
-                rest = after;
-                continue;
-            }
-            '$' => x = 0,
-            '-' => (x, y) = (0, y + 6),
-            '!' => {
-                count = numbers(given)[0];
-                column = after.chars().next().unwrap();
-                rest = &after[1..];
-            }
-            _ => {}
-        }
-        if !('?'..='~').contains(&column) {
-            continue;
-        }
-        let mask = column as usize - '?' as usize;
-        for x in x..x + count {
-            for row in (0..6).filter(|row| mask >> row & 1 == 1) {
-                let at = (y + row) * width + x;
-                assert!(!std::mem::replace(&mut drawn[at], true), "a pixel is drawn once");
-                canvas[at * 3..][..3].copy_from_slice(&colour);
-            }
-        }
-        x += count;
-    }
-    assert!(drawn.iter().all(|drawn| *drawn), "every pixel is drawn");
-    ((width, height), canvas, palette.len())
-}
-
 #[test]
 fn sixel_shows_the_picture_and_never_scrolls() {
     let fitted = fitted();
     for (palette, registers, most, tolerance) in [(128, 256, 128, 3.0), (128, 16, 16, 8.0)] {
         let options = EncodeOptions { palette, registers, ..EncodeOptions::default() };
         let bytes = inline(&fitted, Protocol::Sixel, &options);
-        let (size, shown, colours) = sixel_shown(&bytes);
-        assert_eq!(size, (400, 498), "whole bands within 500 pixels");
-        assert!(colours <= most, "{colours}");
-        let error = mean_error(&shown, &fitted.pixels()[..400 * 498 * 3]);
+        let text = std::str::from_utf8(&bytes).unwrap();
+        let body = text.strip_prefix("\x1bP0;1;0q\"").unwrap().strip_suffix("\x1b\\").unwrap();
+        assert!(!body.ends_with('-') && body.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        let shown = shown::sixel(&bytes);
+        assert_eq!(shown.drawn, (1, 1), "every pixel is drawn once");
+        assert_eq!(shown.image.dimensions(), (400, 498), "whole bands within 500 pixels");
+        assert!(shown.registers <= most, "{}", shown.registers);
+        let error = mean_error(shown.image.as_raw(), &fitted.pixels()[..400 * 498 * 3]);
         assert!(error < tolerance, "{error}");
     }
 }
@@ -908,8 +858,8 @@ proptest! {
         let pane = pixels(columns, rows);
         let fitted = fit(&portrait, None, &View::default(), Aim::Picture, &pane).unwrap();
         let bytes = inline(&fitted, Protocol::Sixel, &EncodeOptions::default());
-        let ((width, height), shown, _) = sixel_shown(&bytes);
-        let error = mean_error(&shown, &fitted.pixels()[..width * height * 3]);
+        let shown = shown::sixel(&bytes).image;
+        let error = mean_error(shown.as_raw(), &fitted.pixels()[..shown.as_raw().len()]);
         prop_assert!(error < 3.0, "{error}");
     }
 }

@@ -16,6 +16,10 @@ pub struct Cluster {
     programs: PathBuf,
     folder: TempDir,
     made: AtomicU32,
+    /// The port on which it answers over TLS; on its socket alone without.
+    port: Option<u16>,
+    /// Whether what is kept outlives a crash of the machine, as it must everywhere but in a test.
+    durable: bool,
 }
 
 /// The server that the tests of this process share. `None`, with a line that says so, where
@@ -34,6 +38,23 @@ pub fn shared() -> Option<Arc<Cluster>> {
 impl Cluster {
     /// A server for one test alone; see [`shared`].
     pub fn start() -> Option<Self> {
+        Self::made(None, false)
+    }
+
+    /// A server that is set as in production, for figures.
+    pub fn start_durable() -> Option<Self> {
+        Self::made(None, true)
+    }
+
+    /// A server that answers on `localhost` over TLS too, with a certificate that [`Cluster::root`]
+    /// vouches for.
+    pub fn start_with_tls() -> Option<Self> {
+        // Free again at once, and nobody else is likely to get it meanwhile.
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        Self::made(Some(port.port()), false)
+    }
+
+    fn made(port: Option<u16>, durable: bool) -> Option<Self> {
         let Some(programs) = programs() else {
             let required = std::env::var("SECONDLOOK_REQUIRE_ALL").is_ok_and(|v| v == "1");
             assert!(!required, "there is no initdb below /usr/lib/postgresql");
@@ -45,25 +66,36 @@ impl Cluster {
         if let Some((uid, gid)) = servant() {
             chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
-        let cluster = Self { programs, folder, made: AtomicU32::new(0) };
+        let cluster = Self { programs, folder, made: AtomicU32::new(0), port, durable };
         let args = ["-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"];
         let made = cluster.command("initdb").args(args).arg(cluster.data()).status();
         assert!(made.unwrap().success(), "initdb failed");
+        if port.is_some() {
+            cluster.certify();
+        }
         cluster.run();
         Some(cluster)
     }
 
     /// Starts the server.
     pub fn run(&self) {
+        let listen = match self.port {
+            Some(port) => format!("-c listen_addresses=localhost -c port={port} -c ssl=on"),
+            None => "-c listen_addresses=''".to_owned(),
+        };
+        let durable = match self.durable {
+            true => "-c fsync=on",
+            false => "-c fsync=off -c full_page_writes=off -c synchronous_commit=off",
+        };
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off \
-             -c full_page_writes=off -c synchronous_commit=off -c max_connections=200",
+            "{listen} -c unix_socket_directories='{}' {durable} -c max_connections=200",
             self.folder.path().display()
         );
         let mut start = self.command("pg_ctl");
         start.arg("-D").arg(self.data()).args(["-w", "-s", "-o", &options, "-l"]);
         let started = start.arg(self.folder.path().join("log")).arg("start").status();
-        assert!(started.unwrap().success(), "pg_ctl start failed");
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        assert!(started.unwrap().success(), "pg_ctl start failed: {log}");
     }
 
     /// Stops the server at once, as a crash would.
@@ -83,9 +115,39 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// Makes an authority and a certificate for `localhost` with openssl.
+    fn certify(&self) {
+        let openssl = |line: &str| {
+            let mut command = self.command("/usr/bin/openssl");
+            command.current_dir(self.data()).args(line.split(' '));
+            assert!(command.status().unwrap().success(), "openssl {line}");
+        };
+        std::fs::write(self.data().join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+        let key = "-nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1";
+        openssl(&format!("req -x509 {key} -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"));
+        openssl(&format!("req {key} -subj /CN=localhost -keyout server.key -out server.csr"));
+        openssl(
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \
+             -extfile names -out server.crt",
+        );
+        // Others may read it: it is no secret, and the program runs as somebody else.
+        std::fs::copy(self.data().join("ca.crt"), self.root()).unwrap();
+    }
+
+    /// The certificate of the authority.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("root.crt")
+    }
+
+    /// The address of a database over TCP, as `host`.
+    pub fn tcp(&self, host: &str, name: &str) -> String {
+        format!("postgres://test@{host}:{}/{name}", self.port.unwrap())
+    }
+
     /// The address of a database.
     pub fn url(&self, name: &str) -> String {
-        format!("postgres:///{name}?host={}&user=test", self.folder.path().display())
+        let port = self.port.map(|port| format!("&port={port}")).unwrap_or_default();
+        format!("postgres:///{name}?host={}&user=test{port}", self.folder.path().display())
     }
 
     fn data(&self) -> PathBuf {

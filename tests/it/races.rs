@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::stage::{PATIENCE, client, key_of, reviewer, worker};
 use crate::store::{Bench, TTL};
 
+/// Cases of a race that fits every run; in full there are a thousand, as CONTRIBUTING.md says.
 const CASES: u64 = 200;
 
 /// One console without its screen.
@@ -98,6 +99,8 @@ impl Console {
             at: self.clock.now(),
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         };
         self.dawdle().await;
         let now = self.clock.now();
@@ -116,8 +119,8 @@ impl Console {
 /// The third person: decides a share of the cases at random moments, as the simulator hears of them.
 async fn web_console(sim: &Sim, mut sessions: Vec<Uuid>, mut chance: fastrand::Rng) {
     chance.shuffle(&mut sessions);
-    let mut heard = 0;
-    for session in sessions.into_iter().take(40) {
+    let (mut heard, share) = (0, sessions.len() / 5);
+    for session in sessions.into_iter().take(share) {
         heard += 1 + chance.usize(..15);
         let enough = |record: &[_]| record.len() >= heard;
         if !sim.until(Duration::from_secs(2), enough).await {
@@ -131,10 +134,20 @@ async fn web_console(sim: &Sim, mut sessions: Vec<Uuid>, mut chance: fastrand::R
     }
 }
 
-async fn race(bench: Bench, seed: u64) {
+/// What a race came to.
+#[derive(Debug, Default)]
+struct Figures {
+    decided: usize,
+    conflicts: usize,
+    overwritten: usize,
+    doubled: usize,
+    unseen: usize,
+}
+
+async fn race(bench: Bench, cases: u64, seed: u64) -> Figures {
     let now = jiff::Timestamp::now();
     let mut world = World::new(now);
-    let sessions: Vec<Uuid> = (0..CASES)
+    let sessions: Vec<Uuid> = (0..cases)
         .map(|n| world.add(Session::in_review(1001 + n).with(Candidate::session(7, 81.0))))
         .collect();
     let options = Options { limits: Limits::none(), seed, ..Options::default() };
@@ -158,7 +171,7 @@ async fn race(bench: Bench, seed: u64) {
     };
     let (ana, eva) = (console("ana", 1).await, console("eva", 2).await);
     let origin = ana.origin.clone();
-    for n in 0..CASES {
+    for n in 0..cases {
         let case = Case {
             key: key_of(session_id(1001 + n)),
             session_number: Some(1001 + n),
@@ -181,7 +194,7 @@ async fn race(bench: Bench, seed: u64) {
     assert_eq!(rows.len(), ana + eva);
     let rows: HashMap<_, _> = rows.into_iter().map(|r| (r.decision.case.clone(), r)).collect();
     assert_eq!(rows.len(), ana + eva, "no case was decided twice");
-    let (mut doubled, mut unseen, mut conflicts, mut overwritten) = (0, 0, 0, 0);
+    let mut f = Figures { decided: ana + eva, ..Figures::default() };
     for session in &sessions {
         let changes = sim.effects_on(*session).into_iter().filter_map(|effect| match effect {
             Effect::Status { from, by, comment, .. } => Some((from, by, comment)),
@@ -189,7 +202,7 @@ async fn race(bench: Bench, seed: u64) {
         });
         let changes: Vec<_> = changes.collect();
         let ours: Vec<_> = changes.iter().filter(|(_, by, _)| by == "API Client").collect();
-        doubled += usize::from(ours.len() > 1);
+        f.doubled += usize::from(ours.len() > 1);
         let Some(row) = rows.get(&key_of(*session)) else {
             assert!(ours.is_empty(), "decided by nobody");
             continue;
@@ -197,36 +210,49 @@ async fn race(bench: Bench, seed: u64) {
         let mark = row.decision.mark();
         assert!(ours.iter().all(|(.., text)| text.as_ref().is_some_and(|t| t.contains(&mark))));
         let over = ours.iter().any(|(from, ..)| from != "In Review");
-        overwritten += usize::from(over);
+        f.overwritten += usize::from(over);
         match row.state {
             DeliveryState::Sent => {
                 let is_lost = over || ours.len() != 1;
-                unseen += usize::from(is_lost);
+                f.unseen += usize::from(is_lost);
                 if is_lost {
                     eprintln!("{changes:?} {row:?}");
                 }
             }
             DeliveryState::Conflict => {
-                conflicts += 1;
+                f.conflicts += 1;
                 assert!(changes.len() > ours.len(), "a conflict with nobody: {row:?}");
             }
             state => panic!("{state:?} {row:?}"),
         }
     }
-    assert_eq!((doubled, unseen), (0, 0), "doubled, lost unseen; {conflicts} conflicts");
-    assert!(conflicts > 0 && overwritten > 0, "{conflicts} {overwritten}");
+    assert_eq!((f.doubled, f.unseen), (0, 0), "doubled, lost unseen: {f:?}");
+    assert!(f.decided > 0 && f.conflicts > 0 && f.overwritten > 0, "{f:?}");
     bench.store.close().await;
     sim.shutdown().await;
+    f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_consoles_on_one_file_lose_nothing_unseen() {
-    race(Bench::sqlite().await, 1).await;
+    race(Bench::sqlite().await, CASES, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_consoles_on_one_server_lose_nothing_unseen() {
     if let Some(bench) = Bench::postgres().await {
-        race(bench, 2).await;
+        race(bench, CASES, 2).await;
+    }
+}
+
+/// A thousand cases, several times over. Prints its figures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "takes minutes: see CONTRIBUTING.md"]
+async fn in_full() {
+    for seed in 10..15 {
+        eprintln!("SQLite     {:?}", race(Bench::sqlite().await, 1_000, seed).await);
+        if let Some(bench) = Bench::postgres().await {
+            eprintln!("PostgreSQL {:?}", race(bench, 1_000, seed).await);
+        }
     }
 }

@@ -15,7 +15,9 @@ use ratatui::style::{Color, Modifier};
 use secondlook::core::{
     Effect, Event, Keymap, Model, Painted, PictureState, Settings, Side, update,
 };
-use secondlook::domain::{Bands, Details, HistoryQuery, Holder, LeaseAnswer, SessionId, Status};
+use secondlook::domain::{
+    Bands, DeliveryState, Details, HistoryQuery, Holder, LeaseAnswer, SessionId, Status,
+};
 use secondlook::input::Key;
 use secondlook::intake::{self, Intake};
 use secondlook::picture::{
@@ -125,7 +127,8 @@ impl Shop {
                     store.decide(&lease, &decision, now.plus(30_000), now).await.unwrap();
                     let mine = HistoryQuery::default();
                     let rows = store.history(&self.stage.origin, &mine).await.unwrap();
-                    events.push(Event::Decided { id: decision.id, result: Ok(()) });
+                    events
+                        .push(Event::Decided { id: decision.id, result: Ok(DeliveryState::Held) });
                     events.push(Event::Outbox(rows));
                 }
             }
@@ -183,6 +186,7 @@ impl Shop {
             protocol: self.model.protocol.clone(),
             cells: [cells; 2],
             eye_pixels: [None; 2],
+            tiers: [None; 2],
         };
         self.tell(Event::Painted { painted, at: self.stage.now() }).await;
         self.stage.clock.turn(1_000);
@@ -218,7 +222,7 @@ async fn paint(fetcher: &Fetcher, details: &Details, side: Side, cells: (u16, u1
     let encoded = picture::encode(&fitted, how, &options).unwrap();
     let (columns, rows) = encoded.size();
     let Encoded::Cells(cells) = encoded else { panic!("{encoded:?}") };
-    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eyes }
+    Frame { columns, rows, body: FrameBody::Cells(cells.into()), eyes, tier: None }
 }
 
 // From cells to an SVG.

@@ -91,7 +91,8 @@ fn gallery(play: &Play) -> Gallery {
             continue;
         }
         let body = FrameBody::Inline(Vec::new().into());
-        let frame = Frame { columns: cells.0, rows: cells.1, body, eyes: Eyes::Measured(34) };
+        let frame =
+            Frame { columns: cells.0, rows: cells.1, body, eyes: Eyes::Measured(34), tier: None };
         gallery.put(FrameKey::of(desk, side, cells), frame);
     }
     gallery
@@ -333,6 +334,19 @@ fn interlock_complete() {
 #[test]
 fn interlock_refused() {
     shots("interlock_refused", |size| {
+        let mut play = at_work(queue_of_many(), size);
+        play.change(4821, |d| d.case.candidates[0].blocklisted = true);
+        for event in play.hydrated(&id(4821)) {
+            play.send(event);
+        }
+        play.press("B l");
+        play
+    });
+}
+
+#[test]
+fn interlock_approved() {
+    shots("interlock_approved", |size| {
         let mut play = at_work(queue_of_many(), size);
         play.press("B l l");
         play
@@ -630,7 +644,7 @@ fn words() -> BTreeMap<&'static str, Play> {
         ("OFFLINE", offline),
         ("CONFLICT", every_state((80, 24), 5)),
         ("REFUSED", every_state((80, 24), 4)),
-        ("cannot be listed", at("B l l")),
+        ("APPROVED CUSTOMER", at("B l l")),
         ("B again to hold", at("B 4 8 2 1")),
         (">#4822", at("tab j")),
     ])

@@ -447,7 +447,7 @@ async fn on_a_terminal_there_is_a_bar_a_question_and_a_table() {
     let asked = || home.open(super::terminal::Plays::Xterm, super::terminal::PROGRAM, &arguments);
     // No is the answer of who only presses Enter.
     let terminal = asked();
-    terminal.wait_for(&["3 searches will be billed. Balance: $142.5000. Go on? [y/N]"]);
+    terminal.wait_for(&["3 searches will be billed. Balance: $142.5000.", "Go on? [y/N]"]);
     terminal.press("\r");
     let (code, screen) = terminal.restored();
     assert!(code == 3 && screen.contains("nothing was sent"), "{code} {screen}");

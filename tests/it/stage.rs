@@ -17,8 +17,9 @@ use secondlook::domain::{
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease,
-    LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -124,8 +125,12 @@ impl Stage {
             set_aside: 0,
             total_matches: None,
         };
-        let target =
-            Target { session_id: key.clone(), session_number: Some(sim.number), is_subject: true };
+        let target = Target {
+            session_id: key.clone(),
+            session_number: Some(sim.number),
+            is_subject: true,
+            approved: false,
+        };
         let mut decision = Decision {
             id: DecisionId(Uuid::now_v7()),
             case: key.clone(),
@@ -141,6 +146,8 @@ impl Stage {
             at: now,
             receipt: Receipt::default(),
             replaces: None,
+            answers: None,
+            evidence: Vec::new(),
         };
         change(&mut decision);
         let holder = Holder { reviewer: reviewer(by), worker: worker("console") };
@@ -408,11 +415,64 @@ impl Store for DeadlyStore {
     ) -> Result<LeaseAnswer> {
         self.inner.lease(origin, key, holder, now, ttl_ms).await
     }
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.inner.lease_next(origin, query, after, holder, now, ttl_ms).await
+    }
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
         self.inner.renew(lease, now, ttl_ms).await
     }
     async fn release(&self, lease: &Lease) -> Result<()> {
         self.inner.release(lease).await
+    }
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        self.inner.watch(origin, key, who, now, ttl_ms).await
+    }
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.inner.look_away(origin, worker).await
+    }
+    async fn keeps(&self) -> Result<()> {
+        self.inner.keeps().await
+    }
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.inner.origins().await
+    }
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.inner.rebind(from, to, now).await
+    }
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        self.inner.take_duty(origin, worker, now, ttl_ms).await
+    }
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.inner.leave_duty(origin, worker).await
+    }
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        self.inner.grant(origin, asked, now).await
     }
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         self.inner.workers(now).await
@@ -429,7 +489,7 @@ impl Store for DeadlyStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         self.inner.decide(lease, decision, held_until, now).await
     }
     async fn undo(
@@ -440,6 +500,26 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
+    }
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        self.inner.sign(origin, seq, signature).await
+    }
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        self.inner.signatures(origin, after, limit).await
+    }
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.inner.void(origin, proposal, why, now).await
     }
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.inner.reopen(origin, decision, now).await
@@ -476,6 +556,9 @@ impl Store for DeadlyStore {
     }
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.inner.audit_head(origin).await
+    }
+    fn news(&self, origin: &Origin) -> Box<dyn News> {
+        self.inner.news(origin)
     }
     async fn close(&self) {
         self.inner.close().await;

@@ -9,9 +9,10 @@ use secondlook::domain::{
     Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture, SessionId,
     Similarity, Source, Status, SubjectKind, Tally, Target, WorkerId,
 };
+use secondlook::store::audit::Audited;
 use secondlook::store::{
-    self, Admitted, Delivery, HistoryQuery, Holder, Lease, LeaseAnswer, Progress, QueueQuery,
-    Settled, Store, StoreError, Taken, Undone,
+    self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
+    LeaseAnswer, Progress, QueueQuery, Settled, Store, StoreError, Taken, Undone,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -94,6 +95,7 @@ on_every_store! {
     a_lease_belongs_to_one_worker
     a_lease_that_ran_out_goes_to_the_next_with_a_raised_fence
     a_lease_is_renewed_and_given_back
+    the_next_free_case_is_leased
     closed_cases_are_not_leased
     skipping_goes_to_the_end_of_the_queue
     a_decision_is_held_and_its_case_decided
@@ -102,6 +104,11 @@ on_every_store! {
     an_unsound_decision_is_refused
     an_escalation_is_local_and_goes_to_the_second_queue
     who_escalated_a_case_does_not_decide_it
+    a_reader_who_contradicts_another_leaves_it_to_a_third
+    a_reader_who_contradicts_nobody_decides
+    an_escalation_is_taken_back_while_nobody_looks
+    an_approved_customer_is_blocklisted_by_two_people
+    a_proposal_is_declined_taken_back_or_void
     an_unreachable_subject_is_decided_here
     only_ones_own_held_decision_is_undone
     an_undone_case_is_back_where_it_was
@@ -118,6 +125,9 @@ on_every_store! {
     what_is_done_in_part_is_never_held_again
     a_dead_worker_is_buried
     workers_with_live_leases_and_claims_are_known
+    who_looks_on_is_seen_until_they_look_away_or_are_gone
+    one_console_is_on_duty
+    calls_are_granted_out_of_one_minute
     history_is_filtered_and_newest_first
     another_origin_is_invisible
     words_from_outside_survive
@@ -193,18 +203,36 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
             session_id: lease.case.clone(),
             session_number: Some(4821),
             is_subject: true,
+            approved: false,
         }),
         reviewer: lease.holder.reviewer.clone(),
         seen_status: Status::InReview,
         at: T,
         receipt: Receipt {
-            pictures: vec![SeenPicture { sha256: "ab".repeat(32), cells: (40, 25) }],
+            pictures: vec![SeenPicture { sha256: "ab".repeat(32), cells: (40, 25), tier: None }],
             protocol: "kitty".to_owned(),
             eye_pixels: vec![61, 58],
             dwell_ms: 1800,
             ..Receipt::default()
         },
         replaces: None,
+        answers: None,
+        evidence: Vec::new(),
+    }
+}
+
+/// Blocklisting an approved customer, the only candidate.
+pub fn proposal(n: u128, lease: &Lease) -> Decision {
+    Decision {
+        target: Some(Target {
+            session_id: key(9000),
+            session_number: Some(9000),
+            is_subject: false,
+            approved: true,
+        }),
+        evidence: case(1).candidates,
+        judgements: judged(Judgement::Same),
+        ..decision(n, lease, Disposition::Blocklist)
     }
 }
 
@@ -712,7 +740,8 @@ async fn an_escalation_is_local_and_goes_to_the_second_queue(store: &dyn Store) 
     let kept = row(store, 1).await;
     assert_eq!((kept.state, kept.settled_at), (DeliveryState::Local, Some(at(1))));
     let case = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
-    assert_eq!((case.state, case.note.as_deref()), (CaseState::Escalated, Some("ears differ")));
+    assert_eq!(case.state, CaseState::Escalated);
+    assert_eq!((case.note, case.decision), (None, None), "what was said is not told");
     assert!(take(store, &ana, at(TTL)).await.is_none(), "nothing is sent");
     // An intake leaves it where it is.
     let again = store.admit(&origin(), &super::store::case(1), CaseState::Open, T, T).await;
@@ -754,11 +783,243 @@ async fn who_escalated_a_case_does_not_decide_it(store: &dyn Store) {
     let LeaseAnswer::Yours(third) = ask(&zoe).await else { panic!("zoe may") };
     let made = decision(4, &third, Disposition::Reject);
     store.decide(&third, &made, at(WINDOW), at(5)).await.unwrap();
-    // Taken back, it waits for a third reader as before; opened anew, it is anybody's.
+    // Taken back, it waits for a third reader as before, and no reader opens it for himself.
     store.undo(&origin(), id(4), &zoe.reviewer.id, at(6)).await.unwrap();
     assert_eq!(ask(&eva).await, LeaseAnswer::SecondReader);
-    assert!(store.reopen(&origin(), id(3), at(7)).await.unwrap());
-    assert!(matches!(ask(&ana).await, LeaseAnswer::Yours(_)));
+    assert!(!store.reopen(&origin(), id(3), at(7)).await.unwrap());
+    assert_eq!(ask(&ana).await, LeaseAnswer::SecondReader);
+}
+
+/// Leases case 1 to somebody and records what they say of it.
+async fn says(
+    store: &dyn Store,
+    who: &Holder,
+    n: u128,
+    change: impl FnOnce(&mut Decision),
+) -> store::Result<DeliveryState> {
+    let ours = lease(store, 1, who, T).await;
+    let mut made = decision(n, &ours, Disposition::Approve);
+    change(&mut made);
+    let answer = store.decide(&ours, &made, at(WINDOW), T).await;
+    store.release(&ours).await.unwrap();
+    answer
+}
+
+fn judged(word: Judgement) -> Vec<Judged> {
+    vec![Judged { place: 0, session_id: Some(key(9000)), judgement: Some(word) }]
+}
+
+fn escalates(word: Judgement) -> impl FnOnce(&mut Decision) {
+    move |made| {
+        made.disposition = Disposition::Escalate;
+        made.judgements = judged(word);
+    }
+}
+
+fn rejects(made: &mut Decision) {
+    made.disposition = Disposition::Reject;
+    made.judgements = judged(Judgement::Same);
+}
+
+async fn a_reader_who_contradicts_another_leaves_it_to_a_third(store: &dyn Store) {
+    let [ana, eva, zoe, ben] = ["ana", "eva", "zoe", "ben"].map(|name| holder(name, 1));
+    admit(store, 1).await;
+    let said = says(store, &ana, 1, escalates(Judgement::Same)).await.unwrap();
+    assert_eq!(said, DeliveryState::Local);
+    let said = says(store, &eva, 2, |_| ()).await.unwrap();
+    assert_eq!(said, DeliveryState::Differs, "same, and then different");
+    let case = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!((case.state, case.decision), (CaseState::Escalated, None), "the third is blind too");
+    assert!(take(store, &eva, at(TTL)).await.is_none(), "one word against another sends nothing");
+    // Neither of them decides it, nor takes the word back that tells what the other said.
+    for who in [&ana, &eva] {
+        let answer = store.lease(&origin(), &key(1), who, T, TTL).await.unwrap();
+        assert_eq!(answer, LeaseAnswer::SecondReader);
+    }
+    let undone = store.undo(&origin(), id(2), &eva.reviewer.id, T).await.unwrap();
+    assert_eq!(undone, Undone::NotHeld(DeliveryState::Differs));
+    let undone = store.undo(&origin(), id(1), &ana.reviewer.id, T).await.unwrap();
+    assert_eq!(undone, Undone::NotHeld(DeliveryState::Local), "more was said since");
+    assert!(!store.reopen(&origin(), id(2), T).await.unwrap());
+    // The third cannot tell either; the fourth has one with them and one against.
+    says(store, &zoe, 3, escalates(Judgement::Unsure)).await.unwrap();
+    assert_eq!(says(store, &ben, 4, rejects).await.unwrap(), DeliveryState::Held);
+    assert_eq!(take(store, &ben, at(WINDOW)).await.unwrap().decision.id, id(4));
+}
+
+async fn a_reader_who_contradicts_nobody_decides(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let nothing = |made: &mut Decision| {
+        made.disposition = Disposition::Escalate;
+        made.judgements = vec![];
+    };
+    let silent = |made: &mut Decision| {
+        made.disposition = Disposition::Reject;
+        made.judgements = vec![Judged { place: 0, session_id: Some(key(9000)), judgement: None }];
+    };
+    admit(store, 1).await;
+    let mut n = 0;
+    type Says = Box<dyn FnOnce(&mut Decision)>;
+    let (held, differs) = (DeliveryState::Held, DeliveryState::Differs);
+    let table: [(Says, Says, DeliveryState); 8] = [
+        (Box::new(escalates(Judgement::Different)), Box::new(|_| ()), held),
+        (Box::new(escalates(Judgement::Same)), Box::new(rejects), held),
+        (Box::new(escalates(Judgement::Unsure)), Box::new(|_| ()), held),
+        (Box::new(escalates(Judgement::Unsure)), Box::new(rejects), held),
+        (Box::new(nothing), Box::new(rejects), held),
+        (Box::new(escalates(Judgement::Same)), Box::new(silent), held),
+        (Box::new(escalates(Judgement::Different)), Box::new(rejects), differs),
+        (Box::new(escalates(Judgement::Different)), Box::new(silent), differs),
+    ];
+    for (first, second, wanted) in table {
+        n += 2;
+        says(store, &ana, n, first).await.unwrap();
+        assert_eq!(says(store, &eva, n + 1, second).await.unwrap(), wanted, "pair {n}");
+        // It departs and comes back: a round of its own.
+        let undone = store.undo(&origin(), id(n + 1), &eva.reviewer.id, T).await.unwrap();
+        assert_eq!(undone == Undone::TakenBack(key(1)), wanted == held);
+        assert!(store.depart(&origin(), &key(1), "gone", T).await.unwrap());
+        let back = store.admit(&origin(), &case(1), CaseState::Open, T, T).await.unwrap();
+        assert_eq!(back, Admitted::New);
+    }
+}
+
+async fn an_escalation_is_taken_back_while_nobody_looks(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    admit(store, 1).await;
+    says(store, &ana, 1, escalates(Judgement::Unsure)).await.unwrap();
+    let hers = lease(store, 1, &eva, T).await;
+    let (origin, mine) = (origin(), ana.reviewer.id.clone());
+    let undo = |n| store.undo(&origin, id(n), &mine, T);
+    assert_eq!(undo(1).await.unwrap(), Undone::NotHeld(DeliveryState::Local), "eva looks");
+    store.release(&hers).await.unwrap();
+    assert_eq!(undo(1).await.unwrap(), Undone::TakenBack(key(1)));
+    assert_eq!(state(store, 1).await, CaseState::Open);
+    // She has not read it, as it were.
+    assert_eq!(says(store, &ana, 2, |_| ()).await.unwrap(), DeliveryState::Held);
+}
+
+async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let mut alias = holder("ana", 2);
+    alias.reviewer.name = "eva".to_owned();
+    admit(store, 1).await;
+    let ours = lease(store, 1, &ana, T).await;
+    let made = proposal(1, &ours);
+    let state_then = store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    assert_eq!(state_then, DeliveryState::Proposed);
+    let shown = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
+    assert_eq!(shown.state, CaseState::Escalated);
+    assert_eq!(shown.proposal.as_deref(), Some(&made), "the second person is blind to nothing");
+    let page = store.queue(&origin(), &query(&[CaseState::Escalated]), T).await.unwrap();
+    assert_eq!(page.rows[0].proposal.as_deref(), Some(&made));
+    assert_eq!(row(store, 1).await.settled_at, None);
+    for who in [&ana, &eva] {
+        assert!(take(store, who, at(100 * TTL)).await.is_none(), "nothing is sent");
+        assert_eq!(store.next_due(&origin(), &who.reviewer.id).await.unwrap(), None);
+    }
+    assert_eq!(store.send_now(&origin(), &ana.reviewer.id, T).await.unwrap(), 0);
+    // The same person does not confirm, whatever terminal and label.
+    for who in [&ana, &alias] {
+        let answer = store.lease(&origin(), &key(1), who, T, TTL).await.unwrap();
+        assert_eq!(answer, LeaseAnswer::SecondReader);
+    }
+    // Nor anybody who does not say what they answer, or who names another face.
+    let hers = lease(store, 1, &eva, T).await;
+    let yes = Decision { answers: Some(id(1)), evidence: vec![], ..proposal(2, &hers) };
+    let stolen =
+        Lease { holder: Holder { reviewer: ana.reviewer.clone(), ..eva.clone() }, ..hers.clone() };
+    let mine = Decision { reviewer: ana.reviewer.clone(), ..yes.clone() };
+    assert!(yes.confirms(&made) && !mine.confirms(&made));
+    let answer = store.decide(&stolen, &mine, at(WINDOW), T).await;
+    assert!(matches!(answer, Err(StoreError::SecondReader)), "{answer:?}");
+    let other = decision(2, &hers, Disposition::Blocklist).target;
+    for (wrong, conflict) in [
+        (Decision { answers: None, ..yes.clone() }, true),
+        (Decision { answers: Some(id(7)), ..yes.clone() }, true),
+        (decision(2, &hers, Disposition::Reject), true),
+        (Decision { target: other, ..yes.clone() }, false),
+    ] {
+        let answer = store.decide(&hers, &wrong, at(WINDOW), T).await;
+        let as_wanted = match answer {
+            Err(StoreError::Conflict) => conflict,
+            Err(StoreError::Other(_)) => !conflict,
+            _ => false,
+        };
+        assert!(as_wanted, "{answer:?}");
+    }
+    assert_eq!(store.decide(&hers, &yes, at(WINDOW), T).await.unwrap(), DeliveryState::Held);
+    let over = row(store, 1).await;
+    assert_eq!(
+        (over.state, over.note.as_deref()),
+        (DeliveryState::Local, Some("confirmed by eva"))
+    );
+    let delivery = take(store, &eva, at(WINDOW)).await.unwrap();
+    assert_eq!(delivery.decision, yes);
+    let audit = store.audit(&origin(), 0, 100).await.unwrap();
+    let audit: Vec<store::audit::AuditEntry> =
+        audit.iter().map(|row| serde_json::from_str(&row.entry).unwrap()).collect();
+    let told: Vec<_> =
+        audit.iter().map(|e| (e.what, e.reviewer.as_str(), e.state.as_str())).collect();
+    let (ana, eva) = (ana.reviewer.id.0.as_str(), eva.reviewer.id.0.as_str());
+    assert_eq!(
+        told,
+        [
+            (Audited::Proposed, ana, "proposed"),
+            (Audited::Confirmed, eva, "held"),
+            (Audited::Settled, ana, "local"),
+        ]
+    );
+}
+
+async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let propose = async |n| {
+        let ours = lease(store, 1, &ana, T).await;
+        store.decide(&ours, &proposal(n, &ours), at(WINDOW), T).await.unwrap();
+    };
+    let origin = origin();
+    let undo = |n: u128, who: &Holder| {
+        let (origin, who) = (origin.clone(), who.reviewer.id.clone());
+        async move { store.undo(&origin, id(n), &who, T).await.unwrap() }
+    };
+    admit(store, 1).await;
+    // Taken back by who made it, but not while the other looks at it, and by nobody else.
+    propose(1).await;
+    assert_eq!(undo(1, &eva).await, Undone::NotYours);
+    let hers = lease(store, 1, &eva, T).await;
+    assert_eq!(undo(1, &ana).await, Undone::NotHeld(DeliveryState::Proposed));
+    store.release(&hers).await.unwrap();
+    assert_eq!(undo(1, &ana).await, Undone::TakenBack(key(1)));
+    assert_eq!(state(store, 1).await, CaseState::Open);
+    // Declined by any other word; that word taken back, it waits again.
+    propose(2).await;
+    let no = |made: &mut Decision| {
+        rejects(made);
+        made.answers = Some(id(2));
+    };
+    assert_eq!(says(store, &eva, 3, no).await.unwrap(), DeliveryState::Held);
+    assert_eq!(row(store, 2).await.note.as_deref(), Some("declined by eva, who decided reject"));
+    assert_eq!(undo(2, &ana).await, Undone::NotHeld(DeliveryState::Local), "it was answered");
+    assert_eq!(undo(3, &eva).await, Undone::TakenBack(key(1)));
+    assert_eq!(row(store, 2).await.state, DeliveryState::Proposed);
+    let answer = store.lease(&origin, &key(1), &ana, T, TTL).await.unwrap();
+    assert_eq!(answer, LeaseAnswer::SecondReader, "still not the same person");
+    // Void when what it rests on has changed: anybody may say so, once.
+    assert!(store.void(&origin, id(2), "#9000 is no approved customer any more", T).await.unwrap());
+    assert!(!store.void(&origin, id(2), "again", T).await.unwrap());
+    let over = row(store, 2).await;
+    let void = "void: #9000 is no approved customer any more";
+    assert_eq!((over.state, over.note.as_deref()), (DeliveryState::Local, Some(void)));
+    assert_eq!(state(store, 1).await, CaseState::Open);
+    // And when its case leaves.
+    propose(4).await;
+    assert!(store.depart(&origin, &key(1), "Declined at Didit", T).await.unwrap());
+    assert_eq!(row(store, 4).await.note.as_deref(), Some("void: Declined at Didit"));
+    // What is not a proposal is never void.
+    decided(store, 5, &ana).await;
+    assert!(!store.void(&origin, id(5), "why", T).await.unwrap());
+    assert!(!store.void(&origin, id(99), "why", T).await.unwrap());
 }
 
 async fn an_unreachable_subject_is_decided_here(store: &dyn Store) {
@@ -813,7 +1074,7 @@ async fn an_undone_case_is_back_where_it_was(store: &dyn Store) {
     let again = decision(20, &ours, Disposition::Approve);
     store.decide(&ours, &again, at(WINDOW), T).await.unwrap();
 
-    // A case of the second reviewer's queue goes back there, with its note.
+    // A case of the second reviewer's queue goes back there.
     let ours = lease(store, 1, &ana, T).await;
     let up = decision(30, &ours, Disposition::Escalate);
     store.decide(&ours, &up, at(WINDOW), T).await.unwrap();
@@ -822,8 +1083,7 @@ async fn an_undone_case_is_back_where_it_was(store: &dyn Store) {
     store.decide(&hers, &made, at(WINDOW), T).await.unwrap();
     store.undo(&origin(), id(31), &eva.reviewer.id, T).await.unwrap();
     let case = store.case(&origin(), &key(1), T).await.unwrap().unwrap();
-    assert_eq!((case.state, case.note.as_deref()), (CaseState::Escalated, Some("ears differ")));
-    assert_eq!(case.decision, Some((id(30), Disposition::Escalate, DeliveryState::Local)));
+    assert_eq!((case.state, case.decision), (CaseState::Escalated, None));
 }
 
 async fn a_settled_case_is_reopened_and_its_decision_replaced(store: &dyn Store) {
@@ -856,7 +1116,7 @@ async fn a_settled_case_is_reopened_and_its_decision_replaced(store: &dyn Store)
 }
 
 async fn nothing_else_is_reopened(store: &dyn Store) {
-    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let ana = holder("ana", 1);
     let reopen = |n, now| async move { store.reopen(&origin(), id(n), now).await.unwrap() };
     assert!(!reopen(9, T).await, "unknown");
     decided(store, 1, &ana).await;
@@ -878,16 +1138,15 @@ async fn nothing_else_is_reopened(store: &dyn Store) {
         settled(store, &ana, &outcome, at(WINDOW)).await;
         assert!(reopen(n.into(), T).await, "{outcome:?}");
     }
-    // An escalation too, but not from under the second reviewer.
+    // What waits for another reader is open to that reader, and to nobody else.
     admit(store, 5).await;
     let ours = lease(store, 5, &ana, T).await;
     store.decide(&ours, &decision(5, &ours, Disposition::Escalate), T, T).await.unwrap();
-    let hers = lease(store, 5, &eva, T).await;
     assert!(!reopen(5, at(1)).await);
-    store.release(&hers).await.unwrap();
-    assert!(reopen(5, at(1)).await);
-    let case = store.case(&origin(), &key(5), T).await.unwrap().unwrap();
-    assert_eq!((case.state, case.note), (CaseState::Open, None));
+    admit(store, 6).await;
+    let ours = lease(store, 6, &ana, T).await;
+    store.decide(&ours, &proposal(6, &ours), T, T).await.unwrap();
+    assert!(!reopen(6, at(1)).await);
 }
 
 // The outbox.
@@ -1095,6 +1354,133 @@ async fn workers_with_live_leases_and_claims_are_known(store: &dyn Store) {
     assert_eq!(workers(T).await, [&ana, &eva, &kim].map(|holder| holder.worker.clone()));
     assert_eq!(workers(at(TTL)).await, [&eva, &kim].map(|holder| holder.worker.clone()));
     assert!(workers(at(TTL + WINDOW)).await.is_empty());
+}
+
+async fn the_next_free_case_is_leased(store: &dyn Store) {
+    let (o, ana, eva) = (origin(), holder("ana", 1), holder("eva", 1));
+    let query = |filter: &str| QueueQuery {
+        states: vec![CaseState::Open, CaseState::Escalated],
+        filter: filter.to_owned(),
+        offset: 0,
+        limit: 1,
+    };
+    let next = async |who: &Holder, after: Option<u32>, filter: &str, now: Millis| {
+        let after = after.map(key);
+        let leased =
+            store.lease_next(&o, &query(filter), after.as_ref(), who, now, TTL).await.unwrap();
+        leased.map(|lease| lease.case)
+    };
+    assert_eq!(next(&ana, None, "", T).await, None);
+    for n in 1..=4 {
+        admit(store, n).await;
+    }
+    assert_eq!(next(&ana, None, "", T).await, Some(key(1)));
+    assert_eq!(next(&eva, None, "", T).await, Some(key(2)), "what is taken is passed over");
+    assert_eq!(next(&eva, Some(3), "", T).await, Some(key(4)), "behind the one that was missed");
+    assert_eq!(next(&ana, Some(3), "", T).await, Some(key(3)), "and from the front then");
+    assert_eq!(next(&ana, None, "", T).await, None, "all are taken");
+    // The lease is one like any other: it runs out, goes on under a higher fence, and decides.
+    let late = at(TTL);
+    assert_eq!(
+        next(&eva, None, "4801", late).await,
+        Some(key(1)),
+        "only what the filter lets pass"
+    );
+    let ours = lease(store, 1, &eva, late).await;
+    assert_eq!(ours.fence, 2);
+    store.decide(&ours, &decision(1, &ours, Disposition::Escalate), late, late).await.unwrap();
+    // Who escalated it does not get it; somebody else does, when nothing else is open.
+    for n in 2..=4 {
+        assert_eq!(next(&eva, None, "", late).await, Some(key(n)));
+    }
+    assert_eq!(next(&eva, None, "", late).await, None);
+    assert_eq!(next(&ana, None, "", late).await, Some(key(1)));
+}
+
+async fn who_looks_on_is_seen_until_they_look_away_or_are_gone(store: &dyn Store) {
+    let (ana, eva, kim) = (holder("ana", 1), holder("eva", 1), holder("kim", 1));
+    admit(store, 1).await;
+    admit(store, 2).await;
+    let o = origin();
+    let seen = |n: u32, now: Millis| async move {
+        let row = store.case(&origin(), &key(n), now).await.unwrap().unwrap();
+        let open = vec![CaseState::Open];
+        let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 9 };
+        let page = store.queue(&origin(), &query, now).await.unwrap();
+        let listed = page.rows.into_iter().find(|row| row.case.key == key(n)).unwrap();
+        assert_eq!(listed, row, "the list and the case say the same");
+        row.watched.into_iter().map(|w| (w.reviewer.name, w.until)).collect::<Vec<_>>()
+    };
+    let said = |name: &str, until: Millis| (name.to_owned(), until);
+    lease(store, 1, &ana, T).await;
+    store.watch(&o, &key(1), &eva, T, TTL).await.unwrap();
+    store.watch(&o, &key(1), &kim, at(1), TTL).await.unwrap();
+    assert_eq!(seen(1, at(1)).await, [said("eva", at(TTL)), said("kim", at(TTL + 1))]);
+    assert!(seen(2, at(1)).await.is_empty());
+    // One case a console.
+    store.watch(&o, &key(2), &eva, at(2), TTL).await.unwrap();
+    assert_eq!(seen(1, at(2)).await, [said("kim", at(TTL + 1))]);
+    assert_eq!(seen(2, at(2)).await, [said("eva", at(TTL + 2))]);
+    // Said again it lasts; not said again it ends by itself.
+    store.watch(&o, &key(2), &eva, at(TTL), TTL).await.unwrap();
+    assert!(seen(1, at(TTL + 1)).await.is_empty());
+    assert_eq!(seen(2, at(TTL + 2)).await, [said("eva", at(2 * TTL))]);
+    store.look_away(&o, &eva.worker).await.unwrap();
+    assert!(seen(2, at(TTL + 2)).await.is_empty());
+    // Who is dead looks at nothing.
+    store.watch(&o, &key(2), &kim, at(TTL), TTL).await.unwrap();
+    assert!(store.workers(at(TTL)).await.unwrap().contains(&kim.worker));
+    assert_eq!(store.bury(&kim.worker, at(TTL)).await.unwrap(), 1);
+    assert!(seen(2, at(TTL)).await.is_empty());
+    // Nobody of another origin is seen.
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    store.admit(&other, &case(2), CaseState::Open, T, T).await.unwrap();
+    store.watch(&other, &key(2), &kim, at(TTL), TTL).await.unwrap();
+    assert!(seen(2, at(TTL)).await.is_empty());
+}
+
+async fn one_console_is_on_duty(store: &dyn Store) {
+    let (ana, eva) = (holder("ana", 1).worker, holder("eva", 1).worker);
+    let o = origin();
+    let take = |worker: WorkerId, now: Millis| {
+        let o = origin();
+        async move { store.take_duty(&o, &worker, now, TTL).await.unwrap() }
+    };
+    assert!(take(ana.clone(), T).await, "also on a store that holds nothing yet");
+    assert!(!take(eva.clone(), at(1)).await);
+    assert!(take(ana.clone(), at(10)).await, "kept");
+    assert!(!take(eva.clone(), at(TTL + 9)).await);
+    assert!(store.workers(at(TTL + 9)).await.unwrap().contains(&ana));
+    assert!(take(eva.clone(), at(TTL + 10)).await, "who does not keep it loses it");
+    assert!(!take(ana.clone(), at(TTL + 11)).await);
+    // Only who has it can give it up.
+    store.leave_duty(&o, &ana).await.unwrap();
+    assert!(!take(ana.clone(), at(TTL + 12)).await);
+    store.leave_duty(&o, &eva).await.unwrap();
+    assert!(take(ana.clone(), at(TTL + 12)).await);
+    assert_eq!(store.bury(&ana, at(TTL + 12)).await.unwrap(), 1);
+    assert!(take(eva.clone(), at(TTL + 13)).await);
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    assert!(store.take_duty(&other, &ana, at(TTL + 13), TTL).await.unwrap());
+}
+
+async fn calls_are_granted_out_of_one_minute(store: &dyn Store) {
+    let ask = |verb: CallVerb, wanted: u32, now: Millis| {
+        let o = origin();
+        async move { store.grant(&o, &CallsAsked { verb, wanted, most: 12 }, now).await.unwrap() }
+    };
+    assert_eq!(ask(CallVerb::Read, 10, T).await, CallsGranted::Now(10));
+    assert_eq!(ask(CallVerb::Read, 10, at(500)).await, CallsGranted::Now(2));
+    let CallsGranted::NoneFor(wait) = ask(CallVerb::Read, 1, at(600)).await else {
+        panic!("more than a minute holds")
+    };
+    assert!((60_000..=64_000).contains(&wait), "{wait}");
+    assert_eq!(ask(CallVerb::Write, 12, at(600)).await, CallsGranted::Now(12), "another counter");
+    let other = Origin("https://verification.didit.me#ffff".to_owned());
+    let asked = CallsAsked { verb: CallVerb::Read, wanted: 12, most: 12 };
+    let granted = store.grant(&other, &asked, at(600)).await.unwrap();
+    assert_eq!(granted, CallsGranted::Now(12), "another key");
+    assert!(matches!(ask(CallVerb::Read, 9, at(600 + wait)).await, CallsGranted::Now(9)));
 }
 
 async fn history_is_filtered_and_newest_first(store: &dyn Store) {
@@ -1309,7 +1695,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
     sqlx::Connection::close(connection).await.unwrap();
     let before = std::fs::read(&path).unwrap();
     let error = refused(&path).await;
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 3 }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 
     let Some(bench) = Bench::postgres().await else { return };
@@ -1318,7 +1704,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
         <sqlx::PgConnection as sqlx::Connection>::connect(&bench.url).await.unwrap();
     sqlx::raw_sql("UPDATE store SET schema = 99").execute(&mut connection).await.unwrap();
     let error = store::open(&bench.url).await.err().unwrap();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 3 }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -1422,10 +1808,12 @@ async fn columns_hold_no_more(path: &Path) {
     let columns: String = sqlx::query_scalar(columns).fetch_one(&mut connection).await.unwrap();
     let allowed = "origins.name cases.key cases.session_number cases.kind cases.record cases.state \
          cases.note cases.lease_worker cases.lease_reviewer cases.lease_name cases.must_replace \
-         cases.escalated_by tallies.state \
+         cases.readings tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash";
+         audit_heads.hash audit.entry audit.hash audit_signatures.signature \
+         watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
+         budgets.verb budgets.record";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

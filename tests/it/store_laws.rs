@@ -4,14 +4,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use secondlook::domain::{
-    CaseState, Decision, DeliveryState, Disposition, Status, SubjectKind, WorkerId,
+    CaseState, Decision, DeliveryState, Disposition, Judgement, Status, SubjectKind, WorkerId,
 };
 use secondlook::store::{
     Delivery, HistoryQuery, Holder, Lease, LeaseAnswer, MemoryStore, Progress, QueueQuery, Settled,
     Store,
 };
 
-use super::store::{Bench, at, candidate, case, decision, holder, id, key, origin};
+use super::store::{Bench, at, candidate, case, decision, holder, id, key, origin, proposal};
 
 /// One verb; small numbers, so that the same rows are met again and again.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ enum Verb {
     Skip { old: usize },
     Decide { old: usize, variant: u8, replaces: bool, window: i64 },
     Undo { old: usize, who: u32 },
+    Void { old: usize },
     Reopen { old: usize },
     Rewind { who: u32, window: i64 },
     SendNow { who: u32 },
@@ -49,6 +50,7 @@ fn verb() -> impl Strategy<Value = Verb> {
             |(old, variant, replaces, window)| Verb::Decide { old, variant, replaces, window }
         ),
         2 => (old(), who()).prop_map(|(old, who)| Verb::Undo { old, who }),
+        1 => old().prop_map(|old| Verb::Void { old }),
         2 => old().prop_map(|old| Verb::Reopen { old }),
         1 => (who(), ms()).prop_map(|(who, window)| Verb::Rewind { who, window }),
         1 => who().prop_map(|who| Verb::SendNow { who }),
@@ -157,6 +159,7 @@ async fn ask(
                 0 => Disposition::Escalate,
                 1 => Disposition::Skip,
                 2..=4 => Disposition::Approve,
+                7 => Disposition::Blocklist,
                 _ => Disposition::Reject,
             };
             let number = if variant % 31 == 0 { 1 } else { pockets.made };
@@ -166,6 +169,17 @@ async fn ask(
             }
             let same_case = pockets.decisions.iter().rev().find(|d| d.case == lease.case);
             made.replaces = same_case.map(|d| d.id).filter(|_| *replaces);
+            if variant % 8 == 7 {
+                made.target = proposal(number, lease).target;
+            }
+            if variant % 3 > 0 {
+                let mut proposals = pockets.decisions.iter().rev().filter(|d| d.is_proposal());
+                made.answers = proposals.find(|d| d.case == lease.case).map(|d| d.id);
+            }
+            for (word, judged) in made.judgements.iter_mut().enumerate() {
+                let words = [None, Some(Judgement::Same), Some(Judgement::Different)];
+                judged.judgement = words[(usize::from(*variant) / 8 + word) % 3];
+            }
             let answer = store.decide(lease, &made, at(now + window), t).await;
             given.2 = answer.is_ok().then_some(made);
             format!("{answer:?}")
@@ -174,6 +188,10 @@ async fn ask(
             let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);
             let reviewer = console(*who).reviewer.id;
             format!("{:?}", store.undo(&origin, id, &reviewer, t).await)
+        }
+        Verb::Void { old } => {
+            let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);
+            format!("{:?}", store.void(&origin, id, "changed", t).await)
         }
         Verb::Reopen { old } => {
             let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use secondlook::domain::{CaseState, DeliveryState, Disposition, SessionId};
-use secondlook::store::{self, HistoryQuery, LeaseAnswer, Settled, Store};
+use secondlook::store::{self, HistoryQuery, LeaseAnswer, QueueQuery, Settled, Store};
 use tokio::task::JoinSet;
 
 use super::store::{Bench, T, TTL, at, case, decision, holder, id, key, origin};
@@ -46,13 +46,23 @@ async fn admit(store: Arc<dyn Store>) -> Vec<SessionId> {
     new
 }
 
-/// Goes through all cases and decides those that it gets.
+/// Goes through all cases and decides those that it gets: half of them in the order of its own, the
+/// others by taking whichever is next.
 async fn decide(store: Arc<dyn Store>, worker: u32) -> Vec<SessionId> {
     let who = holder(&format!("reviewer{worker}"), worker);
+    let open = vec![CaseState::Open];
+    let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 1 };
     let mut decided = Vec::new();
     for n in 0..CASES {
-        let answer = store.lease(&origin(), &key(n), &who, T, TTL).await.unwrap();
-        let LeaseAnswer::Yours(lease) = answer else { continue };
+        let lease = if worker.is_multiple_of(2) {
+            let next = store.lease_next(&origin(), &query, None, &who, T, TTL).await.unwrap();
+            let Some(lease) = next else { continue };
+            lease
+        } else {
+            let answer = store.lease(&origin(), &key(n), &who, T, TTL).await.unwrap();
+            let LeaseAnswer::Yours(lease) = answer else { continue };
+            lease
+        };
         tokio::task::yield_now().await;
         let made = decision(u128::from(n * WORKERS + worker + 1), &lease, Disposition::Approve);
         store.decide(&lease, &made, T, T).await.unwrap();

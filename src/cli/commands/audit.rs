@@ -1,7 +1,7 @@
 //! `audit export` and `audit verify`: the chain of entries as JSON lines, and whether it is whole, in
 //! the store or in a file that was exported.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use crate::domain::HistoryQuery;
-use crate::store::audit::{AuditEntry, Audited, Finding, record_hash, verify};
+use crate::shell::check;
+use crate::store::audit::{AuditEntry, Finding, record_hash, verify};
 use crate::store::{AuditHead, AuditRow};
 
 /// An entry as it is exported; its text stands in it letter by letter, because that is what is hashed.
@@ -22,6 +23,9 @@ use crate::store::{AuditHead, AuditRow};
 struct Line {
     seq: u64,
     hash: String,
+    /// As `ssh-keygen -Y sign` wrote it, of the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
     entry: Box<RawValue>,
 }
 
@@ -31,7 +35,7 @@ const PAGE: u32 = 1_000;
 /// Exports or verifies.
 pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
     match what {
-        What::Verify { file: Some(file) } => in_file(args, file),
+        What::Verify { file: Some(file) } => in_file(args, file).await,
         What::Verify { file: None } => in_store(args).await,
         What::Export => export(args).await,
     }
@@ -43,17 +47,61 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
     loop {
         let rows = desk.store.audit(&desk.origin, after, PAGE).await?;
         let Some(last) = rows.last() else { break };
+        let mut signed = signatures(&desk, after, last.seq).await?;
         after = last.seq;
         for AuditRow { seq, entry, hash } in rows {
             let entry = RawValue::from_string(entry).map_err(|_| {
                 let next = "`secondlook audit verify` says more";
                 CliError::new(Exit::Failed, format!("entry {seq} cannot be read"), next)
             })?;
-            json(&Line { seq, hash, entry })?;
+            json(&Line { seq, hash, signature: signed.remove(&seq), entry })?;
         }
     }
     desk.store.close().await;
     Ok(Exit::Done)
+}
+
+/// Signatures of the entries after one place up to another.
+async fn signatures(
+    desk: &Desk,
+    mut after: u64,
+    last: u64,
+) -> Result<HashMap<u64, String>, CliError> {
+    let mut all = HashMap::new();
+    while after < last {
+        let page = desk.store.signatures(&desk.origin, after, PAGE).await?;
+        let Some(end) = page.last().map(|signed| signed.seq) else { break };
+        after = end;
+        all.extend(page.into_iter().map(|signed| (signed.seq, signed.signature)));
+    }
+    Ok(all)
+}
+
+/// Whose signatures stand beside the entries: how many of which key.
+#[derive(Default)]
+struct Signed {
+    keys: BTreeMap<String, usize>,
+}
+
+/// Holds each signature against the hash of its entry.
+async fn signed(rows: &[AuditRow], signatures: &HashMap<u64, String>) -> (Signed, Vec<Finding>) {
+    let (mut signed, mut findings) = (Signed::default(), Vec::new());
+    for row in rows {
+        let Some(signature) = signatures.get(&row.seq) else { continue };
+        match check(&row.hash, signature).await {
+            Ok(key) => *signed.keys.entry(key).or_default() += 1,
+            Err(why) => findings.push(Finding {
+                seq: row.seq,
+                what: format!("the signature of entry {} is none: {why}", row.seq),
+            }),
+        }
+    }
+    let seqs: HashSet<u64> = rows.iter().map(|row| row.seq).collect();
+    for seq in signatures.keys().filter(|seq| !seqs.contains(seq)) {
+        let what = format!("entry {seq}, which was signed, is missing");
+        findings.push(Finding { seq: *seq, what });
+    }
+    (signed, findings)
 }
 
 async fn in_store(args: &Args) -> Result<Exit, CliError> {
@@ -74,8 +122,11 @@ async fn in_store(args: &Args) -> Result<Exit, CliError> {
     let mut findings = verify(&rows[..end], Some(&head));
     findings.extend(verify_added(&rows, end));
     findings.extend(records(&desk, &rows).await?);
+    let signatures = signatures(&desk, 0, u64::MAX).await?;
     desk.store.close().await;
-    report(args, rows.len(), &findings)
+    let (signed, wrong) = signed(&rows, &signatures).await;
+    findings.extend(wrong);
+    report(args, rows.len(), &signed, findings)
 }
 
 /// How many of the rows belong to a chain that ended at `head` a moment ago.
@@ -101,7 +152,7 @@ async fn records(desk: &Desk, rows: &[AuditRow]) -> Result<Vec<Finding>, CliErro
     for row in rows {
         let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { continue };
         let what = match hashes.get(&entry.decision) {
-            _ if entry.what != Audited::Decided => continue,
+            _ if !entry.what.begins() => continue,
             Some(hash) if *hash == entry.record => continue,
             Some(_) => format!("decision {} is not as it was recorded", entry.decision),
             None => format!("decision {} is gone", entry.decision),
@@ -111,34 +162,43 @@ async fn records(desk: &Desk, rows: &[AuditRow]) -> Result<Vec<Finding>, CliErro
     Ok(findings)
 }
 
-fn in_file(args: &Args, file: &Path) -> Result<Exit, CliError> {
+async fn in_file(args: &Args, file: &Path) -> Result<Exit, CliError> {
     let text = std::fs::read(file).map_err(|error| {
         let text = format!("{} cannot be read: {error}", file.display());
         CliError::new(Exit::Failed, text, "Mend its path or its permissions")
     })?;
-    let (rows, unread) = parsed(&String::from_utf8_lossy(&text));
+    let (rows, signatures, unread) = parsed(&String::from_utf8_lossy(&text));
     let mut findings = verify(&rows, None);
     findings.extend(unread);
-    findings.sort_by_key(|finding| finding.seq);
-    report(args, rows.len(), &findings)
+    let (signed, wrong) = signed(&rows, &signatures).await;
+    findings.extend(wrong);
+    report(args, rows.len(), &signed, findings)
 }
 
-/// The entries of an export, and the lines that are none.
-fn parsed(text: &str) -> (Vec<AuditRow>, Vec<Finding>) {
-    let (mut rows, mut findings) = (Vec::new(), Vec::new());
+/// The entries of an export, their signatures, and the lines that are none.
+fn parsed(text: &str) -> (Vec<AuditRow>, HashMap<u64, String>, Vec<Finding>) {
+    let (mut rows, mut signatures, mut findings) = (Vec::new(), HashMap::new(), Vec::new());
     for (number, text) in (1u64..).zip(text.split_terminator('\n')) {
         match serde_json::from_str::<Line>(text) {
-            Ok(Line { seq, hash, entry }) => {
+            Ok(Line { seq, hash, signature, entry }) => {
+                signatures.extend(signature.map(|signature| (seq, signature)));
                 rows.push(AuditRow { seq, hash, entry: entry.get().to_owned() });
             }
             Err(_) => findings
                 .push(Finding { seq: number, what: format!("line {number} cannot be read") }),
         }
     }
-    (rows, findings)
+    (rows, signatures, findings)
 }
 
-fn report(args: &Args, entries: usize, findings: &[Finding]) -> Result<Exit, CliError> {
+fn report(
+    args: &Args,
+    entries: usize,
+    signed: &Signed,
+    mut findings: Vec<Finding>,
+) -> Result<Exit, CliError> {
+    findings.sort_by_key(|finding| finding.seq);
+    let unsigned = entries.saturating_sub(signed.keys.values().sum());
     // The exit code is the verdict, also when nobody reads the words.
     let told = findings.iter().try_for_each(|Finding { seq, what }| {
         if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }
@@ -146,9 +206,15 @@ fn report(args: &Args, entries: usize, findings: &[Finding]) -> Result<Exit, Cli
     if findings.is_empty() {
         told?;
         if args.json {
-            json(&serde_json::json!({"entries": entries, "whole": true}))?;
+            json(&serde_json::json!({
+                "entries": entries, "whole": true, "signed": signed.keys, "unsigned": unsigned,
+            }))?;
         } else {
             line(&format!("{entries} entries, each as it was written; none is missing"))?;
+            for (key, count) in &signed.keys {
+                line(&format!("{count} signed with {key}"))?;
+            }
+            line(&format!("{unsigned} unsigned"))?;
         }
         return Ok(Exit::Done);
     }
@@ -175,12 +241,12 @@ mod tests {
             );
             let hash = crate::store::audit::hash_of(&entry);
             let entry = RawValue::from_string(entry).unwrap();
-            let line = Line { seq, hash: hash.clone(), entry };
+            let line = Line { seq, hash: hash.clone(), signature: None, entry };
             text = text + &serde_json::to_string(&line).unwrap() + "\n";
             before = hash;
         }
         let found = |text: &str| {
-            let (rows, unread) = parsed(text);
+            let (rows, _, unread) = parsed(text);
             verify(&rows, None).len() + unread.len()
         };
         assert_eq!(found(&text), 0);

@@ -58,9 +58,11 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let desk = Desk::open(&setup).await?;
     let row = desk.find(&wanted.case).await?;
     let lease = lease(&desk, &setup, &row).await?;
+    let signing = desk.signing(&setup).await?;
     let result = under_lease(args, &setup, &desk, &wanted, reason, &row, &lease).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
+    desk.sign(signing).await?;
     desk.store.close().await;
     result
 }
@@ -80,14 +82,21 @@ async fn under_lease(
     }
     let details = desk.client.decision(&row.case.key, row.case.kind).await?;
     in_review(setup, &details)?;
-    let decision = form(setup, wanted, reason, row, &details)?;
     let now = wire::now();
+    if let Some(proposal) = &row.proposal
+        && let Some(why) = proposal.void_by(&details)
+    {
+        desk.store.void(&desk.origin, proposal.id, &why, now).await?;
+        return Err(CliError::new(
+            Exit::Conflict,
+            format!("the proposal about {} is void: {why}; nothing was decided", row.case.name()),
+            "Decide the case anew",
+        ));
+    }
+    let decision = form(setup, wanted, reason, row, &details)?;
     let held_until = now.plus(setup.undo_ms());
-    desk.store.decide(lease, &decision, held_until, now).await?;
-    let local = decision.disposition == Disposition::Escalate
-        || details.case.kind == SubjectKind::Unreachable;
-    let state = if local { DeliveryState::Local } else { DeliveryState::Held };
-    let due = (!local).then_some(held_until);
+    let state = desk.store.decide(lease, &decision, held_until, now).await?;
+    let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
 }
 
@@ -184,8 +193,9 @@ fn form(
             "Reject or escalate it, or look at it in the Didit console",
         ));
     }
-    let target = wanted.target.map(|number| target(details, number)).transpose()?;
-    Ok(Decision {
+    let proposal = row.proposal.as_deref();
+    let target = wanted.target.map(|number| target(details, proposal, number)).transpose()?;
+    let mut decision = Decision {
         id: DecisionId(Uuid::now_v7()),
         case: case.key.clone(),
         session_number: case.session_number.or(row.case.session_number),
@@ -207,12 +217,18 @@ fn form(
         at: wire::now(),
         receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
         replaces: None,
-    })
+        answers: proposal.map(|proposal| proposal.id),
+        evidence: Vec::new(),
+    };
+    if decision.is_proposal() {
+        decision.evidence.clone_from(&case.candidates);
+    }
+    Ok(decision)
 }
 
 /// The interlock's own rules, the number given in place of typed.
-fn target(details: &Details, number: u64) -> Result<Target, CliError> {
-    let lock = Interlock::open(details);
+fn target(details: &Details, proposal: Option<&Decision>, number: u64) -> Result<Target, CliError> {
+    let lock = Interlock::open(details, proposal);
     let refuse = |why: &str| {
         CliError::new(
             Exit::Failed,
@@ -220,18 +236,15 @@ fn target(details: &Details, number: u64) -> Result<Target, CliError> {
             "Nothing was decided; see `secondlook queue show`",
         )
     };
-    let line: &TargetLine = lock
-        .targets
-        .iter()
-        .find(|line| line.session_number == Some(number))
-        .ok_or_else(|| refuse("it is neither the subject nor a candidate of this case"))?;
-    match (&line.refused, &line.session_id) {
-        (Some(why), _) => Err(refuse(why)),
-        (None, None) => Err(refuse("it has no session")),
-        (None, Some(id)) => Ok(Target {
-            session_id: id.clone(),
-            session_number: Some(number),
-            is_subject: line.is_subject,
-        }),
+    let line: &TargetLine =
+        lock.targets.iter().find(|line| line.session_number == Some(number)).ok_or_else(|| {
+            refuse(match proposal {
+                Some(_) => "another face was proposed, and that proposal waits for an answer",
+                None => "it is neither the subject nor a candidate of this case",
+            })
+        })?;
+    match &line.refused {
+        Some(why) => Err(refuse(why)),
+        None => line.target().ok_or_else(|| refuse("it has no session")),
     }
 }

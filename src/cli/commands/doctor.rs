@@ -1,6 +1,7 @@
 //! `doctor`: looks at what the program stands on and says what to mend.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -113,9 +114,14 @@ fn terminal() -> Check {
 async fn store(setup: &Setup) -> Check {
     match setup.open_store().await {
         Ok(store) => {
-            let text = store.describe();
+            let place = store.describe();
+            let at_work = store.workers(crate::cli::wire::now()).await;
             store.close().await;
-            check("store", Verdict::Ok, text)
+            match at_work.map(|workers| workers.len()) {
+                Ok(0) => check("store", Verdict::Ok, place),
+                Ok(n) => check("store", Verdict::Ok, format!("{place}; {n} console(s) at work")),
+                Err(error) => check("store", Verdict::Fail, format!("{place}: {error}")),
+            }
         }
         Err(error) => check("store", Verdict::Fail, error.to_string()),
     }
@@ -140,10 +146,27 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
     if let Ok(store) = setup.open_store().await {
-        checks.push(origin_check(store.as_ref(), &client).await);
+        checks.extend(signatures(setup, &store, &client).await);
+        checks.push(origin_check(&store, &client).await);
         store.close().await;
     }
     checks
+}
+
+/// Whether the audit can be signed, where that is wanted: a word is signed and thrown away.
+async fn signatures(
+    setup: &Setup,
+    store: &Arc<dyn crate::store::Store>,
+    client: &crate::didit::Client,
+) -> Option<Check> {
+    let origin = origin(store, client).await.ok()?;
+    Some(match setup.signer(store, &origin)?.sign("doctor").await {
+        Ok(_) => check("signatures", Verdict::Ok, "the ssh-agent signs the audit"),
+        Err(why) => {
+            let text = format!("the audit stays unsigned: {why}; is the key in the ssh-agent?");
+            check("signatures", Verdict::Warn, text)
+        }
+    })
 }
 
 fn key_text(count: Option<u64>) -> String {
@@ -153,7 +176,10 @@ fn key_text(count: Option<u64>) -> String {
     )
 }
 
-async fn origin_check(store: &dyn crate::store::Store, client: &crate::didit::Client) -> Check {
+async fn origin_check(
+    store: &std::sync::Arc<dyn crate::store::Store>,
+    client: &crate::didit::Client,
+) -> Check {
     match origin(store, client).await {
         Ok(origin) => match store.tally(&origin).await {
             Ok(tally) => check(

@@ -17,6 +17,7 @@ mod queue;
 mod search;
 mod sim;
 mod stats;
+mod store;
 mod sync;
 mod verify;
 mod webhook;
@@ -25,8 +26,10 @@ use std::sync::Arc;
 
 use super::args::{Args, Command};
 use super::error::{CliError, Exit};
+use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
+use crate::shell::Signer;
 use crate::store::Store;
 
 /// Does what the arguments ask.
@@ -57,6 +60,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             };
             decide::decide(&args, wanted).await
         }
+        Some(Command::Store(what)) => store::store(&args, what).await,
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
@@ -84,6 +88,9 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
     }
 }
 
+/// Where the audit ended before, and who signs what comes after.
+type Signing = Option<(u64, Signer)>;
+
 /// A store and whose rows in it: what the commands for scripts work on.
 struct Desk {
     store: Arc<dyn Store>,
@@ -95,8 +102,25 @@ impl Desk {
     async fn open(setup: &Setup) -> Result<Self, CliError> {
         let client = setup.client().await?;
         let store = setup.open_store().await?;
-        let origin = wire::origin(store.as_ref(), &client).await?;
+        let origin = wire::origin(&store, &client).await?;
         Ok(Self { store, origin, client })
+    }
+
+    /// Begins to sign what this command does, if the reviewer wants that.
+    async fn signing(&self, setup: &Setup) -> Result<Signing, CliError> {
+        Ok(match setup.signer(&self.store, &self.origin) {
+            Some(signer) => Some((signer.begin().await?, signer)),
+            None => None,
+        })
+    }
+
+    /// Signs what was done since. What stays unsigned is said; it is done all the same.
+    async fn sign(&self, signing: Signing) -> Result<(), CliError> {
+        let Some((mut last, signer)) = signing else { return Ok(()) };
+        if let Some((count, why)) = signer.catch_up(&mut last).await?.unsigned {
+            say(&format!("{count} entries of the audit stay unsigned: {why}."));
+        }
+        Ok(())
     }
 
     /// Finds a case by its session id or its number.

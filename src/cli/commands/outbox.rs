@@ -13,7 +13,9 @@ use super::super::wire::{self, Setup};
 use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
-use crate::domain::{DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone};
+use crate::domain::{
+    DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, Undone, blind,
+};
 use crate::outbox::{Flushed, Outbox, Settings};
 use crate::shell::{SystemClock, is_dead, worker_id};
 
@@ -57,7 +59,7 @@ pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
 }
 
 async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
-    let states = DeliveryState::ALL.into_iter().filter(|state| state.is_open()).collect();
+    let states = DeliveryState::ALL.into_iter().filter(|state| !state.is_settled()).collect();
     let query = HistoryQuery { states, ..HistoryQuery::default() };
     let mut rows = desk.store.history(&desk.origin, &query).await?;
     // What is sent next comes first.
@@ -100,7 +102,9 @@ async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<E
     outbox.bury(is_dead).await?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
+    let signing = desk.signing(setup).await?;
     let flushed = outbox.flush(Duration::from_secs(within), &stop).await?;
+    desk.sign(signing).await?;
     report(args, desk, &flushed).await
 }
 
@@ -139,7 +143,8 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let query = HistoryQuery { limit, ..HistoryQuery::default() };
-    let rows = desk.store.history(&desk.origin, &query).await?;
+    let mut rows = desk.store.history(&desk.origin, &query).await?;
+    blind(&mut rows, &setup.reviewer.id);
     if args.json {
         rows.iter().try_for_each(|row| print(args, row))?;
     } else {
@@ -189,7 +194,9 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     })?;
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
+    let signing = desk.signing(&setup).await?;
     let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, wire::now()).await?;
+    desk.sign(signing).await?;
     desk.store.close().await;
     match undone {
         Undone::TakenBack(case) => {
@@ -202,6 +209,11 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
             }
             Ok(Exit::Done)
         }
+        Undone::NotHeld(DeliveryState::Local | DeliveryState::Proposed) => Err(CliError::new(
+            Exit::Conflict,
+            "another reader has the case by now; nothing was touched",
+            "See `secondlook history`",
+        )),
         Undone::NotHeld(state) => Err(CliError::new(
             Exit::Conflict,
             format!("the decision is {} already; nothing was touched", state.word()),

@@ -101,6 +101,14 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
     if let Some((id, disposition, state)) = row.decision {
         line(&format!("decision {id}  {}  {}", disposition.word(), state.word()))?;
     }
+    if let Some(proposal) = &row.proposal {
+        let target = proposal.target.as_ref().and_then(|target| target.session_number);
+        line(&format!(
+            "{} proposes to blocklist #{}; another person confirms or declines",
+            proposal.reviewer.name,
+            target.unwrap_or_default(),
+        ))?;
+    }
     if let Some(note) = &row.note {
         line(note)?;
     }

@@ -88,6 +88,7 @@ pub async fn search(args: &Args, wanted: &Search) -> Result<Exit, CliError> {
         mark: None,
         until_mark: 0,
         stop,
+        stopping: false,
         fatal: None,
     };
     let result = batch.run(&inputs, &mut journal).await;
@@ -234,7 +235,7 @@ impl Queue {
     /// What is wrong with the store.
     pub async fn open(setup: &Setup, client: &Client) -> Result<Self, CliError> {
         let store = setup.open_store().await?;
-        let origin = wire::origin(store.as_ref(), client).await?;
+        let origin = wire::origin(&store, client).await?;
         Ok(Self { store, origin })
     }
 }
@@ -297,6 +298,8 @@ struct Batch<'a> {
     mark: Option<u64>,
     until_mark: u32,
     stop: CancellationToken,
+    /// The end was heard of, and said.
+    stopping: bool,
     fatal: Option<CliError>,
 }
 
@@ -317,10 +320,6 @@ impl Batch<'_> {
                 Err((path, why)) => self.bad(&path, &why)?,
             }
             self.report.progress();
-        }
-        if self.stop.is_cancelled() && self.fatal.is_none() && !self.jobs.is_empty() {
-            self.report.clear();
-            say("Waiting for the answers under way; Ctrl-C again does not.");
         }
         while !self.jobs.is_empty() {
             self.end_one(journal, &at_once).await?;
@@ -411,13 +410,22 @@ impl Batch<'_> {
         journal: &mut Journal,
         at_once: &CancellationToken,
     ) -> Result<(), CliError> {
-        let ended = tokio::select! {
-            ended = self.jobs.join_next() => ended,
-            () = at_once.cancelled() => {
-                self.tally.lost += self.jobs.len() as u64;
-                self.jobs.shutdown().await;
-                self.under_way.clear();
-                return Ok(());
+        let ended = loop {
+            tokio::select! {
+                ended = self.jobs.join_next() => break ended,
+                () = at_once.cancelled() => {
+                    self.tally.lost += self.jobs.len() as u64;
+                    self.jobs.shutdown().await;
+                    self.under_way.clear();
+                    return Ok(());
+                }
+                () = self.stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    if self.fatal.is_none() {
+                        self.report.clear();
+                        say("Waiting for the answers under way; Ctrl-C again does not.");
+                    }
+                }
             }
         };
         let Some(Ok(Ended { tag, file, outcome })) = ended else { return Ok(()) };

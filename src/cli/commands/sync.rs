@@ -14,7 +14,7 @@ use super::super::output::{json, line, say};
 use super::super::wire::Setup;
 use super::Desk;
 use crate::intake::{Counts, Intake, IntakeError, Notice};
-use crate::shell::SystemClock;
+use crate::shell::{SystemClock, worker_id};
 
 /// One line of the result. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -52,10 +52,10 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         }
         Notice::Failed(error) => say(&format!("secondlook: {error}; trying again.")),
         Notice::Departed { case, why } => say(&format!("left the queue: {case}: {why}")),
-        Notice::Progress(_) => {}
+        Notice::LookedElsewhere | Notice::Progress(_) => {}
     };
     let result = if watch {
-        intake.watch(&report, &Notify::new(), &stop).await;
+        intake.watch(&worker_id(), &report, &Notify::new(), &stop).await;
         let unwritten = unwritten.lock().unwrap_or_else(PoisonError::into_inner).take();
         unwritten.map_or(Ok(Exit::Done), Err)
     } else {

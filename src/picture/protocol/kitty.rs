@@ -1,22 +1,28 @@
-//! kitty's graphics protocol, by Unicode placeholders: a picture is sent once, as a palette PNG under
-//! an id, and shown by printing characters that carry the id in their colour. Showing it again or
-//! elsewhere costs text only, works inside tmux, and needs no answer.
+//! kitty's graphics protocol, by Unicode placeholders: a picture is sent once, as a PNG under an id,
+//! and shown by printing characters that carry the id in their colour. Showing it again or elsewhere
+//! costs text only, works inside tmux, and needs no answer.
+//!
+//! The id is 32 bits: the lowest byte is one of 256 indexed colours, which survives a tmux that knows
+//! no true colour; the highest is a third mark on the first cell of each row, and names the session.
+//! The bytes between are zero. So a session's ids are one [`kitty_block`], and one command wipes it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
 use zeroize::Zeroizing;
 
-use super::palette::{Reduced, reduce};
+use super::palette::reduce;
 use super::{EncodeError, EncodeOptions, Encoded, Wrap};
 use crate::picture::scale::scale;
 use crate::picture::{Area, Fitted};
 
-/// The character that stands for one cell of a picture.
-const PLACEHOLDER: char = '\u{10eeee}';
+/// The character that stands for one cell of a picture. Alone it continues the cell to its left, in
+/// the same row and colour.
+pub const PLACEHOLDER: char = '\u{10eeee}';
 
-/// The most base64 that one sequence may carry; a multiple of four.
-const CHUNK: usize = 4096;
+/// The most base64 that one sequence may carry; a multiple of four. On a slow line a key's echo waits
+/// behind two of these.
+const CHUNK: usize = 2048;
 
 /// The characters that number rows and columns, as ranges: kitty's list `rowcolumn-diacritics`, the
 /// marks of combining class 230 in Unicode 6.0 that decompose into nothing.
@@ -110,8 +116,8 @@ const DIACRITICS: [(u32, u32); 86] = [
 ];
 
 /// How much of a picture is sent; the terminal scales it to the cells. For 400x500 pixels these are
-/// about 25, 85 and 128 KB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// about 25, 80, 125 and 400 KB. None has more pixels than the part of the portrait it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Tier {
     /// As many pixels as 200x250, 64 colours: something to see at once on a slow line.
     Preview,
@@ -120,26 +126,60 @@ pub enum Tier {
     Review,
     /// All pixels of the pane, 256 colours.
     Fine,
+    /// All pixels of the pane, all colours: for a part that was zoomed into.
+    Lossless,
 }
 
 impl Tier {
-    /// The size in pixels at which a picture of a size is sent, its shape kept.
+    /// The most pixels of a preview: 200x250.
+    pub const PREVIEW_PIXELS: u64 = 200 * 250;
+    /// The most pixels of a review: 300x375.
+    pub const REVIEW_PIXELS: u64 = 300 * 375;
+
+    /// Its word in a receipt.
     #[must_use]
-    pub fn size(self, width: u32, height: u32) -> (u32, u32) {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Preview => "preview",
+            Self::Review => "review",
+            Self::Fine => "fine",
+            Self::Lossless => "lossless",
+        }
+    }
+
+    /// The size in pixels at which a picture is sent, its shape kept.
+    #[must_use]
+    pub fn size(self, fitted: &Fitted) -> (u32, u32) {
+        self.size_of((fitted.width, fitted.height), fitted.crop.width * fitted.crop.height)
+    }
+
+    /// The same for a pane of a size, showing so many pixels of a portrait.
+    fn size_of(self, (width, height): (u32, u32), own: f64) -> (u32, u32) {
         let most = match self {
-            Self::Preview => 200.0 * 250.0,
-            Self::Review => 300.0 * 375.0,
-            Self::Fine => return (width, height),
+            Self::Preview => Self::PREVIEW_PIXELS as f64,
+            Self::Review => Self::REVIEW_PIXELS as f64,
+            Self::Fine | Self::Lossless => f64::INFINITY,
         };
-        let scale = (most / (f64::from(width) * f64::from(height))).sqrt().min(1.0);
+        let scale = (most.min(own) / (f64::from(width) * f64::from(height))).sqrt().min(1.0);
         let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
         (side(width), side(height))
+    }
+
+    /// About how many bytes it takes for so many pixels of a pane, for planning.
+    #[must_use]
+    pub fn about_bytes(self, pixels: u64) -> u64 {
+        match self {
+            Self::Preview => pixels.min(Self::PREVIEW_PIXELS) / 2,
+            Self::Review => pixels.min(Self::REVIEW_PIXELS) * 3 / 4,
+            Self::Fine => pixels * 3 / 4,
+            Self::Lossless => pixels * 2,
+        }
     }
 
     fn colours(self) -> u16 {
         match self {
             Self::Preview => 64,
-            Self::Review | Self::Fine => 256,
+            Self::Review | Self::Fine | Self::Lossless => 256,
         }
     }
 
@@ -147,7 +187,7 @@ impl Tier {
     fn dither(self) -> f32 {
         match self {
             Self::Preview | Self::Review => 0.5,
-            Self::Fine => 0.0,
+            Self::Fine | Self::Lossless => 0.0,
         }
     }
 }
@@ -161,16 +201,16 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
         return Err(EncodeError::Size("kitty"));
     }
     let png = png_at(fitted, options.tier)?;
-    let quiet = if options.acknowledge { 0 } else { 2 };
-    let head = format!("a=T,U=1,q={quiet},i={id},c={columns},r={rows},f=100");
+    // q=1: an error is told, success is not; that is known from the fence after it.
+    let head = format!("a=T,U=1,q=1,i={id},c={columns},r={rows},f=100");
     let chunks = chunks(&head, &png, options.wrap);
     Ok(Encoded::Kitty { chunks, id, columns, rows })
 }
 
-/// The palette PNG of a tier.
+/// The PNG of a tier.
 fn png_at(fitted: &Fitted, tier: Tier) -> Result<Zeroizing<Vec<u8>>, EncodeError> {
     let size = (fitted.width, fitted.height);
-    let wanted = tier.size(size.0, size.1);
+    let wanted = tier.size(fitted);
     let smaller = if wanted == size {
         None
     } else {
@@ -179,26 +219,37 @@ fn png_at(fitted: &Fitted, tier: Tier) -> Result<Zeroizing<Vec<u8>>, EncodeError
         Some(scaled.ok_or(EncodeError::Size("kitty"))?)
     };
     let pixels = smaller.as_ref().map_or(fitted.pixels(), |pixels| pixels);
-    let reduced = reduce(pixels, wanted, tier.colours(), tier.dither());
-    let reduced = reduced.ok_or(EncodeError::Encoder("kitty"))?;
-    write_png(&reduced, wanted).map_err(|_| EncodeError::Encoder("kitty"))
+    let png = if tier == Tier::Lossless {
+        write_png(pixels, wanted, |encoder| {
+            encoder.set_color(ColorType::Rgb);
+            encoder.set_filter(Filter::Adaptive);
+        })
+    } else {
+        let reduced = reduce(pixels, wanted, tier.colours(), tier.dither());
+        let reduced = reduced.ok_or(EncodeError::Encoder("kitty"))?;
+        write_png(&reduced.indices, wanted, |encoder| {
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(reduced.palette.concat());
+            // On palette pictures of this size every filter makes the file larger.
+            encoder.set_filter(Filter::NoFilter);
+        })
+    };
+    png.map_err(|_| EncodeError::Encoder("kitty"))
 }
 
 fn write_png(
-    reduced: &Reduced,
+    samples: &[u8],
     (width, height): (u32, u32),
+    set: impl FnOnce(&mut Encoder<'_, &mut Vec<u8>>),
 ) -> Result<Zeroizing<Vec<u8>>, png::EncodingError> {
     // Room for the whole file, so that it does not grow and leave copies behind.
-    let mut file = Zeroizing::new(Vec::with_capacity(reduced.indices.len() + 8192));
+    let mut file = Zeroizing::new(Vec::with_capacity(samples.len() + samples.len() / 64 + 8192));
     let mut encoder = Encoder::new(&mut *file, width, height);
-    encoder.set_color(ColorType::Indexed);
     encoder.set_depth(BitDepth::Eight);
-    encoder.set_palette(reduced.palette.concat());
     encoder.set_compression(Compression::High);
-    // On palette pictures of this size every filter makes the file larger.
-    encoder.set_filter(Filter::NoFilter);
+    set(&mut encoder);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&reduced.indices)?;
+    writer.write_image_data(samples)?;
     writer.finish()?;
     Ok(file)
 }
@@ -223,18 +274,32 @@ fn chunks(head: &str, file: &[u8], wrap: Wrap) -> Vec<Zeroizing<Vec<u8>>> {
     pieces.iter().enumerate().map(sequence).collect()
 }
 
-/// The text of one cell of a picture, and the foreground colour it must have. `None` for a row or
+/// The ids of a session, first and last, by the session's number, which is not zero.
+#[must_use]
+pub fn kitty_block(session: u8) -> (u32, u32) {
+    let high = u32::from(session.max(1)) << 24;
+    (high | 1, high | 0xff)
+}
+
+/// The text of a cell that stands left of all others of a picture in its row. `None` for a row or
 /// column beyond the 297 that can be numbered.
 #[must_use]
-pub fn kitty_placeholder(id: u32, row: u16, column: u16) -> Option<(String, [u8; 3])> {
-    let [high, red, green, blue] = id.to_be_bytes();
+pub fn kitty_anchor(id: u32, row: u16, column: u16) -> Option<String> {
+    let [high, ..] = id.to_be_bytes();
     let mut text = String::from(PLACEHOLDER);
     text.push(diacritic(row)?);
     text.push(diacritic(column)?);
     if high != 0 {
         text.push(diacritic(u16::from(high))?);
     }
-    Some((text, [red, green, blue]))
+    Some(text)
+}
+
+/// The indexed colour of the letters of every cell of a picture.
+#[must_use]
+pub fn kitty_colour(id: u32) -> u8 {
+    let [.., low] = id.to_be_bytes();
+    low
 }
 
 /// The sequence that deletes one picture and frees its data in the terminal.
@@ -248,6 +313,12 @@ pub fn kitty_delete(id: u32, wrap: Wrap) -> Vec<u8> {
 #[must_use]
 pub fn kitty_delete_range(low: u32, high: u32, wrap: Wrap) -> Vec<u8> {
     plain(&format!("a=d,d=R,x={low},y={high},q=2"), wrap)
+}
+
+/// The question whether the terminal still holds a picture: `OK`, or `ENOENT` when it does not.
+#[must_use]
+pub fn kitty_question(id: u32, (columns, rows): (u16, u16), wrap: Wrap) -> Vec<u8> {
+    plain(&format!("a=p,U=1,i={id},c={columns},r={rows}"), wrap)
 }
 
 fn plain(keys: &str, wrap: Wrap) -> Vec<u8> {
@@ -303,15 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_carries_the_id_in_its_colour_and_third_mark() {
-        let cell = |id, row, column| kitty_placeholder(id, row, column).unwrap();
-        assert_eq!(
-            cell(0x00_12_34_56, 0, 1),
-            ("\u{10eeee}\u{305}\u{30d}".into(), [0x12, 0x34, 0x56])
-        );
-        let (text, colour) = cell(0x02_00_00_2a, 1, 0);
-        assert_eq!((text.as_str(), colour), ("\u{10eeee}\u{30d}\u{305}\u{30e}", [0, 0, 42]));
-        assert_eq!(kitty_placeholder(1, 297, 0), None);
+    fn a_row_carries_the_id_in_its_colour_and_its_first_cells_third_mark() {
+        let (low, high) = kitty_block(2);
+        assert_eq!((low, high), (0x02_00_00_01, 0x02_00_00_ff));
+        let text = kitty_anchor(low + 41, 1, 0).unwrap();
+        assert_eq!(text, "\u{10eeee}\u{30d}\u{305}\u{30e}");
+        assert_eq!(kitty_colour(low + 41), 42);
+        assert_eq!(kitty_anchor(7, 0, 1).unwrap(), "\u{10eeee}\u{305}\u{30d}");
+        assert_eq!(kitty_anchor(1, 297, 0), None);
     }
 
     #[test]
@@ -323,10 +393,13 @@ mod tests {
 
     #[test]
     fn a_tier_bounds_the_pixels_and_keeps_the_shape() {
-        assert_eq!(Tier::Preview.size(400, 500), (200, 250));
-        assert_eq!(Tier::Review.size(400, 500), (300, 375));
-        assert_eq!(Tier::Fine.size(400, 500), (400, 500));
-        assert_eq!(Tier::Preview.size(100, 125), (100, 125));
-        assert_eq!(Tier::Preview.size(2000, 100), (1000, 50));
+        let size = |tier: Tier, pane: (u32, u32)| tier.size_of(pane, 1e9);
+        assert_eq!(size(Tier::Preview, (400, 500)), (200, 250));
+        assert_eq!(size(Tier::Review, (400, 500)), (300, 375));
+        assert_eq!(size(Tier::Fine, (400, 500)), (400, 500));
+        assert_eq!(size(Tier::Preview, (100, 125)), (100, 125));
+        assert_eq!(size(Tier::Preview, (2000, 100)), (1000, 50));
+        // No more than the portrait has.
+        assert_eq!(Tier::Lossless.size_of((800, 1000), 200.0 * 250.0), (200, 250));
     }
 }

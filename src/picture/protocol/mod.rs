@@ -15,7 +15,10 @@ use zeroize::Zeroizing;
 use super::{Aim, Fitted};
 
 pub use blocks::{CellMode, CellPicture, Colours, Ground, Ink, PictureCell};
-pub use kitty::{Tier, kitty_delete, kitty_delete_range, kitty_placeholder};
+pub use kitty::{
+    PLACEHOLDER, Tier, kitty_anchor, kitty_block, kitty_colour, kitty_delete, kitty_delete_range,
+    kitty_question,
+};
 
 /// A way to show a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +91,7 @@ impl Protocol {
     #[must_use]
     pub fn across(self, fitted: &Fitted, options: &EncodeOptions) -> u32 {
         match self {
-            Self::Kitty => options.tier.size(fitted.width, fitted.height).0,
+            Self::Kitty => options.tier.size(fitted).0,
             Self::Iterm2 | Self::Sixel => fitted.width,
             Self::Blocks => match (options.colours, options.cells) {
                 // Shades take a whole cell for one tone.
@@ -143,9 +146,6 @@ pub struct EncodeOptions {
     pub image_id: u32,
     /// kitty: how much of the picture is sent.
     pub tier: Tier,
-    /// kitty: whether the terminal is to answer when it has the picture (`q=0`), else it keeps quiet
-    /// (`q=2`).
-    pub acknowledge: bool,
     /// Sixel: colours in the palette; 128 is a good measure.
     pub palette: u16,
     /// Sixel: colour registers that the terminal has; never more colours than this.
@@ -162,7 +162,6 @@ impl Default for EncodeOptions {
             wrap: Wrap::Bare,
             image_id: 1,
             tier: Tier::Review,
-            acknowledge: false,
             palette: 128,
             registers: 256,
             colours: Colours::True,
@@ -173,7 +172,7 @@ impl Default for EncodeOptions {
 
 /// A picture as a terminal takes it. Holds a face: wiped when dropped; `Debug` prints sizes only.
 pub enum Encoded {
-    /// Sent once, then shown wherever [`kitty_placeholder`] cells stand, until deleted.
+    /// Sent once, then shown wherever [`PLACEHOLDER`] cells stand, until deleted.
     Kitty {
         /// Complete escape sequences, to be written in order, other output between them allowed.
         chunks: Vec<Zeroizing<Vec<u8>>>,

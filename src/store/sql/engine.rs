@@ -5,8 +5,12 @@
 //! Every wait ends: connections, locks and answers each have a deadline.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteError;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
 
@@ -18,7 +22,7 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// How long a lock is waited for.
 pub const LOCK: Duration = Duration::from_secs(5);
 /// How long an answer is waited for.
-const ANSWER: Duration = Duration::from_secs(20);
+pub const ANSWER: Duration = Duration::from_secs(20);
 
 /// A database.
 pub enum Engine {
@@ -28,9 +32,16 @@ pub enum Engine {
         writer: SqlitePool,
         /// Those that only read.
         readers: SqlitePool,
+        /// The file.
+        path: PathBuf,
     },
     /// A server.
-    Postgres(PgPool),
+    Postgres {
+        /// Connections to it.
+        pool: PgPool,
+        /// How it is reached.
+        options: Box<PgConnectOptions>,
+    },
 }
 
 /// A transaction under way.
@@ -104,7 +115,7 @@ impl Engine {
                 Self::Sqlite { writer, .. } => {
                     Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
                 }
-                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+                Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
             })
         })
         .await
@@ -114,7 +125,7 @@ impl Engine {
         within(async {
             Ok(match self {
                 Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-                Self::Postgres(pool) => {
+                Self::Postgres { pool, .. } => {
                     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
                     Tx::Postgres(pool.begin_with(begin).await?)
                 }
@@ -126,11 +137,11 @@ impl Engine {
     /// Ends all connections.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 }
@@ -200,6 +211,44 @@ impl Tx {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
+    /// Hands over the rows that a statement without values brings, so many at a time: they are never
+    /// here all at once.
+    pub async fn in_batches(
+        &mut self,
+        sql: String,
+        most: usize,
+        take: impl AsyncFnMut(Vec<Row>) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut **tx).map_ok(Row::Sqlite);
+                super::copy::in_batches(rows, most, take).await
+            }
+            Self::Postgres(tx) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut **tx).map_ok(Row::Postgres);
+                super::copy::in_batches(rows, most, take).await
+            }
+        }
+    }
+
+    /// Tells all consoles that something of an origin has changed, when and if this is kept.
+    pub async fn announce(&mut self, origin: &Origin) -> Result<()> {
+        let sql = match self {
+            Self::Sqlite(_) => "UPDATE origins SET news = news + 1 WHERE name = $1",
+            Self::Postgres(_) => "SELECT pg_notify('secondlook', $1)",
+        };
+        self.run(sql, vec![Arg::from(origin)]).await.map(drop)
+    }
+
+    /// The same of every origin.
+    pub async fn announce_to_all(&mut self) -> Result<()> {
+        let sql = match self {
+            Self::Sqlite(_) => "UPDATE origins SET news = news + 1",
+            Self::Postgres(_) => "SELECT pg_notify('secondlook', name) FROM origins",
+        };
+        self.run(sql, Vec::new()).await.map(drop)
+    }
+
     /// Runs several statements without values, as a migration does.
     pub async fn script(&mut self, sql: &'static str) -> Result<()> {
         within(async {
@@ -242,27 +291,27 @@ macro_rules! column {
 
 impl Row {
     /// A whole number.
-    pub fn int(&self, name: &'static str) -> Result<i64> {
+    pub fn int(&self, name: &str) -> Result<i64> {
         column!(self, name)
     }
 
     /// A whole number or nothing.
-    pub fn maybe_int(&self, name: &'static str) -> Result<Option<i64>> {
+    pub fn maybe_int(&self, name: &str) -> Result<Option<i64>> {
         column!(self, name)
     }
 
     /// A text.
-    pub fn text(&self, name: &'static str) -> Result<String> {
+    pub fn text(&self, name: &str) -> Result<String> {
         column!(self, name)
     }
 
     /// A text or nothing.
-    pub fn maybe_text(&self, name: &'static str) -> Result<Option<String>> {
+    pub fn maybe_text(&self, name: &str) -> Result<Option<String>> {
         column!(self, name)
     }
 
     /// Bytes.
-    pub fn bytes(&self, name: &'static str) -> Result<Vec<u8>> {
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         column!(self, name)
     }
 }
@@ -273,7 +322,7 @@ fn storable(text: String) -> String {
 }
 
 /// Waits for the database, but not for ever.
-async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+pub async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
     match tokio::time::timeout(ANSWER, answer).await {
         Ok(answer) => answer.map_err(failure),
         Err(_) => Err(StoreError::Busy("no answer in time".to_owned())),
@@ -289,16 +338,21 @@ pub fn failure(error: sqlx::Error) -> StoreError {
             let sqlite = error.try_downcast_ref::<SqliteError>().and(code.parse().ok());
             sqlite.map_or_else(|| of_postgres(&code), of_sqlite)
         }
+        // What a handshake says that failed.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => untrusted(),
         sqlx::Error::Io(error) => StoreError::Busy(error.kind().to_string()),
         sqlx::Error::PoolTimedOut => StoreError::Busy("no connection in time".to_owned()),
         sqlx::Error::PoolClosed => StoreError::Other("it has been closed".to_owned()),
-        sqlx::Error::Tls(_) => {
-            StoreError::Other("the server's certificate is not trusted".to_owned())
-        }
+        sqlx::Error::Tls(_) => untrusted(),
         sqlx::Error::WorkerCrashed => StoreError::Busy("its thread has ended".to_owned()),
         sqlx::Error::Protocol(_) => StoreError::Busy("the connection broke".to_owned()),
         _ => StoreError::Other("an unexpected answer of the database".to_owned()),
     }
+}
+
+fn untrusted() -> StoreError {
+    let why = "no encrypted connection that can be trusted; see sslmode and sslrootcert";
+    StoreError::Other(why.to_owned())
 }
 
 fn of_sqlite(code: i32) -> StoreError {

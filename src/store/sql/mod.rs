@@ -2,7 +2,9 @@
 //! asks their rules ([`crate::store::row`]) and saves them. The statements are the same text for
 //! both; what differs is in `engine`.
 
+mod copy;
 mod engine;
+mod news;
 mod postgres;
 mod rows;
 mod schema;
@@ -20,11 +22,13 @@ use self::rows::word;
 use super::audit::Audited;
 use super::row::{CaseRow, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, Delivery, HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Settled, Store, StoreError, Undone,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
+    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Settled, Store, StoreError, Taken, Undone,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, Millis, Origin, ReviewerId, SessionId, Tally, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+    Tally, WorkerId,
 };
 
 /// A store in a database.
@@ -32,6 +36,24 @@ pub struct SqlStore {
     engine: Engine,
     place: String,
     salt: [u8; 32],
+}
+
+/// Which database an address names.
+enum Address<'a> {
+    File(&'a Path),
+    Server(&'a str),
+}
+
+impl<'a> Address<'a> {
+    fn of(url: &'a str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            return Ok(Self::File(Path::new(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(StoreError::BadUrl)
+    }
 }
 
 /// How soon a file that is held by another process is tried again.
@@ -59,6 +81,55 @@ impl SqlStore {
         };
         let late = |_| Err(StoreError::Busy("another process holds the file".to_owned()));
         tokio::time::timeout(engine::LOCK * 2, patient).await.unwrap_or_else(late)
+    }
+
+    /// Opens the database at an address, or makes it.
+    ///
+    /// # Errors
+    /// As [`SqlStore::sqlite`] and [`SqlStore::postgres`].
+    pub async fn at(url: &str) -> Result<Self> {
+        match Address::of(url)? {
+            Address::File(path) => Self::sqlite(path).await,
+            Address::Server(url) => Self::postgres(url).await,
+        }
+    }
+
+    /// Opens the database at an address where a store has to be.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`] when there is none; nothing is made then.
+    pub async fn there(url: &str) -> Result<Self> {
+        let nothing = |place: String| StoreError::NotAStore {
+            path: place,
+            why: "there is nothing".to_owned(),
+        };
+        match Address::of(url)? {
+            Address::File(path) if path.exists() => Self::sqlite(path).await,
+            Address::File(path) => Err(nothing(path.display().to_string())),
+            Address::Server(url) => {
+                let (engine, place) = postgres::connect(url).await?;
+                match schema::is_made(&engine).await {
+                    Ok(true) => Self::ready(engine, place).await,
+                    made => {
+                        engine.close().await;
+                        Err(made.err().unwrap_or_else(|| nothing(place)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries everything over; see [`crate::store::copy`].
+    pub(super) async fn copy_into(&self, to: &Self, now: Millis) -> Result<super::Copied> {
+        self.engine
+            .read(async |from| {
+                let at_work = copy::at_work(from, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                to.engine.write(async |to| copy::copy(from, to, self.salt).await).await
+            })
+            .await
     }
 
     async fn file(path: &Path) -> Result<Self> {
@@ -100,6 +171,11 @@ impl SqlStore {
                 if before != (kept.row.lease.clone(), kept.row.fence) {
                     rows::save_lease(tx, &kept).await?;
                 }
+                let worker = |lease: &Option<Taken>| lease.as_ref().map(|l| l.worker.clone());
+                // A renewal is no news.
+                if worker(&before.0) != worker(&kept.row.lease) {
+                    tx.announce(origin).await?;
+                }
                 Ok(Some(answer))
             })
             .await
@@ -121,6 +197,7 @@ impl SqlStore {
                 rows::save_decision(tx, &kept).await?;
                 let row = &kept.row.row;
                 if let Some(at) = row.settled_at.filter(|_| !row.state.is_open()) {
+                    tx.announce(&delivery.origin).await?;
                     rows::record(tx, &delivery.origin, Audited::Settled, row, at).await?;
                 }
                 Ok(true)
@@ -141,6 +218,30 @@ fn with_filter(mut args: Vec<Arg>, query: &QueueQuery) -> Vec<Arg> {
 fn sum(counts: &[engine::Row]) -> Result<u64> {
     let counts: Result<Vec<_>> = counts.iter().map(|row| row.int("n")).collect();
     Ok(u64::try_from(counts?.iter().sum::<i64>()).unwrap_or_default())
+}
+
+/// Leases the first case behind a place that `lease` gives; passes over those that it does not.
+async fn first_free(
+    tx: &mut Tx,
+    origin: &Origin,
+    query: &QueueQuery,
+    state: CaseState,
+    mut behind: (Millis, String),
+    lease: impl Fn(&mut CaseRow) -> LeaseAnswer,
+    now: Millis,
+) -> Result<Option<Lease>> {
+    loop {
+        let values = with_filter(args![origin, behind.0, behind.1, now], query);
+        let found = tx.row(statements::next_free(tx, query, state), values).await?;
+        let Some(row) = found else { return Ok(None) };
+        let mut kept = rows::kept_case(&row)?;
+        if let LeaseAnswer::Yours(lease) = lease(&mut kept.row) {
+            rows::save_lease(tx, &kept).await?;
+            tx.announce(origin).await?;
+            return Ok(Some(lease));
+        }
+        behind = (kept.row.place, kept.row.case.key.as_str().to_owned());
+    }
 }
 
 /// The listed sessions that a store knows, and whether each is worth a decision call.
@@ -211,6 +312,7 @@ impl Store for SqlStore {
                 let mut found = rows::case(tx, origin, &case.key).await?;
                 if found.is_none() {
                     if rows::insert_case(tx, origin, &CaseRow::new(case, state, now)).await? {
+                        tx.announce(origin).await?;
                         return Ok(Admitted::New);
                     }
                     // Somebody else put it there between the two statements.
@@ -222,6 +324,7 @@ impl Store for SqlStore {
                 let admitted = kept.row.admit(newest, case, state, read_at, now);
                 if matches!(admitted, Admitted::New | Admitted::Updated) {
                     rows::save_case(tx, &kept).await?;
+                    tx.announce(origin).await?;
                 }
                 Ok(admitted)
             })
@@ -245,17 +348,23 @@ impl Store for SqlStore {
         origin: &Origin,
         key: &SessionId,
         why: &str,
-        _now: Millis,
+        now: Millis,
     ) -> Result<bool> {
         self.engine
             .write(async |tx| {
                 let Some(mut kept) = rows::case(tx, origin, key).await? else { return Ok(false) };
-                let departs = kept.row.depart(why);
-                if departs {
-                    rows::save_case(tx, &kept).await?;
-                    rows::save_lease(tx, &kept).await?;
+                if !kept.row.depart(why) {
+                    return Ok(false);
                 }
-                Ok(departs)
+                rows::save_case(tx, &kept).await?;
+                rows::save_lease(tx, &kept).await?;
+                tx.announce(origin).await?;
+                if let Some(mut proposal) = rows::proposal(tx, origin, kept.id).await? {
+                    proposal.row.void(why, now);
+                    rows::save_decision(tx, &proposal).await?;
+                    rows::record(tx, origin, Audited::Settled, &proposal.row.row, now).await?;
+                }
+                Ok(true)
             })
             .await
     }
@@ -269,12 +378,17 @@ impl Store for SqlStore {
         let values = with_filter(args![origin, i64::from(query.limit), offset], query);
         self.engine
             .read(async |tx| {
-                let mut page = Vec::new();
+                let mut page: Vec<QueueRow> = Vec::new();
                 for row in tx.rows(statements::page(tx, query), values).await? {
                     page.push(rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now));
                 }
                 let counted =
                     tx.rows(statements::total(query), with_filter(args![origin], query)).await?;
+                for (key, taken) in rows::watchers(tx, origin, now).await? {
+                    if let Some(row) = page.iter_mut().find(|row| row.case.key == key) {
+                        row.watched.push(taken);
+                    }
+                }
                 Ok(QueuePage { rows: page, total: sum(&counted)? })
             })
             .await
@@ -314,7 +428,10 @@ impl Store for SqlStore {
                 let Some(row) = tx.row(statements::CASE_SHOWN, args![origin, key]).await? else {
                     return Ok(None);
                 };
-                Ok(Some(rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now)))
+                let mut shown = rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now);
+                let watchers = rows::watchers(tx, origin, now).await?.into_iter();
+                shown.watched = watchers.filter(|(of, _)| of == key).map(|(_, w)| w).collect();
+                Ok(Some(shown))
             })
             .await
     }
@@ -350,6 +467,50 @@ impl Store for SqlStore {
         Ok(self.change_lease(origin, key, lease).await?.unwrap_or(LeaseAnswer::Unknown))
     }
 
+    async fn lease_next(
+        &self,
+        origin: &Origin,
+        query: &QueueQuery,
+        after: Option<&SessionId>,
+        holder: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        self.engine
+            .write(async |tx| {
+                let front = (Millis(i64::MIN), String::new());
+                let mut behind = front.clone();
+                if let Some(key) = after {
+                    let values = with_filter(args![origin, key], query);
+                    if let Some(row) = tx.row(statements::place(query), values).await? {
+                        behind = (Millis(row.int("place")?), key.as_str().to_owned());
+                    }
+                }
+                let mut begins = vec![behind.clone()];
+                if behind != front {
+                    begins.push(front);
+                }
+                for state in &query.states {
+                    for begin in &begins {
+                        let leased = first_free(
+                            tx,
+                            origin,
+                            query,
+                            *state,
+                            begin.clone(),
+                            |row| row.lease(origin, holder, now, ttl_ms),
+                            now,
+                        );
+                        if let Some(lease) = leased.await? {
+                            return Ok(Some(lease));
+                        }
+                    }
+                }
+                Ok(None)
+            })
+            .await
+    }
+
     async fn renew(&self, lease: &Lease, now: Millis, ttl_ms: i64) -> Result<Option<Lease>> {
         let renew = |row: &mut CaseRow| row.renew(lease, now, ttl_ms);
         Ok(self.change_lease(&lease.origin, &lease.case, renew).await?.flatten())
@@ -359,6 +520,43 @@ impl Store for SqlStore {
         let release = |row: &mut CaseRow| row.release(lease);
         self.change_lease(&lease.origin, &lease.case, release).await?;
         Ok(())
+    }
+
+    async fn watch(
+        &self,
+        origin: &Origin,
+        key: &SessionId,
+        who: &Holder,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<()> {
+        let Holder { reviewer, worker } = who;
+        self.engine
+            .write(async |tx| {
+                let before = tx.row(statements::WATCHED, args![worker, now]).await?;
+                let before = before.map(|row| row.text("key")).transpose()?;
+                tx.run(statements::FORGET_WATCHERS, args![origin, now]).await?;
+                let until = now.plus(ttl_ms);
+                let values =
+                    args![origin, key, worker, &reviewer.id, reviewer.name.as_str(), until];
+                tx.run(statements::WATCH, values).await?;
+                if before.as_deref() != Some(key.as_str()) {
+                    tx.announce(origin).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.engine
+            .write(async |tx| {
+                if tx.run(statements::LOOK_AWAY, args![worker]).await? > 0 {
+                    tx.announce(origin).await?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
@@ -376,8 +574,18 @@ impl Store for SqlStore {
     async fn bury(&self, worker: &WorkerId, _now: Millis) -> Result<u64> {
         self.engine
             .write(async |tx| {
-                let ended = tx.run(statements::BURY_LEASES, args![worker]).await?
-                    + tx.run(statements::BURY_CLAIMS, args![worker]).await?;
+                let mut ended = 0;
+                for sql in [
+                    statements::BURY_LEASES,
+                    statements::BURY_CLAIMS,
+                    statements::LOOK_AWAY,
+                    statements::BURY_DUTY,
+                ] {
+                    ended += tx.run(sql, args![worker]).await?;
+                }
+                if ended > 0 {
+                    tx.announce_to_all().await?;
+                }
                 Ok(ended)
             })
             .await
@@ -393,6 +601,7 @@ impl Store for SqlStore {
                 kept.row.skip(lease, Millis(last.unwrap_or(i64::MIN)), now)?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
+                tx.announce(&lease.origin).await?;
                 Ok(())
             })
             .await
@@ -404,17 +613,27 @@ impl Store for SqlStore {
         decision: &Decision,
         held_until: Millis,
         now: Millis,
-    ) -> Result<()> {
+    ) -> Result<DeliveryState> {
         self.engine
             .write(async |tx| {
-                let found = rows::case(tx, &lease.origin, &lease.case).await?;
+                let origin = &lease.origin;
+                let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
-                let decided = kept.row.decide(lease, decision, held_until, now)?;
+                let mut proposal = rows::proposal(tx, origin, kept.id).await?;
+                let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
+                let decided = kept.row.decide(lease, decision, waits, held_until, now)?;
                 rows::insert_decision(tx, kept.id, &decided).await?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
-                rows::record(tx, &lease.origin, Audited::Decided, &decided.row, now).await?;
-                Ok(())
+                if let Some(answered) = &proposal {
+                    rows::save_decision(tx, answered).await?;
+                }
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::of(&decided.row), &decided.row, now).await?;
+                if let Some(answered) = &proposal {
+                    rows::record(tx, origin, Audited::Settled, &answered.row.row, now).await?;
+                }
+                Ok(decided.row.state)
             })
             .await
     }
@@ -428,18 +647,57 @@ impl Store for SqlStore {
     ) -> Result<Undone> {
         self.engine
             .write(async |tx| {
-                let found = rows::decision(tx, origin, decision).await?;
-                let Some(mut kept) = found else { return Ok(Undone::Unknown) };
-                let undone = kept.row.undo(reviewer, now);
-                if let Undone::TakenBack(key) = &undone {
-                    let lost = || StoreError::Corrupt("a decision has no case".to_owned());
-                    let mut case = rows::case(tx, origin, key).await?.ok_or_else(lost)?;
-                    case.row.put_back(&kept.row);
-                    rows::save_decision(tx, &kept).await?;
-                    rows::save_case(tx, &case).await?;
-                    rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Undone::Unknown);
+                };
+                let newest = rows::newest(tx, case.id).await?;
+                let waits = case.row.lets_go(decision, newest.as_ref(), now);
+                let undone = kept.row.undo(reviewer, waits, now);
+                if !matches!(undone, Undone::TakenBack(_)) {
+                    return Ok(undone);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                let mut answered = match kept.row.row.decision.answers {
+                    Some(id) => rows::decision(tx, origin, id).await?,
+                    None => None,
+                };
+                if let Some(proposal) = &mut answered {
+                    proposal.row.propose_again();
+                    rows::save_decision(tx, proposal).await?;
+                }
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
+                if let Some(proposal) = &answered {
+                    rows::record(tx, origin, Audited::Proposed, &proposal.row.row, now).await?;
                 }
                 Ok(undone)
+            })
+            .await
+    }
+
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, proposal).await? else {
+                    return Ok(false);
+                };
+                if !kept.row.void(why, now) {
+                    return Ok(false);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                Ok(true)
             })
             .await
     }
@@ -447,16 +705,15 @@ impl Store for SqlStore {
     async fn reopen(&self, origin: &Origin, decision: DecisionId, now: Millis) -> Result<bool> {
         self.engine
             .write(async |tx| {
-                let Some(of) = rows::decision(tx, origin, decision).await? else {
+                let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(false);
                 };
-                let found = rows::case(tx, origin, &of.row.row.decision.case).await?;
-                let Some(mut kept) = found else { return Ok(false) };
                 let newest = rows::newest(tx, kept.id).await?;
                 let opens = kept.row.reopen(decision, newest, now);
                 if opens {
                     rows::save_case(tx, &kept).await?;
                     rows::save_lease(tx, &kept).await?;
+                    tx.announce(origin).await?;
                     rows::record(tx, origin, Audited::Reopened, &of.row.row, now).await?;
                 }
                 Ok(opens)
@@ -567,6 +824,106 @@ impl Store for SqlStore {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
     }
 
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        self.engine
+            .write(async |tx| {
+                let signed = tx.run(statements::SIGN, args![origin, seq, signature]).await?;
+                Ok(signed > 0)
+            })
+            .await
+    }
+
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.engine
+            .read(async |tx| {
+                let values = args![origin, after, i64::from(limit)];
+                let found = tx.rows(statements::SIGNATURES, values).await?;
+                found.iter().map(rows::audit_signature).collect()
+            })
+            .await
+    }
+
+    async fn keeps(&self) -> Result<()> {
+        // Both databases write a row anew that is set to what it is.
+        let write = async |tx: &mut Tx| tx.run("UPDATE store SET schema = schema", args![]).await;
+        self.engine.write(write).await.map(drop)
+    }
+
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.engine.read(async |tx| copy::origins(tx).await).await
+    }
+
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let at_work = copy::at_work(tx, now).await?;
+                if at_work > 0 {
+                    return Err(StoreError::InUse(at_work));
+                }
+                copy::rename(tx, from, to).await
+            })
+            .await
+    }
+
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                tx.run(statements::ADD_ORIGIN, args![origin]).await?;
+                let values = args![origin, worker, now.plus(ttl_ms), now];
+                Ok(tx.row(statements::TAKE_DUTY, values).await?.is_some())
+            })
+            .await
+    }
+
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.engine
+            .write(async |tx| tx.run(statements::LEAVE_DUTY, args![origin, worker]).await)
+            .await
+            .map(drop)
+    }
+
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        self.engine
+            .write(async |tx| {
+                let mut window = rows::budget(tx, origin, asked.verb).await?;
+                let granted = window.grant(asked, now);
+                if matches!(granted, CallsGranted::Now(_)) {
+                    rows::save_budget(tx, origin, asked.verb, &window).await?;
+                }
+                Ok(granted)
+            })
+            .await
+    }
+
+    fn news(&self, origin: &Origin) -> Box<dyn News> {
+        match &self.engine {
+            Engine::Sqlite { readers, path, .. } => {
+                Box::new(news::FromFile::new(readers.clone(), path, origin))
+            }
+            Engine::Postgres { options, .. } => {
+                Box::new(news::FromServer::new(options.as_ref().clone(), origin))
+            }
+        }
+    }
+
     async fn close(&self) {
         self.engine.close().await;
     }
@@ -647,7 +1004,7 @@ mod tests {
     async fn the_file_is_written_the_careful_way() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = sqlite(&folder).await;
-        let Engine::Sqlite { writer, readers } = &store.engine else { unreachable!() };
+        let Engine::Sqlite { writer, readers, .. } = &store.engine else { unreachable!() };
         for (pragma, value) in [
             ("synchronous", 2),
             ("foreign_keys", 1),

@@ -29,10 +29,10 @@ pub async fn connect(url: &str) -> Result<(Engine, String)> {
         .after_connect(|connection, _| {
             Box::pin(async { connection.execute(MANNERS).await.map(drop) })
         })
-        .connect_with(options)
+        .connect_with(options.clone())
         .await
         .map_err(failure)?;
-    Ok((Engine::Postgres(pool), place))
+    Ok((Engine::Postgres { pool, options: Box::new(options) }, place))
 }
 
 /// Where and as whom, never with what password.

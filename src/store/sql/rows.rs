@@ -8,12 +8,15 @@ use serde::de::DeserializeOwned;
 use super::engine::{Row, Tx, args};
 use super::statements;
 use crate::domain::{
-    CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer, ReviewerId,
-    SessionId, SubjectKind, WorkerId,
+    CallVerb, CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer,
+    ReviewerId, SessionId, SubjectKind, WorkerId,
 };
 use crate::store::audit::Audited;
+use crate::store::budget::Window;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
-use crate::store::{AuditHead, AuditRow, HistoryRow, Progress, Result, StoreError, Taken};
+use crate::store::{
+    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, StoreError, Taken,
+};
 
 /// A case and what the database knows of it besides.
 pub struct KeptCase {
@@ -57,6 +60,30 @@ pub async fn decision(
     tx.row(sql, args![origin, id]).await?.map(|row| kept_decision(&row)).transpose()
 }
 
+/// Loads a decision and its case for changing: the case first, as all do, so that none waits for a row
+/// that another holds who waits for this one.
+pub async fn case_of(
+    tx: &mut Tx,
+    origin: &Origin,
+    id: DecisionId,
+) -> Result<Option<(KeptCase, KeptDecision)>> {
+    let Some(row) = tx.row(statements::DECISION, args![origin, id]).await? else {
+        return Ok(None);
+    };
+    let key = kept_decision(&row)?.row.row.decision.case;
+    let lost = || StoreError::Corrupt("a decision has no case".to_owned());
+    let case = case(tx, origin, &key).await?.ok_or_else(lost)?;
+    Ok(decision(tx, origin, id).await?.map(|decision| (case, decision)))
+}
+
+/// Loads the proposal about a case that waits for a second person, for changing.
+pub async fn proposal(tx: &mut Tx, origin: &Origin, case: i64) -> Result<Option<KeptDecision>> {
+    match newest(tx, case).await?.and_then(|newest| newest.proposal) {
+        Some(proposal) => decision(tx, origin, proposal.id).await,
+        None => Ok(None),
+    }
+}
+
 /// Inserts a case; false when it is there already.
 pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<bool> {
     tx.run(statements::ADD_ORIGIN, args![origin]).await?;
@@ -92,7 +119,7 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
         row.note.clone(),
         row.seen_at,
         row.must_replace.map(|id| id.to_string()),
-        escalated_by(row)?,
+        readings(row)?,
     ];
     tx.run(statements::SAVE_CASE, values).await?;
     if row.state == *counted {
@@ -107,9 +134,9 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
     Ok(())
 }
 
-/// The column `escalated_by`: a list, or nothing where nobody did.
-fn escalated_by(row: &CaseRow) -> Result<Option<String>> {
-    (!row.escalated_by.is_empty()).then(|| json(&row.escalated_by)).transpose()
+/// The column `readings`: a list, or nothing where there are none.
+fn readings(row: &CaseRow) -> Result<Option<String>> {
+    (!row.readings.is_empty()).then(|| json(&row.readings)).transpose()
 }
 
 /// Saves the lease of a case.
@@ -174,6 +201,50 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     Ok(())
 }
 
+/// Who looks at which case without having it.
+pub async fn watchers(
+    tx: &mut Tx,
+    origin: &Origin,
+    now: Millis,
+) -> Result<Vec<(SessionId, Taken)>> {
+    let found = tx.rows(statements::WATCHERS, args![origin, now]).await?;
+    let watcher = |row: &Row| {
+        let key = word(&row.text("key")?, |key| SessionId::parse(key).ok())?;
+        let reviewer = Reviewer { id: ReviewerId(row.text("reviewer")?), name: row.text("name")? };
+        let worker = WorkerId(row.text("worker")?);
+        Ok((key, Taken { reviewer, worker, until: Millis(row.int("until")?) }))
+    };
+    found.iter().map(watcher).collect()
+}
+
+/// The budget of an origin, loaded for changing; made where there is none yet.
+pub async fn budget(tx: &mut Tx, origin: &Origin, verb: CallVerb) -> Result<Window> {
+    let sql = format!("{}{}", statements::BUDGET, tx.lock("b"));
+    let values = args![origin, verb.word()];
+    let mut found = tx.row(sql.clone(), values.clone()).await?;
+    if found.is_none() {
+        tx.run(statements::ADD_ORIGIN, args![origin]).await?;
+        let empty = args![origin, verb.word(), json(&Window::default())?];
+        tx.run(statements::BEGIN_BUDGET, empty).await?;
+        // Somebody else may have been faster, and holds it.
+        found = tx.row(sql, values).await?;
+    }
+    // What cannot be read is of the last minute at most: it is not worth stopping for.
+    let read = |row: Row| Ok(parsed(&row.text("record")?).unwrap_or_default());
+    found.map_or(Ok(Window::default()), read)
+}
+
+/// Saves it.
+pub async fn save_budget(
+    tx: &mut Tx,
+    origin: &Origin,
+    verb: CallVerb,
+    window: &Window,
+) -> Result<()> {
+    tx.run(statements::SAVE_BUDGET, args![origin, verb.word(), json(window)?]).await?;
+    Ok(())
+}
+
 /// Where the audit ends; loaded for changing where `lock` says so.
 pub async fn audit_head(tx: &mut Tx, origin: &Origin, lock: bool) -> Result<AuditHead> {
     let lock = if lock { tx.lock("h") } else { String::new() };
@@ -205,6 +276,11 @@ pub fn audit_row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
 }
 
+/// Reads a signature.
+pub fn audit_signature(row: &Row) -> Result<AuditSignature> {
+    Ok(AuditSignature { seq: place(row.int("seq")?), signature: row.text("signature")? })
+}
+
 /// A place in the audit; one that is none is 0, which no chain has.
 fn place(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or_default()
@@ -224,9 +300,7 @@ pub fn kept_case(row: &Row) -> Result<KeptCase> {
         must_replace: must_replace
             .map(|id| word(&id, |id| DecisionId::parse(id).ok()))
             .transpose()?,
-        escalated_by: row
-            .maybe_text("escalated_by")?
-            .map_or(Ok(Vec::new()), |list| parsed(&list))?,
+        readings: row.maybe_text("readings")?.map_or(Ok(Vec::new()), |list| parsed(&list))?,
     };
     Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
 }
@@ -246,6 +320,7 @@ pub fn newest_of(row: &Row) -> Result<Option<Newest>> {
         disposition: word(&row.text("newest_disposition")?, Disposition::from_word)?,
         state: word(&row.text("newest_state")?, DeliveryState::from_word)?,
         settled_at: row.maybe_int("newest_settled_at")?.map(Millis),
+        proposal: row.maybe_text("newest_proposal")?.map(|text| parsed(&text)).transpose()?,
     }))
 }
 

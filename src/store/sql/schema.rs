@@ -8,11 +8,17 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0001_queue.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_audit.sql"),
     include_str!("../../../assets/migrations/sqlite/0003_second_reader.sql"),
+    include_str!("../../../assets/migrations/sqlite/0004_readings.sql"),
+    include_str!("../../../assets/migrations/sqlite/0005_signatures.sql"),
+    include_str!("../../../assets/migrations/sqlite/0006_team.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
     include_str!("../../../assets/migrations/postgres/0002_audit.sql"),
     include_str!("../../../assets/migrations/postgres/0003_second_reader.sql"),
+    include_str!("../../../assets/migrations/postgres/0004_readings.sql"),
+    include_str!("../../../assets/migrations/postgres/0005_signatures.sql"),
+    include_str!("../../../assets/migrations/postgres/0006_team.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -22,6 +28,11 @@ const POSTGRES: &[&str] = &[
 /// [`StoreError::Newer`] when a later version made it; nothing is written then.
 pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
     engine.write(upgrade).await
+}
+
+/// Whether a store was made in a database.
+pub async fn is_made(engine: &Engine) -> Result<bool> {
+    Ok(engine.read(version).await? > 0)
 }
 
 async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {

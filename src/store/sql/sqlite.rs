@@ -36,7 +36,7 @@ pub async fn open(path: &Path) -> Result<Engine> {
     let writer = keep.connect_with(options.clone()).await.map_err(failure)?;
     let options = options.pragma("query_only", "ON");
     let readers = pool().max_connections(READERS).connect_lazy_with(options);
-    Ok(Engine::Sqlite { writer, readers })
+    Ok(Engine::Sqlite { writer, readers, path: path.to_owned() })
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

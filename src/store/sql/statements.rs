@@ -22,7 +22,8 @@ macro_rules! newest {
 macro_rules! newest_columns {
     () => {
         "d.id AS newest_id, d.disposition AS newest_disposition, d.state AS newest_state, \
-         d.settled_at AS newest_settled_at"
+         d.settled_at AS newest_settled_at, \
+         CASE WHEN d.state = 'proposed' THEN d.record END AS newest_proposal"
     };
 }
 /// The decisions in the outbox, in the words of their index.
@@ -47,10 +48,10 @@ pub const ADD_CASE: &str = "INSERT INTO cases \
     ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
 
 /// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
-/// decision that must be replaced, who escalated it.
+/// decision that must be replaced, the readings.
 pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
     state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
-    escalated_by = $10 WHERE id = $1";
+    readings = $10 WHERE id = $1";
 
 /// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until.
 pub const SAVE_LEASE: &str = "UPDATE cases SET fence = $2, lease_worker = $3, \
@@ -110,11 +111,60 @@ pub const TALLY: &str = concat!("SELECT state, n FROM tallies WHERE ", of_origin
 pub const RECOUNT: &str = "INSERT INTO tallies (origin, state, n) VALUES ($1, $2, $3) \
     ON CONFLICT (origin, state) DO UPDATE SET n = tallies.n + excluded.n";
 
-/// Workers with a live lease or claim. Value: now.
+/// Workers with a live lease or claim, who look on or are on duty. Value: now.
 pub const WORKERS: &str = "SELECT lease_worker AS worker FROM cases \
     WHERE lease_worker IS NOT NULL AND lease_until > $1 \
     UNION SELECT claim_worker AS worker FROM decisions \
-    WHERE claim_worker IS NOT NULL AND claim_until > $1";
+    WHERE claim_worker IS NOT NULL AND claim_until > $1 \
+    UNION SELECT worker FROM watchers WHERE until > $1 \
+    UNION SELECT worker FROM duties WHERE until > $1";
+
+/// Who looks at a case that they do not have. Values: origin, now.
+pub const WATCHERS: &str = concat!(
+    "SELECT key, worker, reviewer, name, until FROM watchers WHERE ",
+    of_origin!(),
+    " AND until > $2 ORDER BY until, worker"
+);
+
+/// What a console looks at. Values: worker, now.
+pub const WATCHED: &str = "SELECT key FROM watchers WHERE worker = $1 AND until > $2";
+
+/// Forgets those who looked on and died. Values: origin, now.
+pub const FORGET_WATCHERS: &str =
+    concat!("DELETE FROM watchers WHERE ", of_origin!(), " AND until <= $2");
+
+/// Notes what a console looks at. Values: origin, key, worker, reviewer, name, until.
+pub const WATCH: &str = "INSERT INTO watchers (origin, key, worker, reviewer, name, until) \
+    SELECT o.id, $2, $3, $4, $5, $6 FROM origins o WHERE o.name = $1 \
+    ON CONFLICT (worker) DO UPDATE SET origin = excluded.origin, key = excluded.key, \
+    reviewer = excluded.reviewer, name = excluded.name, until = excluded.until";
+
+/// Ends a console's look. Value: worker.
+pub const LOOK_AWAY: &str = "DELETE FROM watchers WHERE worker = $1";
+
+/// Ends a dead console's duty. Value: worker.
+pub const BURY_DUTY: &str = "DELETE FROM duties WHERE worker = $1";
+
+/// Takes a duty on, or keeps it; brings a row when it is ours then. Values: origin, worker, until, now.
+pub const TAKE_DUTY: &str = "INSERT INTO duties (origin, worker, until) \
+    SELECT o.id, $2, $3 FROM origins o WHERE o.name = $1 \
+    ON CONFLICT (origin) DO UPDATE SET worker = excluded.worker, until = excluded.until \
+    WHERE duties.worker = excluded.worker OR duties.until <= $4 RETURNING origin";
+
+/// Gives a duty up. Values: origin, worker.
+pub const LEAVE_DUTY: &str = concat!("DELETE FROM duties WHERE ", of_origin!(), " AND worker = $2");
+
+/// Begins the budget of an origin. Values: origin, verb, record.
+pub const BEGIN_BUDGET: &str = "INSERT INTO budgets (origin, verb, record) \
+    SELECT o.id, $2, $3 FROM origins o WHERE o.name = $1 ON CONFLICT (origin, verb) DO NOTHING";
+
+/// A budget. Values: origin, verb.
+pub const BUDGET: &str =
+    concat!("SELECT b.record FROM budgets b WHERE b.", of_origin!(), " AND b.verb = $2");
+
+/// Saves a budget. Values: origin, verb, record.
+pub const SAVE_BUDGET: &str =
+    concat!("UPDATE budgets SET record = $3 WHERE ", of_origin!(), " AND verb = $2");
 
 /// Ends a worker's leases. Value: worker.
 pub const BURY_LEASES: &str = "UPDATE cases SET lease_worker = NULL, lease_reviewer = NULL, \
@@ -175,6 +225,21 @@ pub const AUDIT: &str = concat!(
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
+/// Lays a signature beside an entry that has none. Values: origin, place, signature.
+pub const SIGN: &str = concat!(
+    "INSERT INTO audit_signatures (origin, seq, signature) SELECT a.origin, a.seq, $3 FROM audit a \
+     WHERE a.",
+    of_origin!(),
+    " AND a.seq = $2 ON CONFLICT (origin, seq) DO NOTHING"
+);
+
+/// Signatures. Values: origin, after which place, how many.
+pub const SIGNATURES: &str = concat!(
+    "SELECT seq, signature FROM audit_signatures WHERE ",
+    of_origin!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
+);
+
 /// The state words of a query, each once, and the condition that its filter adds, with the filter at
 /// the placeholder `at`.
 fn parts(query: &QueueQuery, at: usize) -> (Vec<&'static str>, String) {
@@ -215,6 +280,19 @@ pub fn page(tx: &Tx, query: &QueueQuery) -> String {
          SELECT c.*, {columns} FROM page p JOIN cases c ON c.id = p.id \
          LEFT JOIN decisions d ON d.seq = {newest} ORDER BY p.place, p.key",
         arms.join(" UNION ALL ")
+    )
+}
+
+/// The first free case of one state behind a place; those that somebody else is taking are passed
+/// over. Values: origin, place, key, now, filter.
+pub fn next_free(tx: &Tx, query: &QueueQuery, state: CaseState) -> String {
+    let (_, passes) = parts(query, 5);
+    let (of_origin, word, claim) = (of_origin!(), state.word(), tx.claim());
+    format!(
+        "SELECT c.* FROM cases c WHERE c.{of_origin} AND c.state = '{word}' \
+         AND (c.place, c.key) > ($2, $3) \
+         AND (c.lease_until IS NULL OR c.lease_until <= $4){passes} \
+         ORDER BY c.place, c.key LIMIT 1{claim}"
     )
 }
 
@@ -382,6 +460,16 @@ mod tests {
             UNSEEN,
             TALLY,
             WORKERS,
+            WATCHERS,
+            WATCHED,
+            FORGET_WATCHERS,
+            WATCH,
+            LOOK_AWAY,
+            TAKE_DUTY,
+            LEAVE_DUTY,
+            BEGIN_BUDGET,
+            BUDGET,
+            SAVE_BUDGET,
             BURY_LEASES,
             BURY_CLAIMS,
             REWIND_HELD,
@@ -392,17 +480,20 @@ mod tests {
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
+            SIGN,
+            SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         all.extend([last_place(), listed(tx, 3), seen(3), take(tx)]);
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend([page(tx, query), total(query), place(query), before(query)]);
+            all.push(next_free(tx, query, CaseState::Open));
         }
-        // What may be walked through: results of the statement itself, and the indexes that hold
-        // nothing but live leases and claims.
+        // What may be walked through: results of the statement itself, and the indexes and tables that
+        // hold a row a console at most.
         let small = ["SCAN p", "SCAN page", "SCAN ends", "SCAN (", "SCAN CONSTANT"];
-        let live = ["cases_leased", "decisions_claimed"];
+        let live = ["cases_leased", "decisions_claimed", "SCAN watchers", "SCAN duties"];
         // What is counted or listed whole, of one origin.
         let whole = [TALLY.to_owned(), history(&HistoryQuery::default())];
         for sql in all {
@@ -427,8 +518,9 @@ mod tests {
     }
 
     async fn sorts(tx: &mut Tx) -> Result<()> {
-        let pages: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
-        for sql in pages.into_iter().chain([take(tx)]) {
+        let mut ordered: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
+        ordered.extend(queries().iter().map(|query| next_free(tx, query, CaseState::Open)));
+        for sql in ordered.into_iter().chain([take(tx)]) {
             let plan = plan(tx, &sql).await;
             // The page itself, at most `limit` rows, is put in order once more.
             let sorts = plan.lines().filter(|step| step.contains("TEMP B-TREE")).count();

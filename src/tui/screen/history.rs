@@ -64,6 +64,8 @@ fn state_word(model: &Model, row: &HistoryRow) -> (String, Meaning) {
         DeliveryState::Refused => ("REFUSED".to_owned(), Meaning::Bad),
         DeliveryState::Conflict => ("CONFLICT".to_owned(), Meaning::Bad),
         DeliveryState::Local => ("kept here".to_owned(), Meaning::Text),
+        DeliveryState::Proposed => ("proposed".to_owned(), Meaning::Warn),
+        DeliveryState::Differs => ("readers differ".to_owned(), Meaning::Warn),
         DeliveryState::Undone => ("taken back".to_owned(), Meaning::Muted),
     }
 }
@@ -96,6 +98,8 @@ fn details(row: &HistoryRow, theme: Theme) -> Vec<Line<'static>> {
         .map(|j| format!("{} {}", j.place + 1, j.judgement.map_or("unjudged", Judgement::word)))
         .collect();
     let mine = match d.disposition.subject_status() {
+        _ if d.is_proposal() => format!(" proposed by {}", d.reviewer.name),
+        Some(_) if row.is_reading() => " nothing is written at Didit".to_owned(),
         Some(status) => format!(" mine: {} -> {}", d.seen_status.word(), status.word()),
         None => " nothing is written at Didit".to_owned(),
     };
@@ -110,12 +114,13 @@ fn details(row: &HistoryRow, theme: Theme) -> Vec<Line<'static>> {
     };
     let note = row.note.as_ref().map(|note| Line::styled(format!(" {note}"), theme.style(meaning)));
     let comment = d.comment.as_ref().map(|words| Line::raw(format!(" comment {words}")));
+    let answers = d.answers.map_or_else(String::new, |id| format!("   answers proposal {id}"));
     let reason = d.reason.map_or_else(String::new, |reason| format!("   reason {}", reason.word()));
     let lines = [
         Some(Line::raw(format!("{mine}{target}{reason}"))),
         note,
         Some(Line::raw(format!(" candidates: {}", judged.join(", ")))),
-        Some(Line::styled(format!(" decision {}", d.id), theme.style(Meaning::Muted))),
+        Some(Line::styled(format!(" decision {}{answers}", d.id), theme.style(Meaning::Muted))),
         comment,
     ];
     lines.into_iter().flatten().collect()

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use crate::core::{Action, Interlock, Model};
+use crate::core::{Action, Interlock, Model, TargetLine};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, notice_above};
@@ -16,16 +16,22 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
     let Some(target) = lock.target() else { return };
     let label = |action| model.settings.keymap.label(action);
     let number = target.session_number.map_or_else(|| "no number".to_owned(), |n| format!("#{n}"));
-    let choice = format!(
-        "   {} of {}, {}/{} another",
-        lock.chosen + 1,
-        lock.targets.len(),
-        label(Action::PreviousCandidate),
-        label(Action::NextCandidate),
-    );
+    let choice = match model.proposal() {
+        Some(proposal) => format!("   proposed by {}", clip(&proposal.reviewer.name, 24)),
+        None => format!(
+            "   {} of {}, {}/{} another",
+            lock.chosen + 1,
+            lock.targets.len(),
+            label(Action::PreviousCandidate),
+            label(Action::NextCandidate),
+        ),
+    };
     let subject = model.desk_details().map(|d| d.case.name()).unwrap_or_default();
-    let consequence =
-        format!(" then: {subject} -> Declined, and the face of {number} is blocklisted");
+    let consequence = if target.approved && lock.proposal.is_none() {
+        format!(" then: proposed to a second person; nothing is sent before they confirm {number}")
+    } else {
+        format!(" then: {subject} -> Declined, and the face of {number} is blocklisted")
+    };
     let (third, fourth) = match (&target.refused, lock.is_complete()) {
         (Some(why), _) => (
             Line::styled(format!(" cannot be listed: {why}"), theme.style(Meaning::Bad)),
@@ -33,7 +39,7 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         ),
         (None, true) => (
             Line::styled(
-                format!(" {} again to hold", label(Action::Blocklist)),
+                format!(" {} again to {}", label(Action::Blocklist), what(target, lock)),
                 theme.style(Meaning::Good),
             ),
             consequence,
@@ -54,7 +60,7 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         Line::from(vec![
             Span::raw(" target > "),
             Span::styled(
-                format!("{} {number}  {}", target.kind, clip(&target.status, 20)),
+                format!("{} {number}  {}", target.kind, status(target)),
                 theme.style(Meaning::Warn),
             ),
             Span::styled(choice, theme.style(Meaning::Muted)),
@@ -66,4 +72,17 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines), area);
     notice_above(model, theme, Rect { y: area.bottom() + 1, height: 0, ..area }, frame);
+}
+
+/// What the second press does.
+fn what(target: &TargetLine, lock: &Interlock) -> &'static str {
+    match (lock.proposal, target.approved) {
+        (Some(_), _) => "confirm; it is held",
+        (None, true) => "propose",
+        (None, false) => "hold",
+    }
+}
+
+fn status(target: &TargetLine) -> String {
+    if target.approved { "APPROVED CUSTOMER".to_owned() } else { clip(&target.status, 20) }
 }

@@ -7,7 +7,7 @@ use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::{Model, PictureState, Side, date};
-use crate::domain::QueueRow;
+use crate::domain::{QueueRow, printable};
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, fit, key_line, notice, pad, piece, status_line};
 
@@ -129,13 +129,28 @@ fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
     if row.case.candidates.iter().any(|c| c.blocklisted) {
         return ("BLOCKLISTED".to_owned(), Meaning::Bad);
     }
-    // The reviewer's own lease, a moment old perhaps, is no news.
-    let others = row.taken.as_ref().filter(|t| t.reviewer.id != model.settings.reviewer.id);
-    match (others, &row.note) {
-        (Some(taken), _) => (format!("with {}", taken.reviewer.name), Meaning::Warn),
+    if let Some(proposal) = &row.proposal {
+        return (format!("proposed by {}", printable(&proposal.reviewer.name, 20)), Meaning::Warn);
+    }
+    match (others(model, row), &row.note) {
+        (Some(others), _) => (others, Meaning::Warn),
         (None, Some(note)) => (note.clone(), Meaning::Muted),
         (None, None) => (row.case.status.word().to_owned(), Meaning::Muted),
     }
+}
+
+/// The other reviewers at a case: `with ana`, `seen by bob`, `with ana +1`. The reviewer's own lease,
+/// a moment old perhaps, is no news.
+fn others(model: &Model, row: &QueueRow) -> Option<String> {
+    let me = &model.settings.reviewer.id;
+    let first = row.others(me).next()?;
+    let has_it = row.taken.as_ref() == Some(first);
+    let how = if has_it { "with" } else { "seen by" };
+    let name = printable(&first.reviewer.name, 20);
+    Some(match row.others(me).count() {
+        1 => format!("{how} {name}"),
+        more => format!("{how} {name} +{}", more - 1),
+    })
 }
 
 fn full_line(model: &Model, row: &QueueRow, here: bool, width: u16, theme: Theme) -> Line<'static> {

@@ -9,12 +9,12 @@ use super::queue::{empty, queue_column};
 use crate::core::{
     Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Side, candidates, facts,
 };
-use crate::domain::{Case, Details, Judgement, Source};
+use crate::domain::{Case, Decision, Details, Judgement, Source, printable};
 use crate::tui::draw::{Drawn, PlacedPicture};
 use crate::tui::gallery::{Eyes, FrameKey, Gallery};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{Piece, fit, key_line, notice, pad, picture, piece, status_line};
+use crate::tui::widget::{Piece, clip, fit, key_line, notice, pad, picture, piece, status_line};
 
 /// Below this many pixels between the eyes people are near chance while feeling sure (Merino et al. 2025).
 const STOP: u16 = 10;
@@ -50,7 +50,7 @@ pub fn review(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<
     titles(model, desk, case, &layout, theme, frame);
     let drawn = pictures(model, desk, gallery, &layout, theme, frame);
     if let Some(details) = model.desk_details() {
-        facts_box(details, desk.place, layout.facts, theme, frame);
+        facts_box(model, details, desk.place, layout.facts, theme, frame);
     }
     arming(model, desk, &drawn, gallery, layout.arming, theme, frame);
     consequence(model, layout.consequence, theme, frame);
@@ -174,10 +174,17 @@ fn placeholder(
     frame.render_widget(words, middle);
 }
 
-fn facts_box(details: &Details, place: usize, area: Rect, theme: Theme, frame: &mut Frame<'_>) {
+fn facts_box(
+    model: &Model,
+    details: &Details,
+    place: usize,
+    area: Rect,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+) {
     let facts = facts(details, place);
     let mut lines: Vec<Line> = Vec::new();
-    if let Some(line) = warning_line(details, place, area.width, theme) {
+    if let Some(line) = warning_line(model, details, place, area.width, theme) {
         lines.push(line);
     }
     if area.height <= 1 {
@@ -195,12 +202,14 @@ fn facts_box(details: &Details, place: usize, area: Rect, theme: Theme, frame: &
 
 /// Didit's warnings and what is missing, in words: what the eye must not pass over.
 fn warning_line(
+    model: &Model,
     details: &Details,
     place: usize,
     width: u16,
     theme: Theme,
 ) -> Option<Line<'static>> {
     let mut words: Vec<(u8, String)> = Vec::new();
+    words.extend(model.proposal().map(|proposal| (0, proposed(proposal, details))));
     if details.several_faces {
         words.push((0, "several faces in A".to_owned()));
     }
@@ -218,6 +227,18 @@ fn warning_line(
     }
     let pieces = words.iter().map(|(rank, words)| piece(*rank, Meaning::Bad, format!("! {words}")));
     (!words.is_empty()).then(|| fit(pieces.collect(), width, theme))
+}
+
+/// What waits for a second person: by whom, whose face.
+fn proposed(proposal: &Decision, details: &Details) -> String {
+    let target = proposal.target.as_ref();
+    let number = target.and_then(|target| target.session_number).unwrap_or_default();
+    let place = details.case.candidates.iter().position(|candidate| {
+        candidate.session_id.is_some()
+            && candidate.session_id.as_ref() == target.map(|target| &target.session_id)
+    });
+    let kind = place.map_or_else(|| "SUBJECT".to_owned(), |place| format!("CAND {}", place + 1));
+    format!("{} PROPOSES to blocklist {kind} #{number}", clip(&proposal.reviewer.name, 20))
 }
 
 fn mark_meaning(mark: Mark) -> Meaning {
@@ -269,9 +290,23 @@ fn arming(
     let low = eyes.is_some_and(|eyes| eyes.pixels() < FLOOR);
     let reason = desk.reason.map_or_else(String::new, |reason| format!("reason {}", reason.word()));
     let when = |holds: bool, words: &'static str| if holds { words } else { "" };
+    // Who has it is said where it keeps the keys off; here, who looks on.
+    let me = &model.settings.reviewer.id;
+    let watched = model.row(&desk.key).map_or(&[][..], |row| &row.watched);
+    let watchers: Vec<_> = watched
+        .iter()
+        .filter(|watcher| watcher.reviewer.id != *me)
+        .map(|watcher| printable(&watcher.reviewer.name, 20))
+        .collect();
+    let watchers = match watchers.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} looks on"),
+        [first, more @ ..] => format!("{first} and {} more look on", more.len()),
+    };
     let (rank, legible) = if low { (1, Meaning::Warn) } else { (5, Meaning::Muted) };
     let pieces = vec![
         piece(0, meaning, word),
+        piece(2, Meaning::Warn, watchers),
         piece(rank, legible, eyes.map_or_else(String::new, legibility)),
         piece(4, Meaning::Muted, desk.zoom.word()),
         piece(2, Meaning::Muted, when(desk.mirrored, "B mirrored")),

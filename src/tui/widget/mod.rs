@@ -9,5 +9,5 @@ mod status;
 pub use bar::bar;
 pub use fit::{Piece, clip, fit, pad, piece};
 pub use keys::key_line;
-pub use picture::picture;
+pub use picture::{anchor, picture};
 pub use status::{duration, entry, notice, notice_above, status_line};

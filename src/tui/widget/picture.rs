@@ -4,7 +4,7 @@ use ratatui::Frame as Screen;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 
-use crate::picture::protocol::{CellPicture, Ink, kitty_placeholder};
+use crate::picture::protocol::{CellPicture, Ink, PLACEHOLDER, kitty_anchor, kitty_colour};
 use crate::tui::gallery::{Frame, FrameBody};
 
 /// Draws a picture in the middle of a pane; answers with the cells it covers.
@@ -25,13 +25,34 @@ pub fn picture(picture: &Frame, pane: Rect, screen: &mut Screen<'_>) -> Rect {
 }
 
 fn placeholders(id: u32, area: Rect, screen: &mut Screen<'_>) {
+    let style = Style::new().fg(Color::Indexed(kitty_colour(id)));
+    let buffer = screen.buffer_mut();
+    for position in area.positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            cell.set_char(PLACEHOLDER).set_style(style);
+        }
+    }
+}
+
+/// Says in the first cell of each row of a kitty picture which row and column it is; the others
+/// continue the one to their left. To be done when all else is drawn: what lies over a picture cuts
+/// its rows, and each piece begins with a first cell.
+pub fn anchor(id: u32, area: Rect, screen: &mut Screen<'_>) {
+    let mut letter = [0; 4];
+    let letter: &str = PLACEHOLDER.encode_utf8(&mut letter);
     let buffer = screen.buffer_mut();
     for row in 0..area.height {
+        let mut continues = false;
         for column in 0..area.width {
-            let Some((symbol, [r, g, b])) = kitty_placeholder(id, row, column) else { continue };
-            if let Some(cell) = buffer.cell_mut((area.x + column, area.y + row)) {
-                cell.set_symbol(&symbol).set_style(Style::new().fg(Color::Rgb(r, g, b)));
+            let Some(cell) = buffer.cell_mut((area.x + column, area.y + row)) else { continue };
+            let ours = cell.symbol() == letter;
+            if ours
+                && !continues
+                && let Some(first) = kitty_anchor(id, row, column)
+            {
+                cell.set_symbol(&first);
             }
+            continues = ours;
         }
     }
 }

@@ -47,6 +47,7 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
     count(unsent.refused, "REFUSED", (0, Meaning::Bad), None);
     pieces.push(match &model.link {
         Link::Unknown => piece(5, Meaning::Muted, "connecting"),
+        Link::Elsewhere => piece(5, Meaning::Muted, "a colleague looks for cases"),
         Link::Online => piece(5, Meaning::Good, "ONLINE"),
         Link::Down(_) => piece(0, Meaning::Bad, "OFFLINE"),
     });
@@ -113,7 +114,7 @@ fn words(model: &Model) -> (String, Meaning) {
             (notice.text.clone(), meaning)
         }
         (None, Link::Down(why)) => (why.clone(), Meaning::Bad),
-        (None, Link::Unknown | Link::Online) => (String::new(), Meaning::Text),
+        (None, Link::Unknown | Link::Elsewhere | Link::Online) => (String::new(), Meaning::Text),
     }
 }
 
