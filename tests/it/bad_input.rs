@@ -312,7 +312,7 @@ async fn files_and_names_that_cannot_be_used_are_named() {
 /// Every command that prints data without needing more than this.
 const PRINTS: [&[&str]; 16] = [
     &["queue", "list"],
-    &["queue", "list", "--json"],
+    &["queue", "list", "--state", "decided", "--json"],
     &["queue", "show", "1001"],
     &["history"],
     &["history", "--json"],

@@ -49,7 +49,11 @@ const COMMANDS: &[Line] = &[
     ),
     ("decide 1001 approve", "", &[R::Decision]),
     ("decide 1002 blocklist --target 1002", "", &[R::Decision]),
-    ("outbox flush", "", &[R::Decision, R::Reviews, R::UpdateStatus, R::BlocklistAdd]),
+    (
+        "outbox flush",
+        "",
+        &[R::Decision, R::Reviews, R::UpdateStatus, R::Blocklist, R::BlocklistAdd],
+    ),
     ("blocklist list", "", &[R::Blocklist]),
     ("blocklist remove 1002 --yes", "", &[R::Blocklist, R::Lists, R::Entries, R::BlocklistRemove]),
     ("webhook config", "", &[R::Webhooks]),

@@ -104,8 +104,12 @@ fn pictures() -> Vec<Refusal> {
             ),
             ["pictures of this kind", "JPEG"],
         ),
-        of(400, field("File size should not exceed 5 MB"), ["too large (HTTP 400)", "--shrink"]),
-        of(413, json!(null), ["too large (HTTP 413)", "--shrink"]),
+        of(
+            400,
+            field("File size should not exceed 5 MB"),
+            ["too large for Didit (HTTP 400)", "--shrink"],
+        ),
+        of(413, json!(null), ["too large for Didit (HTTP 413)", "--shrink"]),
     ]
 }
 

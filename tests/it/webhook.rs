@@ -403,6 +403,7 @@ async fn at_full_speed(count: u64) {
     let path = listening.shell.path("store.db");
     let mut lock = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     let mut posts = tokio::task::JoinSet::new();
     let mut answered = 0;

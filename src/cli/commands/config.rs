@@ -106,7 +106,9 @@ fn init(args: &Args) -> Result<Exit, CliError> {
         ),
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(wrong)?;
+        // A file in the folder's place is no configuration that is there already.
+        std::fs::create_dir_all(folder)
+            .map_err(|error| wrong(std::io::Error::other(error.to_string())))?;
     }
     // The address of a store may hold a password one day.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
