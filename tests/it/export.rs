@@ -20,7 +20,8 @@ async fn decided() -> Shell {
         people.add(like(number, if number == 1_005 { 96.0 } else { 81.0 }));
     }
     let shell = Shell::new(people, Options::default()).await;
-    assert_eq!(shell.json(&["sync"], b"").await.0, 0);
+    let (exit, _, said) = shell.json(&["sync"], b"").await;
+    assert_eq!(exit, 0, "{said}");
     let reason = ["--reason", "different_people", "--comment", "=1+1, \"sure\""];
     for (case, disposition, more) in [
         ("1001", "approve", &reason[..]),

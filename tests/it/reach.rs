@@ -55,7 +55,11 @@ const COMMANDS: &[Line] = &[
         &[R::Decision, R::Reviews, R::UpdateStatus, R::Blocklist, R::BlocklistAdd],
     ),
     ("blocklist list", "", &[R::Blocklist]),
-    ("blocklist remove 1002 --yes", "", &[R::Blocklist, R::Lists, R::Entries, R::BlocklistRemove]),
+    (
+        "blocklist remove 1002 --yes",
+        "",
+        &[R::Blocklist, R::Lists, R::Entries, R::BlocklistRemove, R::DeleteEntry],
+    ),
     ("webhook config", "", &[R::Webhooks]),
     ("webhook config https://hooks.example.org/didit", "", &[R::Webhooks, R::AddWebhook]),
     (

@@ -141,7 +141,7 @@ fn money() -> Vec<Refusal> {
     vec![
         of(json!(["amount_in_dollars is required."]), ["does not understand", "99.50"]),
         of(json!(["Amount must be at least $50."]), ["no less than 50", "larger"]),
-        of(json!(["Annual plans cannot be topped up."]), ["by a contract", "who pays"]),
+        of(json!(["Annual plans cannot be topped up."]), ["by a contract", "whoever pays"]),
     ]
 }
 
