@@ -1,44 +1,69 @@
 //! The arguments, from which help, completions and the manual page are made too.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use super::help;
 
 /// A terminal console for people who decide whether two faces are the same person.
 #[derive(Debug, Parser)]
-#[command(name = "secondlook", version, about, propagate_version = true)]
-#[command(
-    after_help = "Without a command the console opens. `secondlook demo` shows it without a key.\n\
-Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do or not found, 4 key or permission, 5 credit,\n\
-6 conflict, 7 network, 8 partly done."
-)]
+#[command(name = "secondlook", version, about)]
 pub struct Args {
-    /// The configuration file.
-    #[arg(long, global = true, env = "SECONDLOOK_CONFIG", value_name = "FILE")]
+    /// Read this configuration file.
+    #[arg(
+        long,
+        global = true,
+        env = "SECONDLOOK_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true,
+        help_heading = EVERYWHERE
+    )]
     pub config: Option<std::path::PathBuf>,
-    /// Where decisions are kept: sqlite:PATH, postgres://… or memory:.
+    /// Keep decisions here: sqlite:PATH, postgres://… or memory:.
     #[arg(
         long,
         global = true,
         env = "SECONDLOOK_STORE",
         value_name = "URL",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = EVERYWHERE
     )]
     pub store: Option<String>,
     /// Print data as JSON lines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// How pictures are drawn in the console.
-    #[arg(long, global = true, value_enum, value_name = "HOW")]
+    /// Draw pictures in the console this way.
+    #[arg(long, value_enum, value_name = "HOW")]
     pub images: Option<Images>,
     /// What to do; without it, the console.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-const INGEST_HELP: &str = "\
-Older shapes and today's are understood. Only what the store keeps is kept: no name, no link. A known case
-stays as it is. A search that Didit did not save is counted as unsaved: nobody can look at it later.
-A line that cannot be read is named by its number on standard error, and the others are kept; the exit
-code is then 8, or 1 when no line could be read. A line holds at most 8 MiB.";
+/// The heading of the options that every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
+impl Args {
+    /// Reads the arguments of this process.
+    ///
+    /// # Errors
+    /// What is wrong with them, or the help that was asked for.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = help::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// How pictures are to be drawn, said before the command or after it.
+    #[must_use]
+    pub fn images(&self) -> Option<Images> {
+        match &self.command {
+            Some(Command::Review { images } | Command::Demo { images, .. }) => {
+                images.or(self.images)
+            }
+            _ => self.images,
+        }
+    }
+}
 
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,53 +85,74 @@ pub enum Images {
 pub enum Command {
     /// Show the console with drawn faces: no key, no network, no files.
     Demo {
-        /// How many cases.
-        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        /// So many cases.
+        #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
         cases: u32,
-        /// Draws the same world each time.
-        #[arg(long, default_value_t = 1)]
+        /// Draw this world: the same one each time.
+        #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
+        /// Draw pictures this way.
+        #[arg(long, value_enum, value_name = "HOW")]
+        images: Option<Images>,
     },
     /// Open the console.
-    Review,
+    Review {
+        /// Draw pictures this way.
+        #[arg(long, value_enum, value_name = "HOW")]
+        images: Option<Images>,
+    },
     /// Bring flagged cases into the store, without the screen.
     Sync {
-        /// Go on until stopped.
+        /// Go on until stopped, one look after the other.
         #[arg(long)]
         watch: bool,
     },
-    /// Search all enrolled faces for the face in a picture, or in many. Each search is billed.
+    /// Search all enrolled faces for the faces in pictures; billed.
     Search(Search),
-    /// Check one person: passive liveness, face search, ID verification, face match. Each is billed.
+    /// Check one person in four steps; billed.
+    ///
+    /// Passive liveness, face search, ID verification and face match, each billed, to the first decline. A
+    /// possible match goes into the queue.
     Verify(Verify),
-    /// Show what is left at Didit, to the last digit.
+    /// Show the balance at Didit, to the last digit.
     Balance,
-    /// Buy credit: prints the link to a page to pay on. Nothing is charged before that.
+    /// Buy credit: print the link to a page to pay on.
     TopUp {
-        /// How much, 50 or more, such as 100 or 99.50.
+        /// How much in US dollars, 50 or more, such as 100 or 99.50.
         #[arg(value_name = "DOLLARS")]
         dollars: String,
-        /// Do not ask twice.
+        /// Do not ask; else you are asked twice.
         #[arg(long)]
         yes: bool,
     },
-    /// Register at Didit, log in, log out. Password and code are asked for, or read from standard input.
+    /// Register at Didit, log in, log out.
+    ///
+    /// No browser is needed. Password and code are asked for without being shown, or read as one line of
+    /// standard input; never from the arguments.
     #[command(subcommand)]
     Account(Account),
-    /// Bring in cases from a file or a pipe: face-search replies, decisions or webhook payloads, one
-    /// JSON object a line.
-    #[command(after_help = INGEST_HELP)]
+    /// Bring in cases from a file or a pipe of JSON lines.
+    ///
+    /// It may have any length. A line is one JSON object: the reply of a face search, a decision or a webhook
+    /// payload, in the older shapes or today's.
     Ingest {
         /// The file; - for standard input.
         #[arg(value_name = "FILE|-")]
         file: std::path::PathBuf,
+        /// Add the lines that cannot be read to this file, which only you may read; it holds what they
+        /// hold, also names and links.
+        #[arg(long, value_name = "FILE")]
+        set_aside: Option<std::path::PathBuf>,
     },
     /// See the cases that wait.
     #[command(subcommand)]
     Queue(Queue),
-    /// Decide a case without the screen; it is held, then sent by the console or `outbox flush`.
+    /// Decide a case without the screen.
+    ///
+    /// The decision is held, then sent by the console or by `secondlook outbox flush`. No picture is looked
+    /// at, and the receipt says so: `script`.
     Decide {
-        /// The case: a session id, or its number.
+        /// The case: its session number or its session id.
         case: String,
         /// What is to happen.
         #[arg(value_enum)]
@@ -122,19 +168,21 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER")]
         target: Option<u64>,
     },
-    /// Make the store, look at it, carry it to another place, or give it to a new key.
+    /// Make, look at, carry or hand over the store.
     #[command(subcommand)]
     Store(StoreAct),
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
-    /// The chain of what was decided, taken back, opened again and settled.
+    /// Verify or export the audit of all decisions.
+    ///
+    /// It is a chain of what was decided, taken back, opened again and settled.
     #[command(subcommand)]
     Audit(Audit),
-    /// What was decided and what became of it, newest first.
+    /// List what was decided and what became of it, newest first.
     History {
-        /// At most so many.
-        #[arg(long)]
+        /// At most so many decisions; all without it.
+        #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
     /// Take a decision back while it is held.
@@ -148,46 +196,61 @@ pub enum Command {
     /// Receive Didit's events, and say where Didit sends them.
     #[command(subcommand)]
     Webhook(Webhook),
-    /// Every decision with its judgements, for other programs. Never a name, never a link.
+    /// Print every decision with its judgements, for other programs.
+    ///
+    /// Oldest first, each with its receipt. Never a name, never a link.
     Export {
-        /// JSON lines, or a table for a spreadsheet.
+        /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
     },
-    /// Figures: cases by band and state; decisions by disposition, state, reviewer and hour; times.
+    /// Print figures: cases, decisions, reviewers, times.
+    ///
+    /// Cases by state and band; decisions by disposition, delivery, reviewer and hour; how often two readers
+    /// agree; median times. On a terminal with bars beside the counts.
     Stats,
     /// Run the simulated Didit API alone, for integrators.
+    ///
+    /// It answers on this machine alone, until stopped, and prints the variables that lead the other
+    /// commands to it.
     Sim {
-        /// Port of the API on 127.0.0.1; any that is free when absent.
+        /// Port of the API on 127.0.0.1; any that is free without it.
         #[arg(long)]
         port: Option<u16>,
-        /// Port of the pictures.
-        #[arg(long)]
+        /// Port of the pictures; any that is free without it.
+        #[arg(long, value_name = "PORT")]
         media_port: Option<u16>,
-        /// How many flagged cases.
-        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        /// So many flagged cases.
+        #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
         cases: u32,
-        /// Draws the same world each time.
-        #[arg(long, default_value_t = 1)]
+        /// Draw this world: the same one each time.
+        #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
-        /// Life of an image link, seconds.
-        #[arg(long, default_value_t = 3600)]
+        /// Life of an image link in seconds.
+        #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
         link_life: u64,
     },
-    /// Show every setting and where it comes from, or write a configuration file to begin with.
+    /// Show every setting, or write a configuration file.
     #[command(subcommand)]
     Config(What),
-    /// Look at the key, the store, the network and the terminal; say what to mend.
+    /// Look at key, store, network and terminal; say what to mend.
     Doctor,
-    /// Print every key of the console.
+    /// Print every key of the console, as configured.
     Keys,
-    /// Print shell completions.
+    /// Print completions for a shell.
     Completions {
-        /// For which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page of a command, or write all of them.
+    Man {
+        /// The command, such as `search` or `webhook serve`; without it, secondlook itself.
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        command: Vec<String>,
+        /// Write the pages of all commands into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<std::path::PathBuf>,
+    },
 }
 
 /// Dispositions, as words of the command line.
@@ -207,11 +270,6 @@ pub enum Verdict {
 
 /// `search …`
 #[derive(Debug, clap::Args)]
-#[command(after_help = "On a terminal the result is a table, else JSON lines:\n\
-{file, request_id, status, matches: [{session_id, similarity_percentage, band, is_blocklisted}], queued, error}\n\
-The same picture twice is searched once. Ctrl-C waits for the answers under way; a second one does not.\n\
-Exit codes: 0 done, 1 all failed, 3 no picture, 4 key, 5 credit, 7 network, 8 stopped or partly failed.\n\
-Example: secondlook search selfies/ --resume night.jsonl --enqueue --yes")]
 pub struct Search {
     /// Pictures, folders of pictures, or - for a list of them on standard input, one a line.
     #[arg(required = true, value_name = "IMAGE")]
@@ -229,17 +287,17 @@ pub struct Search {
     /// whose answer was lost is found again.
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<String>,
-    /// Let Didit keep nothing: without images, and such a search can never be queued.
+    /// Let Didit keep nothing: no images then, and such a search can never be queued.
     #[arg(long)]
     pub no_save: bool,
-    /// Searches at once.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    /// So many searches at once, 1 to 16.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub jobs: u8,
     /// Make pictures over 5 MB smaller; EXIF orientation is kept.
     #[arg(long)]
     pub shrink: bool,
-    /// Note every result here and go on from it next time: no file is billed twice. It holds all
-    /// results; printed are those of this run.
+    /// Note every result in this file and go on from it next time, so that no picture is billed twice.
+    /// It holds the results of all runs; printed are those of this one.
     #[arg(long, value_name = "FILE")]
     pub resume: Option<std::path::PathBuf>,
     /// Do not ask before searches are billed.
@@ -248,18 +306,13 @@ pub struct Search {
     /// Put possible matches into the queue for review.
     #[arg(long, conflicts_with = "no_save")]
     pub enqueue: bool,
-    /// Print the links to matched faces too: whoever holds one sees the face for an hour.
+    /// Print the links to matched faces too: for an hour whoever holds one sees the face.
     #[arg(long)]
     pub show_links: bool,
 }
 
 /// `verify …`
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Each step is a line {step, request_id, status, score, warnings} with --json, then one line\n\
-{result, queued, why}, result being verified, possible_duplicate or declined.\n\
-Exit codes: 0 verified and unique, 8 a possible duplicate waits for review, 1 declined or failed."
-)]
 pub struct Verify {
     /// The picture of the person.
     #[arg(long, value_name = "FILE")]
@@ -290,7 +343,9 @@ pub enum Account {
         #[arg(value_name = "ADDRESS")]
         email: String,
     },
-    /// Give the mailed code; the API key is put into a file that only you may read.
+    /// Give the mailed code and keep the API key.
+    ///
+    /// The key is put into a file that only you may read, where the other commands find it.
     VerifyEmail {
         /// The e-mail address.
         #[arg(value_name = "ADDRESS")]
@@ -305,7 +360,9 @@ pub enum Account {
         #[arg(value_name = "ADDRESS")]
         email: String,
     },
-    /// Log in; the API key is put into a file that only you may read.
+    /// Log in and keep the API key.
+    ///
+    /// The key is put into a file that only you may read, where the other commands find it.
     Login {
         /// The e-mail address.
         #[arg(value_name = "ADDRESS")]
@@ -337,16 +394,16 @@ pub enum SearchType {
 pub enum Queue {
     /// List the cases that wait.
     List {
-        /// In this state: open, escalated, left, departed, decided.
+        /// Cases in this state: open, escalated, left, departed or decided.
         #[arg(long, default_value = "open")]
         state: String,
-        /// At most so many.
-        #[arg(long)]
+        /// At most so many cases; all without it.
+        #[arg(long, value_name = "N")]
         limit: Option<u64>,
     },
     /// Show one case.
     Show {
-        /// The case: a session id, or its number.
+        /// The case: its session number or its session id.
         case: String,
     },
 }
@@ -370,12 +427,13 @@ pub enum Blocklist {
 /// `store …`
 #[derive(Debug, Subcommand)]
 pub enum StoreAct {
-    /// Make the store where it is not there yet, and bring an older one up to date.
+    /// Make the store, or bring an older one up to date.
     Init,
-    /// Show where the store is, whose rows it holds and how many, and who is at work.
+    /// Show where the store is, what it holds and who is at work.
     Status,
-    /// Carry everything into another, empty store. Consoles have to be ended first.
-    #[command(after_help = COPY_HELP)]
+    /// Carry everything into another, empty store.
+    ///
+    /// Consoles have to be ended first.
     Copy {
         /// The store that is there.
         #[arg(long, value_name = "URL")]
@@ -384,7 +442,9 @@ pub enum StoreAct {
         #[arg(long, value_name = "URL")]
         to: String,
     },
-    /// Give the rows of an old API key to the present one, after reading a stored case with it.
+    /// Give the rows of an old API key to the present one.
+    ///
+    /// A stored case is read with the present key first.
     Rebind {
         /// Whose rows, where there are several: what `store status` shows behind the #.
         #[arg(long, value_name = "FINGERPRINT")]
@@ -392,34 +452,34 @@ pub enum StoreAct {
     },
 }
 
-const COPY_HELP: &str = "\
-An address is sqlite:PATH or postgres://…; the password can come from PGPASSWORD or ~/.pgpass, so that it
-stands in no list of processes. Carried are cases, decisions, what is held or on its way, and the audit; leases
-end. It is one transaction: what breaks off leaves the new store empty, and the old one is never changed.";
-
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum What {
-    /// Show every setting with its value and its origin: default, file, environment or flag.
+    /// Show every setting with its value and its origin.
+    ///
+    /// The origin is default, file, environment or flag.
     Show,
-    /// Write the complete, commented default configuration; never over a file.
+    /// Write the commented default configuration, never over a file.
     Init,
 }
 
 /// `webhook …`
 #[derive(Debug, Subcommand)]
 pub enum Webhook {
-    /// Listen for events and turn them into cases; a line for each on standard output.
-    #[command(after_help = SERVE_HELP)]
+    /// Listen for events and turn them into cases.
+    ///
+    /// Each event that became something is a line on standard output: {session_id, result} with --json.
     Serve {
-        /// Where to listen.
+        /// Listen here.
         #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS:PORT")]
         listen: std::net::SocketAddr,
         /// The file that holds the secret, when DIDIT_WEBHOOK_SECRET is not set.
         #[arg(long, value_name = "FILE")]
         secret_file: Option<std::path::PathBuf>,
     },
-    /// Show where Didit sends events; with a URL, send them there and keep the secret.
+    /// Show or set where Didit sends events.
+    ///
+    /// With a URL events are sent there from now on, and their secret is kept in a file.
     Config {
         /// A public https address that leads to `webhook serve`.
         #[arg(value_name = "URL")]
@@ -435,12 +495,6 @@ pub enum Webhook {
         secret_file: Option<std::path::PathBuf>,
     },
 }
-
-const SERVE_HELP: &str = "\
-Didit sends events to a public https address only: put your reverse proxy before it, any path will do.
-The secret comes from DIDIT_WEBHOOK_SECRET, or from a file with mode 0600 (`webhook config URL` writes it).
-An event is answered at once and worked on afterwards; without room the answer is 503 and Didit sends it
-again. What is refused, repeated or late is told on standard error. GET /health answers ok.";
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -459,7 +513,7 @@ pub enum Outbox {
     /// Send your held decisions now and wait until nothing is in flight.
     Flush {
         /// Give up after so many seconds.
-        #[arg(long, default_value_t = 120)]
+        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         within: u64,
     },
 }
@@ -467,7 +521,9 @@ pub enum Outbox {
 /// `audit …`
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Look whether every entry is as it was written and none is missing; name those that are not.
+    /// Look whether every entry is as it was written.
+    ///
+    /// Entries that are not, and places where some are missing, are named.
     Verify {
         /// A file that `audit export` wrote; without it, the store.
         file: Option<std::path::PathBuf>,

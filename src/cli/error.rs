@@ -64,9 +64,17 @@ impl CliError {
         Self::new(Exit::Failed, text, "")
     }
 
-    /// Says it on standard error and answers with the exit code.
+    /// Whoever read the data has gone: the work ends, and nobody is told.
+    pub fn nobody_reads() -> Self {
+        Self::new(Exit::Done, "", "")
+    }
+
+    /// Says it on standard error, when there is anything to say, and answers with the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
+        if self.text.is_empty() {
+            return self.exit.into();
+        }
         let text = self.text.trim_end_matches('.');
         let hint = self.hint.trim_end_matches('.');
         let sentence =

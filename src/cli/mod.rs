@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod error;
+mod help;
 mod identity;
 mod key;
 mod output;
@@ -14,20 +15,23 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use args::{Args, Command};
 pub use error::{CliError, Exit};
+pub use help::{WORDS, Words, command};
 
 /// Parses the arguments, does what they ask, and answers with the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::read() {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are data, errors are talk; a closed pipe is nobody's concern.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            // Help and version are data, errors are talk.
+            let printed = error.print();
+            return match printed {
+                Err(error) => output::unwritten(error).report(),
+                Ok(()) if error.use_stderr() => Exit::Usage.into(),
+                Ok(()) => Exit::Done.into(),
+            };
         }
     };
     no_core_dumps();

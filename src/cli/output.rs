@@ -1,20 +1,49 @@
-//! Writing to standard output and standard error. A reader that goes away (`| head`) is not an error.
+//! Writing to standard output and standard error. A reader that went away (`| head`) ends the work
+//! quietly; a disk that is full is said, for what was asked for is not there.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::error::{CliError, Exit};
+
 /// Writes a line of data.
-pub fn line(text: &str) {
-    // Nobody is left to be told when this fails.
-    let _ = writeln!(io::stdout().lock(), "{text}");
+///
+/// # Errors
+/// When it cannot be written; see [`unwritten`].
+pub fn line(text: &str) -> Result<(), CliError> {
+    writeln!(io::stdout().lock(), "{text}").map_err(unwritten)
+}
+
+/// Writes bytes of data as they are.
+///
+/// # Errors
+/// When they cannot be written; see [`unwritten`].
+pub fn raw(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
 }
 
 /// Writes a value as one line of JSON.
-pub fn json(value: &impl Serialize) {
-    if let Ok(text) = serde_json::to_string(value) {
-        line(&text);
+///
+/// # Errors
+/// When it cannot be written; see [`unwritten`].
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| CliError::failed(format!("a row cannot be made into JSON: {error}")))?;
+    line(&text)
+}
+
+/// Data that found no place: the quiet end when its reader has gone, else a sentence.
+pub fn unwritten(error: io::Error) -> CliError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return CliError::nobody_reads();
     }
+    CliError::new(
+        Exit::Failed,
+        format!("standard output cannot be written: {error}"),
+        "What was done is done; see that there is room, then ask for it again",
+    )
 }
 
 /// Says something on standard error.
@@ -23,7 +52,10 @@ pub fn say(text: &str) {
 }
 
 /// Writes rows in columns as wide as their widest cell.
-pub fn table(head: &[&str], rows: &[Vec<String>]) {
+///
+/// # Errors
+/// When they cannot be written; see [`unwritten`].
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
     use unicode_width::UnicodeWidthStr;
     let width = |column: usize| {
         rows.iter()
@@ -40,10 +72,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
             text.push_str(cell);
             text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
-        line(text.trim_end());
+        line(text.trim_end())
     };
-    print(&mut head.iter().copied());
-    for row in rows {
-        print(&mut row.iter().map(String::as_str));
-    }
+    print(&mut head.iter().copied())?;
+    rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
 }

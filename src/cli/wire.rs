@@ -61,7 +61,7 @@ impl Setup {
             _ => format!("sqlite:{}", Paths::find()?.store().display()),
         };
         let reviewer = identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
-        let images = args.images.unwrap_or(match config.images.protocol.as_str() {
+        let images = args.images().unwrap_or(match config.images.protocol.as_str() {
             "kitty" => Images::Kitty,
             "iterm2" => Images::Iterm2,
             "sixel" => Images::Sixel,
@@ -314,17 +314,22 @@ pub fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
 /// What the environment says of the terminal.
 fn environment() -> Environment {
     let text = |name: &str| var(name).unwrap_or_default();
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default();
-    let locale = locale.to_ascii_lowercase();
     Environment {
         term: text("TERM"),
         term_program: text("TERM_PROGRAM"),
         lc_terminal: text("LC_TERMINAL"),
         colorterm: text("COLORTERM"),
         no_color: var("NO_COLOR").is_some(),
-        utf8: locale.is_empty() || locale.contains("utf-8") || locale.contains("utf8"),
+        utf8: utf8(),
         pane_left: tmux_pane_left(),
     }
+}
+
+/// Whether the locale has more letters than ASCII; taken to be so when none is set.
+pub fn utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.is_empty() || locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// The column of our pane's left edge, when tmux can be asked.

@@ -11,11 +11,13 @@ pub enum Scope {
     Queue,
     /// What was decided.
     History,
+    /// Figures.
+    Statistics,
 }
 
 impl Scope {
     /// All scopes, in the order help shows them.
-    pub const ALL: [Self; 3] = [Self::Review, Self::Queue, Self::History];
+    pub const ALL: [Self; 4] = [Self::Review, Self::Queue, Self::History, Self::Statistics];
 
     /// The word used as a heading.
     #[must_use]
@@ -24,6 +26,7 @@ impl Scope {
             Self::Review => "Review",
             Self::Queue => "Queue",
             Self::History => "History",
+            Self::Statistics => "Statistics",
         }
     }
 }
@@ -54,6 +57,7 @@ pub enum Action {
     Open,
     Queue,
     History,
+    Statistics,
     Reason,
     Comment,
     Refresh,
@@ -96,10 +100,10 @@ pub struct ActionInfo {
     pub mutating: bool,
 }
 
-use Scope::{History, Queue, Review};
+use Scope::{History, Queue, Review, Statistics};
 
-const EVERYWHERE: &[Scope] = &[Review, Queue, History];
-const LISTS: &[Scope] = &[Queue, History];
+const EVERYWHERE: &[Scope] = &[Review, Queue, History, Statistics];
+const LISTS: &[Scope] = &[Queue, History, Statistics];
 
 const fn row(
     action: Action,
@@ -243,6 +247,14 @@ pub const ACTIONS: &[ActionInfo] = &[
         EVERYWHERE,
         "history",
         "what was decided and what became of it",
+    ),
+    row(
+        Action::Statistics,
+        "statistics",
+        &["S"],
+        EVERYWHERE,
+        "statistics",
+        "figures: cases, decisions, times, two readers",
     ),
     row(Action::Reason, "reason", &["t"], &[Review], "reason", "why, in one word: one more key"),
     row(

@@ -48,6 +48,8 @@ pub enum Effect {
     Pull,
     /// Read the history.
     LoadHistory,
+    /// Count the figures.
+    LoadStatistics,
     /// Draw pictures by the next protocol.
     NextProtocol,
     /// Take every picture off the terminal (curtain).

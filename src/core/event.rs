@@ -6,8 +6,8 @@ use super::desk::{PictureState, Side};
 use super::model::Size;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, DeliveryState, Details, HistoryRow, LeaseAnswer, Millis, SessionId, Status, Taken,
-    Undone,
+    DecisionId, DeliveryState, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId,
+    Status, Taken, Undone,
 };
 use crate::input::Key;
 
@@ -199,6 +199,8 @@ pub enum Event {
     Listing(BTreeSet<String>),
     /// The history was read, newest first.
     History(Result<Vec<HistoryRow>, Problem>),
+    /// The figures were counted.
+    Statistics(Result<Box<Figures>, Problem>),
     /// A case left the queue at Didit.
     Departed {
         /// Which.

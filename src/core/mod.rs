@@ -17,6 +17,7 @@ mod model;
 mod names;
 mod queue;
 mod sight;
+mod statistics;
 mod update;
 mod verdict;
 
@@ -35,5 +36,6 @@ pub use model::{
 };
 pub use queue::{QueueView, View};
 pub use sight::{Sight, Zoom};
+pub use statistics::Statistics;
 pub use update::update;
 pub use verdict::{Consequence, candidates};

@@ -9,6 +9,7 @@ use super::interlock::Interlock;
 use super::keymap::Keymap;
 use super::line::Line;
 use super::queue::{QueueView, View};
+use super::statistics::Statistics;
 use super::{Action, Scope};
 use crate::domain::{
     Bands, Decision, DecisionId, DeliveryState, Details, HistoryRow, Millis, QueueRow, Reviewer,
@@ -51,6 +52,8 @@ pub enum Screen {
     Queue,
     /// What was decided.
     History,
+    /// Figures.
+    Statistics,
 }
 
 impl Screen {
@@ -61,6 +64,7 @@ impl Screen {
             Self::Review => Scope::Review,
             Self::Queue => Scope::Queue,
             Self::History => Scope::History,
+            Self::Statistics => Scope::Statistics,
         }
     }
 }
@@ -231,6 +235,8 @@ pub struct Model {
     pub history: History,
     /// Workflows whose declines were seen to blocklist the face by themselves.
     pub listing: BTreeSet<String>,
+    /// The statistics screen.
+    pub statistics: Statistics,
     /// A word for the reviewer.
     pub notice: Option<Notice>,
     /// How Didit can be reached.
@@ -283,6 +289,7 @@ impl Model {
             outbox: Vec::new(),
             history: History::default(),
             listing: BTreeSet::new(),
+            statistics: Statistics::default(),
             notice: None,
             link: Link::Unknown,
             store_trouble: None,
@@ -451,8 +458,8 @@ impl Model {
             .and_then(Desk::painted_at)
             .map(|at| at.plus(self.settings.dwell_ms))
             .filter(|at| *at > self.now);
-        let counting =
-            self.unsent().held > 0 || (self.screen != Screen::History && self.desk.is_some());
+        let has_images = matches!(self.screen, Screen::Review | Screen::Queue);
+        let counting = self.unsent().held > 0 || (has_images && self.desk.is_some());
         let second = counting.then(|| Millis(self.now.0 - self.now.0.rem_euclid(1000) + 1000));
         let gone = self.queue.next_gone(&self.settings.reviewer.id);
         saving.chain(dwell).chain(second).chain(gone).min()

@@ -76,6 +76,14 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::History(result) => on_history(model, result),
+        Event::Statistics(result) => {
+            match result {
+                Ok(figures) => model.statistics.figures = Some(*figures),
+                Err(problem) => model.problem(&problem),
+            }
+            model.statistics.step(0);
+            Vec::new()
+        }
         Event::Departed { key, status } => on_departed(model, &key, status.as_ref()),
         Event::Pulled { queued, departed } => {
             model.link = Link::Online;
@@ -201,6 +209,12 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
             effects.push(Effect::LoadHistory);
             return effects;
         }
+        Action::Statistics => {
+            model.screen = Screen::Statistics;
+            let mut effects = cover(model);
+            effects.push(Effect::LoadStatistics);
+            return effects;
+        }
         Action::Reason => open_on_desk(model, Overlay::Reason),
         Action::Comment => {
             let line = model.desk.as_ref().and_then(|d| d.comment.clone()).unwrap_or_default();
@@ -247,7 +261,7 @@ fn open_on_desk(model: &mut Model, overlay: Overlay) {
 fn back(model: &mut Model) -> Vec<Effect> {
     match model.screen {
         Screen::Review => ask_to_leave(model),
-        Screen::Queue | Screen::History => {
+        Screen::Queue | Screen::History | Screen::Statistics => {
             model.screen = Screen::Review;
             cover(model)
         }
@@ -501,8 +515,7 @@ fn step_candidate(model: &mut Model, forward: bool) {
 // Moving about.
 
 fn step(model: &mut Model, by: i64) -> Vec<Effect> {
-    if model.screen == Screen::History {
-        model.history.step(by);
+    if scroll(model, by) {
         return Vec::new();
     }
     let last = model.queue.rows.len().saturating_sub(1);
@@ -530,9 +543,18 @@ fn fill_around(model: &mut Model, at: usize) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Moves in a screen that is no list of cases. False on those that are.
+fn scroll(model: &mut Model, by: i64) -> bool {
+    match model.screen {
+        Screen::Review | Screen::Queue => return false,
+        Screen::History => model.history.step(by),
+        Screen::Statistics => model.statistics.step(by),
+    }
+    true
+}
+
 fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
-    if model.screen == Screen::History {
-        model.history.step(if last { i64::MAX } else { i64::MIN });
+    if scroll(model, if last { i64::MAX } else { i64::MIN }) {
         return Vec::new();
     }
     let held = u64::try_from(model.queue.rows.len()).unwrap_or(0);

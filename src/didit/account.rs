@@ -147,6 +147,7 @@ impl ApiError {
     #[must_use]
     pub fn account_hint(&self) -> &'static str {
         match self.kind {
+            ErrorKind::Validation if self.is_known() => self.hint(),
             ErrorKind::Key => {
                 "Check the address and the password; after 5 wrong ones the account is locked for 15 \
                  minutes, after 10 for an hour, after 20 for a day"

@@ -67,6 +67,16 @@ pub struct ApiError {
     pub status: Option<u16>,
     detail: String,
     shape: BodyShape,
+    known: Option<Known>,
+}
+
+/// Something that Didit is known to say, in our own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// What is wrong.
+    pub(super) what: &'static str,
+    /// What to do next, as one sentence.
+    pub(super) hint: &'static str,
 }
 
 /// Which of the API's shapes an error body had, for calls where that carries a meaning.
@@ -94,7 +104,19 @@ impl ApiError {
             status: None,
             detail: without_links(&domain::printable(detail.as_ref(), MOST_DETAIL)),
             shape: BodyShape::Other,
+            known: None,
         }
+    }
+
+    /// Whether Didit is known to say so.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// The same error, said in our own words where we have some.
+    pub(super) fn with_known(mut self, known: Option<Known>) -> Self {
+        self.known = known;
+        self
     }
 
     /// The same error, its kind known better.
@@ -135,12 +157,17 @@ impl ApiError {
     /// What to do next, as one sentence.
     #[must_use]
     pub fn hint(&self) -> &'static str {
+        if let Some(known) = self.known {
+            return known.hint;
+        }
         match self.kind {
             ErrorKind::Key => "Check DIDIT_API_KEY and that the key has not expired.",
             ErrorKind::Permission => {
                 "Check the key, and in the Didit console what it may do and from which addresses."
             }
-            ErrorKind::Credit => "Top up the balance in the Didit console, then try again.",
+            ErrorKind::Credit => {
+                "Top up with `secondlook top-up DOLLARS` or in the Didit console, then try again."
+            }
             ErrorKind::NotFound => {
                 "It may be deleted, belong to another application, or be hidden from this key."
             }
@@ -157,8 +184,18 @@ impl ApiError {
         }
     }
 
+    /// What is wrong and what to do next, for a cell of a table.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        format!("{self}. {}", self.hint())
+    }
+
     /// One clear sentence: what is wrong, then the server's words.
     fn sentence(&self) -> String {
+        let status = self.status.map(|s| format!(" (HTTP {s})")).unwrap_or_default();
+        if let Some(known) = self.known {
+            return format!("{}{status}", known.what);
+        }
         let what = match self.kind {
             ErrorKind::Key => "Didit does not accept the API key".to_owned(),
             ErrorKind::Permission => "Didit does not permit this".to_owned(),
@@ -177,7 +214,6 @@ impl ApiError {
             ErrorKind::Redirect => "the server points to another address".to_owned(),
             ErrorKind::Settings => "the settings for Didit cannot be used".to_owned(),
         };
-        let status = self.status.map(|s| format!(" (HTTP {s})")).unwrap_or_default();
         match self.detail.as_str() {
             "" => format!("{what}{status}"),
             detail => format!("{what}{status}: {detail}"),

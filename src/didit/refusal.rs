@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{ApiError, BodyShape, CarriedOut, ErrorKind};
+use super::error::{ApiError, BodyShape, CarriedOut, ErrorKind, Known};
 use crate::domain::CallVerb;
 
 /// What of an answer matters when it is no success.
@@ -28,10 +28,109 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Words of so many fields are kept.
 const MOST_FIELDS: usize = 8;
 
+/// What Didit is known to say, in lower case: a part of its text, or its code; and our words for it.
+const KNOWN: [(&str, Known); 15] = [
+    known("api key has expired", "the API key has expired", RENEW),
+    known(
+        "application_deleted",
+        "the application of this key was deleted at Didit",
+        "Use the key of another application.",
+    ),
+    known(
+        "contract_billing_suspended",
+        "Didit has suspended the billing of this account",
+        "Settle it with Didit, then try again.",
+    ),
+    known(
+        "enough credits",
+        "the balance at Didit is too low",
+        "Top up with `secondlook top-up DOLLARS` or in the Didit console, then try again.",
+    ),
+    known(
+        "no face detected",
+        "Didit found no face in the picture",
+        "Send a picture with one clear face, or try --rotate.",
+    ),
+    known(
+        "no file was submitted",
+        "no picture arrived at Didit",
+        "Try again; a proxy in between may have taken it out.",
+    ),
+    known(
+        "file extension",
+        "Didit does not take pictures of this kind",
+        "Send JPEG, PNG, WebP or TIFF.",
+    ),
+    known("file size should not exceed", TOO_LARGE, SMALLER),
+    known(
+        "invalid user image format",
+        "Didit cannot read the picture",
+        "Save it again as JPEG or PNG, then try again.",
+    ),
+    known(
+        "could_not_recognize_document",
+        "Didit does not recognize the document",
+        "Take its picture again: all of it, flat, sharp and without glare.",
+    ),
+    known(
+        "amount must be at least",
+        "Didit takes no less than 50 dollars",
+        "Name a larger amount.",
+    ),
+    known(
+        "amount_in_dollars",
+        "Didit does not understand the amount",
+        "Write it like 100 or 99.50.",
+    ),
+    known(
+        "annual",
+        "Didit bills this account by a contract and takes no top-up",
+        "Ask whoever pays the contract.",
+    ),
+    known(
+        "invalid or expired",
+        "Didit does not accept the code",
+        "A code is good for ten minutes; `secondlook account resend` mails a new one.",
+    ),
+    known(
+        "do not have permission to perform this action",
+        "Didit does not permit this: the key is missing or lacks the right",
+        "Check the key, and in the Didit console what it may do and from which addresses.",
+    ),
+];
+
+const RENEW: &str =
+    "Make a new one in the Didit console, or fetch one with `secondlook account login`.";
+const TOO_LARGE: &str = "the picture is too large for Didit";
+const SMALLER: &str = "Make it smaller; `secondlook search --shrink` does.";
+
+const fn known(
+    part: &'static str,
+    what: &'static str,
+    hint: &'static str,
+) -> (&'static str, Known) {
+    (part, Known { what, hint })
+}
+
+/// Our own words for it; also for a size that a proxy refuses without any.
+fn in_our_words(refusal: &Refusal<'_>, words: &Words) -> Option<Known> {
+    if refusal.status == 413 {
+        return Some(Known { what: TOO_LARGE, hint: SMALLER });
+    }
+    // A server in trouble is in trouble, whatever it says; and a limit says how long to wait.
+    if refusal.status == 429 || !(400..500).contains(&refusal.status) {
+        return None;
+    }
+    let text = words.text.to_ascii_lowercase();
+    let says = |part: &str| text.contains(part) || words.code == part;
+    KNOWN.into_iter().find(|(part, _)| says(part)).map(|(_, known)| known)
+}
+
 /// Makes the error.
 pub(super) fn read(refusal: &Refusal<'_>, verb: CallVerb) -> ApiError {
     let words = Words::read(refusal.body);
     let kind = kind(refusal, &words);
+    let known = in_our_words(refusal, &words);
     let detail = match (kind, refusal.location) {
         (ErrorKind::Redirect, Some(host)) => format!("it points to {host}"),
         _ => words.text,
@@ -46,6 +145,7 @@ pub(super) fn read(refusal: &Refusal<'_>, verb: CallVerb) -> ApiError {
         .with_status(refusal.status)
         .with_carried_out(carried_out)
         .with_shape(words.shape)
+        .with_known(known)
 }
 
 fn kind(refusal: &Refusal<'_>, words: &Words) -> ErrorKind {

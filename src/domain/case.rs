@@ -308,6 +308,10 @@ pub enum CaseState {
 }
 
 impl CaseState {
+    /// All states, in the order of a case's life.
+    pub const ALL: [Self; 5] =
+        [Self::Open, Self::Escalated, Self::Left, Self::Departed, Self::Decided];
+
     /// The word used on screens, in JSON and in the store.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -323,9 +327,7 @@ impl CaseState {
     /// Reads [`CaseState::word`] back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Open, Self::Escalated, Self::Decided, Self::Departed, Self::Left]
-            .into_iter()
-            .find(|s| s.word() == word)
+        Self::ALL.into_iter().find(|s| s.word() == word)
     }
 }
 

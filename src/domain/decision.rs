@@ -145,6 +145,10 @@ pub enum Disposition {
 }
 
 impl Disposition {
+    /// All dispositions, in the order of their keys.
+    pub const ALL: [Self; 5] =
+        [Self::Approve, Self::Reject, Self::Blocklist, Self::Escalate, Self::Skip];
+
     /// The word used on screens, in JSON and in the store.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -160,9 +164,7 @@ impl Disposition {
     /// Reads [`Disposition::word`] back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Approve, Self::Reject, Self::Blocklist, Self::Escalate, Self::Skip]
-            .into_iter()
-            .find(|d| d.word() == word)
+        Self::ALL.into_iter().find(|d| d.word() == word)
     }
 
     /// The status that is written to the subject, if any.

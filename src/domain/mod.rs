@@ -8,6 +8,7 @@ mod case;
 mod clock;
 mod decision;
 mod details;
+mod figures;
 mod ids;
 mod rows;
 mod text;
@@ -24,6 +25,7 @@ pub use details::{
     BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, Side, SubjectDetails,
     Warning,
 };
+pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,

@@ -49,6 +49,32 @@ mod tests {
         PictureBytes::new(Zeroizing::new(png)).unwrap()
     }
 
+    /// A JPEG whose EXIF says that it lies on its side: its left half, where the person's head is down, is
+    /// dark.
+    fn lying() -> PictureBytes {
+        let (width, height) = (1200, 600);
+        let pixel = |n: usize| if n % width < width / 2 { [20; 3] } else { [220; 3] };
+        let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();
+        let mut jpeg = Vec::new();
+        Encoder::new(&mut jpeg, 90).encode(&pixels, 1200, 600, ColorType::Rgb).unwrap();
+        // Orientation 6: to be turned clockwise by a quarter.
+        let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+        let whole = [&jpeg[..2], &[0xff, 0xe1], &length, exif, &jpeg[2..]].concat();
+        PictureBytes::new(Zeroizing::new(whole)).unwrap()
+    }
+
+    #[test]
+    fn a_person_who_lay_stands_afterwards() {
+        let small = shrink(&lying(), 1 << 20).unwrap();
+        let limits = Limits { max_side: 4_000, max_alloc: 64 << 20, keep_side: 4_000 };
+        let bytes = PictureBytes::new(small).unwrap();
+        let upright = decode(&bytes, 0, &limits).unwrap();
+        assert_eq!((upright.width(), upright.height()), (600, 1200));
+        let green = |row: usize| upright.pixels()[(row * 600 + 300) * 3 + 1];
+        assert!(green(100) < 60 && green(1100) > 180, "{} {}", green(100), green(1100));
+    }
+
     #[test]
     fn a_large_picture_becomes_a_jpeg_that_fits() {
         let large = noise(1800, 1200);

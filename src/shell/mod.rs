@@ -3,6 +3,7 @@
 
 mod board;
 mod easel;
+mod figures;
 mod leases;
 mod pen;
 mod problem;
@@ -13,6 +14,7 @@ mod signer;
 mod window;
 mod workers;
 
+pub use figures::figures;
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};

@@ -218,6 +218,7 @@ impl Shell {
             pull: Arc::default(),
             to_sign: Arc::default(),
             undo_ms: parts.settings.undo_ms,
+            bands: parts.settings.bands,
             events: send,
             tracker,
             stop,

@@ -8,13 +8,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::figures::figures;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
 use super::signer::Signer;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
-    CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
+    Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
     ReviewerId, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
@@ -57,6 +58,8 @@ pub struct Workers {
     pub to_sign: Arc<Notify>,
     /// Undo window, milliseconds.
     pub undo_ms: i64,
+    /// The band edges, for figures.
+    pub bands: Bands,
     /// Where answers go.
     pub events: mpsc::Sender<Event>,
     /// Calls under way; leaving waits for them.
@@ -81,6 +84,7 @@ impl Workers {
                 Effect::FlushThenLeave => me.flush().await,
                 Effect::Depart { key, why } => me.depart(&key, &why).await,
                 Effect::LoadHistory => me.history().await,
+                Effect::LoadStatistics => me.statistics().await,
                 Effect::Pull => {
                     me.pull.notify_one();
                     return;
@@ -199,6 +203,12 @@ impl Workers {
         let query = HistoryQuery { limit: Some(HISTORY), ..HistoryQuery::default() };
         let rows = self.store.history(&self.origin, &query).await;
         Event::History(rows.map_err(|error| problem::of_store(&error)))
+    }
+
+    async fn statistics(&self) -> Event {
+        let now = self.clock.now();
+        let figures = figures(self.store.as_ref(), &self.origin, &self.bands, now).await;
+        Event::Statistics(figures.map(Box::new).map_err(|error| problem::of_store(&error)))
     }
 
     /// Reads what this reviewer has on its way or decided last.

@@ -59,6 +59,10 @@ pub fn draw(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_
             screen::history(model, theme, frame);
             Drawn::default()
         }
+        Screen::Statistics => {
+            screen::statistics(model, theme, frame);
+            Drawn::default()
+        }
     };
     match model.overlays.last() {
         Some(Overlay::Help(line)) => {

@@ -12,3 +12,4 @@ pub use draw::{Drawn, PlacedPicture, draw};
 pub use gallery::{Eyes, Frame, FrameBody, FrameKey, Gallery};
 pub use layout::{ReviewLayout, SMALLEST, region, size};
 pub use theme::{Meaning, Theme};
+pub use widget::bar;

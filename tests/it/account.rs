@@ -7,6 +7,7 @@ use secondlook::sim::{Candidate, Fault, On, Options, Reply, Route};
 use serde_json::json;
 
 use super::search::{Place, picture, tell};
+use super::terminal::{Home, PROGRAM, Plays, Terminal};
 
 const PASSWORD: &str = "Correct-horse-7";
 
@@ -44,7 +45,7 @@ async fn a_top_up_is_asked_for_and_prints_the_page() {
     let refusal = Reply::json(400, json!(["Annual plans cannot be topped up."]));
     place.sim.knobs().once(On::route(Route::TopUp), Fault::Answer(refusal));
     let ran = place.run(&["top-up", "60", "--yes"]).await;
-    assert!(ran.code() == 1 && ran.err.contains("Annual plans"), "{}", ran.err);
+    assert!(ran.code() == 1 && ran.err.contains("by a contract"), "{}", ran.err);
     // Somebody will open the link.
     let odd = json!({ "checkout_session_id": "x", "checkout_session_url": "javascript:alert(1)" });
     place.sim.knobs().once(On::route(Route::TopUp), Fault::Answer(Reply::json(200, odd)));
@@ -194,4 +195,61 @@ async fn a_login_prints_the_key_when_asked_and_explains_a_lock() {
     assert!(last.unwrap().err.contains("locked for 15 minutes"));
     let empty = place.tell(&["account", "login", mail], "\n").await;
     assert_eq!(empty.code(), 2, "{}", empty.err);
+}
+
+/// The program in a terminal, at this simulator.
+fn in_terminal(place: &Place, arguments: &[&str]) -> (Home, Terminal) {
+    let mut home = Home::at(&place.sim, 0);
+    home.set("DIDIT_AUTH_URL", &place.sim.auth_url());
+    let terminal = home.open(Plays::Xterm, PROGRAM, arguments);
+    (home, terminal)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_and_a_code_are_asked_for_and_never_shown() {
+    let place = Place::new().await;
+    let mail = "ida@example.org";
+    let (_home, terminal) = in_terminal(&place, &["account", "register", mail]);
+    terminal.wait_for(&["Password (8 or more characters): "]);
+    terminal.press(&format!("{PASSWORD}\r"));
+    let (code, screen) = terminal.restored();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("verify-email") && !screen.contains(PASSWORD), "{screen}");
+    let mailed = place.sim.mailed_code(mail).unwrap();
+    let (home, terminal) = in_terminal(&place, &["account", "verify-email", mail]);
+    terminal.wait_for(&["Code from the mail: "]);
+    terminal.press(&format!("{mailed}\r"));
+    let (code, screen) = terminal.restored();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains(&mailed) && !screen.contains(place.sim.api_key()), "{screen}");
+    let file = home.path("config/secondlook/api_key");
+    assert!(screen.replace('\n', "").contains("which only you may read"), "{screen}");
+    assert_eq!(fs::read_to_string(file).unwrap().trim(), place.sim.api_key());
+    // Ctrl-C at the prompt: nothing is sent, and the terminal shows again what is typed.
+    let logins = place.calls(Route::Login);
+    let (_home, terminal) = in_terminal(&place, &["account", "login", mail]);
+    terminal.wait_for(&["Password: "]);
+    terminal.press("Corr\x03");
+    let (code, screen) = terminal.restored();
+    assert!(code == 1 && screen.contains("Nothing was sent"), "{code} {screen}");
+    assert!(!screen.contains("Corr"), "{screen}");
+    assert_eq!(place.calls(Route::Login), logins);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_is_asked_for_twice() {
+    let place = Place::new().await;
+    for (first, second, code) in [("n", None, 3), ("y", Some("100"), 3), ("y", Some("$99.50"), 0)] {
+        let (_home, terminal) = in_terminal(&place, &["top-up", "99.50"]);
+        terminal.wait_for(&["Top up by $99.50? [y/N] "]);
+        terminal.press(&format!("{first}\r"));
+        if let Some(second) = second {
+            terminal.wait_for(&["Type the amount again: "]);
+            terminal.press(&format!("{second}\r"));
+        }
+        let (ended, screen) = terminal.restored();
+        assert_eq!(ended, code, "{screen}");
+        assert_eq!(screen.contains("https://checkout."), code == 0, "{screen}");
+    }
+    assert_eq!(place.calls(Route::TopUp), 1);
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use secondlook::sim::{AuthStyle, Key, Limits, Options, Sim};
 
-use crate::terminal::{Home, PROGRAM, Plays, Ran, world};
+use crate::terminal::{Home, PROGRAM, Plays, Ran, finish, world};
 
 async fn sim(auth: AuthStyle) -> Sim {
     let options = Options { auth, limits: Limits::none(), ..Options::default() };
@@ -229,6 +229,121 @@ fn a_configuration_that_cannot_be_used_names_what_is_wrong() {
     }
     std::fs::remove_file(home.path("config.toml")).unwrap();
     fails(&home, &["queue", "list"], 2, &["config.toml", "cannot be read"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_no_picture_is_named_and_not_sent() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sim = sim(AuthStyle::Split).await;
+    let home = Home::at(&sim, 0);
+    std::fs::create_dir(home.path("folder")).unwrap();
+    home.file("zero.jpg", "", 0o600);
+    home.file("page.jpg", "<html><title>Log in</title>", 0o600);
+    home.file("photo.heic", "\0\0\0\x18ftypheic", 0o600);
+    let strange = home.path("").join(std::ffi::OsStr::from_bytes(b"na\xffme\x1b[2J.png"));
+    std::fs::write(&strange, "no picture").unwrap();
+    let strange = std::ffi::OsStr::from_bytes(b"na\xffme\x1b[2J.png").to_owned();
+    let mut command = home.command(&["search", "zero.jpg", "page.jpg", "photo.heic", "absent.png"]);
+    command.args(["/dev/null", "--yes"]).arg(&strange);
+    let ran = finish(command);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let rows: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let errors: Vec<&str> = rows.iter().map(|row| row["error"].as_str().unwrap()).collect();
+    for (error, words) in errors.iter().zip([
+        "it is empty",
+        "it is no JPEG",
+        "it is no JPEG",
+        "it cannot be read: No such file",
+        "neither a file nor a folder",
+        "it is no JPEG",
+    ]) {
+        assert!(error.contains(words), "{words}: {errors:?}");
+    }
+    assert_eq!(errors.len(), 6);
+    assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{ran:?}");
+    assert_eq!(sim.record().len(), 0, "Didit was asked for nothing");
+    // The same for one person, whose pictures are needed all.
+    fails(
+        &home,
+        &["verify", "--selfie", "zero.jpg", "--id-front", "page.jpg", "--yes"],
+        2,
+        &["zero.jpg", "Nothing was sent"],
+    );
+    fails(&home, &["search", "folder", "--yes"], 3, &["no picture to search", "folders of them"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_and_names_that_cannot_be_used_are_named() {
+    let sim = sim(AuthStyle::Split).await;
+    let home = Home::at(&sim, 0);
+    std::fs::create_dir(home.path("folder")).unwrap();
+    home.file("notes.txt", "no account\n", 0o600);
+    for (line, code, words) in [
+        ("search - --yes", 3, &["no picture to search"][..]),
+        ("search notes.txt --resume folder --yes", 1, &["folder for --resume", "another file"]),
+        ("search notes.txt --resume notes.txt --yes", 2, &["no account of a search", "--resume"]),
+        ("search notes.txt --metadata [1] --yes", 2, &["no JSON object", "Write it like"]),
+        ("ingest folder", 2, &["folder cannot be read", "JSON lines"]),
+        ("ingest absent.jsonl", 2, &["absent.jsonl cannot be read"]),
+        ("top-up lots --yes", 2, &["no amount", "99.50"]),
+        ("top-up 49.99 --yes", 2, &["no less than 50"]),
+        ("top-up 50", 2, &["nobody can be asked", "--yes"]),
+        ("account login ana", 2, &["no e-mail address", "ana@example.org"]),
+        ("account login ana@example.org", 2, &["nothing was given", "pipe it in"]),
+        ("blocklist remove 7", 3, &["not on the blocklist", "blocklist list"]),
+        ("man webhook server", 2, &["no command webhook server", "--help"]),
+        ("man --dir notes.txt", 1, &["cannot be written to notes.txt", "another folder"]),
+        ("config init --config notes.txt", 3, &["a file notes.txt already", "config show"]),
+        ("config init --config notes.txt/x", 1, &["cannot be written", "--config"]),
+        ("audit verify absent.jsonl", 1, &["absent.jsonl cannot be read", "path"]),
+        ("webhook serve --secret-file absent", 4, &["no webhook secret", "webhook config"]),
+        ("webhook config http://hooks.example.org/", 1, &["HTTPS"]),
+        ("decide 1001 approve --reason sure", 2, &["reason"]),
+        ("queue show nobody", 3, &["no case nobody", "queue list"]),
+        ("undo yesterday", 2, &["no decision's id", "history"]),
+    ] {
+        let words_of_line: Vec<&str> = line.split(' ').collect();
+        fails(&home, &words_of_line, code, words);
+    }
+    assert_eq!(std::fs::read_to_string(home.path("notes.txt")).unwrap(), "no account\n");
+}
+
+/// Every command that prints data without needing more than this.
+const PRINTS: [&[&str]; 16] = [
+    &["queue", "list"],
+    &["queue", "list", "--state", "decided", "--json"],
+    &["queue", "show", "1001"],
+    &["history"],
+    &["history", "--json"],
+    &["outbox", "list"],
+    &["outbox", "list", "--json"],
+    &["export"],
+    &["export", "--format", "csv"],
+    &["audit", "export"],
+    &["stats"],
+    &["balance"],
+    &["config", "show"],
+    &["keys"],
+    &["completions", "bash"],
+    &["man"],
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_a_reader_that_went_away_is_not() {
+    let sim = sim(AuthStyle::Split).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    home.rows(&["decide", "1001", "approve"]);
+    for arguments in PRINTS.iter().chain(&[&["--help"][..], &["--version"]]) {
+        let mut command = home.command(arguments);
+        command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        said(&finish(command), 1, &["standard output cannot be written", "No space left"]);
+        let mut child = home.command(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use secondlook::domain::{
     Bands, Candidate, CandidateDetails, Case, CaseState, Decision, DecisionId, DeliveryState,
     Details, HistoryRow, Lease, LeaseAnswer, Millis, Origin, Person, Progress, QueueQuery,
     QueueRow, Reviewer, ReviewerId, SessionId, Similarity, Source, Status, SubjectDetails,
-    SubjectKind, Tally, Undone, WorkerId,
+    SubjectKind, Tallier, Tally, Undone, WorkerId,
 };
 use secondlook::input::Key;
 
@@ -393,6 +393,13 @@ impl Play {
             }
             Effect::Refresh(key) => self.hydrated(&key),
             Effect::LoadHistory => vec![Event::History(Ok(self.decisions.clone()))],
+            Effect::LoadStatistics => {
+                let states = CaseState::ALL.to_vec();
+                let all = QueueQuery { states, filter: String::new(), offset: 0, limit: 1_000 };
+                let (mut tallier, bands) = (Tallier::default(), self.model.settings.bands);
+                self.view(all).rows.iter().for_each(|row| tallier.case(row, &bands));
+                vec![Event::Statistics(Ok(Box::new(tallier.decisions(&self.decisions))))]
+            }
             Effect::Pull | Effect::NextProtocol | Effect::WipePictures | Effect::Suspend => {
                 Vec::new()
             }

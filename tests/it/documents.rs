@@ -4,17 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::CommandFactory as _;
-use secondlook::cli::Args;
+use secondlook::cli::{self, WORDS};
 use secondlook::config::DEFAULT;
 
-const PAGES: [&str; 6] = [
+use crate::terminal::has;
+
+const PAGES: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
     "docs/KEYS.md",
+    "docs/CONFIG.md",
 ];
 
 fn project() -> PathBuf {
@@ -49,10 +51,153 @@ fn the_page_of_keys_is_what_the_program_prints() {
     assert_eq!(page("docs/KEYS.md"), keys_page(), "{hint}");
 }
 
+/// `docs/CONFIG.md`: every setting of the default configuration, with its own comment.
+fn config_page() -> String {
+    let mut page = "# Configuration\n\nEvery setting, made from [assets/config.default.toml](../assets/config.default.toml), \
+         which is complete and\ncommented: `secondlook config init` writes it for you, `secondlook config show` says \
+         what holds now and where it\ncomes from. [README](../README.md#configuration) tells where the file is, in which \
+         order values are taken, and\nwhich environment variables there are.\n"
+        .to_owned();
+    let (mut section, mut words) = (String::new(), Vec::new());
+    for line in DEFAULT.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+            page += &format!("\n## {section}\n");
+            // `keys` has no settings of its own; what is said of it stands before it.
+            if section == "keys" {
+                page += &format!("\n{}\n", words.join("\n"));
+            }
+            words.clear();
+        } else if let Some(comment) = line.strip_prefix('#') {
+            words.push(comment.trim());
+        } else if let Some((name, value)) = line.split_once(" = ") {
+            assert!(!words.is_empty(), "{section}.{name} has no comment of its own");
+            let words = words.drain(..).collect::<Vec<_>>().join("\n");
+            page += &format!("\n### {section}.{name}\n\n{words}\n\nDefault: `{value}`\n");
+        } else {
+            assert!(line.is_empty(), "{line}");
+            words.clear();
+        }
+    }
+    page
+}
+
 #[test]
-#[ignore = "writes docs/KEYS.md"]
+fn the_page_of_settings_is_made_from_the_default_file() {
+    let hint = "run `cargo test --test it -- --ignored write_documents`";
+    assert_eq!(page("docs/CONFIG.md"), config_page(), "{hint}");
+}
+
+#[test]
+#[ignore = "writes docs/KEYS.md and docs/CONFIG.md"]
 fn write_documents() {
     fs::write(project().join("docs/KEYS.md"), keys_page()).unwrap();
+    fs::write(project().join("docs/CONFIG.md"), config_page()).unwrap();
+}
+
+/// Every command that does something itself, by its words, such as `webhook serve`.
+fn leaves(command: &clap::Command, path: &str, out: &mut Vec<(String, clap::Command)>) {
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        let path = format!("{path} {}", inner.get_name()).trim_start().to_owned();
+        match inner.has_subcommands() {
+            true => leaves(inner, &path, out),
+            false => out.push((path, inner.clone())),
+        }
+    }
+}
+
+fn all_leaves() -> Vec<(String, clap::Command)> {
+    let mut found = Vec::new();
+    leaves(&cli::command(), "", &mut found);
+    found
+}
+
+/// The words of a line as a shell takes them apart; only single quotes occur.
+fn shell_words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn every_command_has_examples_that_it_understands() {
+    let mut named: Vec<_> = all_leaves().into_iter().map(|(path, _)| path).collect();
+    named.push(String::new());
+    let mut worded: Vec<_> = WORDS.iter().map(|words| words.command.to_owned()).collect();
+    named.sort();
+    worded.sort();
+    assert_eq!(worded, named);
+    let mut tried = 0;
+    for example in WORDS.iter().flat_map(|words| words.examples) {
+        // What stands between pipes, redirections and `&&` is a command.
+        for part in example.split(['|', '>', '&']).filter(|part| part.contains("secondlook ")) {
+            let words = shell_words(part);
+            let from = words.iter().position(|word| word == "secondlook").unwrap();
+            let read = cli::command().try_get_matches_from(&words[from..]);
+            assert!(read.is_ok(), "{example}: {}", read.unwrap_err());
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "{tried}");
+}
+
+#[test]
+fn help_reads_like_one_hand_wrote_it() {
+    let top = cli::command();
+    for (path, command) in all_leaves() {
+        let about = command.get_about().unwrap().to_string();
+        // The list of commands fits into 80 columns, a line each.
+        assert!(about.trim_end_matches('.').chars().count() <= 64, "{path}: {about}");
+        for argument in command.get_arguments() {
+            let Some(help) = argument.get_help() else { continue };
+            let help = help.to_string();
+            assert!(help.starts_with(|c: char| c.is_uppercase()), "{path}: {help}");
+            assert!(!help.ends_with('.'), "{path}: {help}");
+        }
+    }
+    for words in WORDS {
+        for note in words.notes {
+            assert!(note.ends_with('.') && !note.contains("  "), "{}: {note}", words.command);
+        }
+    }
+    assert!(top.get_subcommands().all(|command| command.get_about().is_some()));
+}
+
+#[test]
+fn every_manual_page_is_rendered_without_a_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let written = Command::new(env!("CARGO_BIN_EXE_secondlook"))
+        .args(["man", "--dir", "pages"])
+        .current_dir(home.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let pages: Vec<_> = fs::read_dir(home.path().join("pages")).unwrap().collect();
+    assert!(pages.len() > all_leaves().len(), "{}", pages.len());
+    if !has("man") {
+        return;
+    }
+    for page in pages {
+        let path = page.unwrap().path();
+        let shown = Command::new("man")
+            .args(["--warnings", "-E", "UTF-8", "-l"])
+            .arg(&path)
+            .env("MANWIDTH", "80")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout);
+        assert!(shown.status.success() && shown.stderr.is_empty(), "{path:?}: {shown:?}");
+        assert!(text.contains("SYNOPSIS"), "{path:?}: {text}");
+    }
 }
 
 #[test]
@@ -80,7 +225,7 @@ fn readme_lists_every_setting_and_no_other() {
 fn readme_names_every_command() {
     let readme = page("README.md");
     let mut missing = Vec::new();
-    for command in Args::command().get_subcommands() {
+    for command in cli::command().get_subcommands() {
         let inner: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         let names = match inner.as_slice() {
             [] => vec![command.get_name().to_owned()],

@@ -190,6 +190,78 @@ async fn a_file_of_nonsense_fails_and_a_missing_one_is_a_wrong_call() {
 }
 
 #[tokio::test]
+async fn bad_lines_are_kept_aside_as_they_came() {
+    let shell = Shell::new(world(), Options::default()).await;
+    let aside = shell.path("bad.jsonl");
+    let args = ["ingest", "-", "--set-aside", aside.to_str().unwrap()];
+    let input = b"{\"name\": \"Zo\xc3\n\n[1]\n";
+    for round in 1..=2 {
+        let (exit, rows, said) = shell.json(&args, input).await;
+        assert_eq!((exit, rows[0]["bad"].as_u64()), (1, Some(2)), "{said}");
+        assert!(said.contains("2 line(s) are set aside in "), "{said}");
+        let kept = std::fs::read(&aside).unwrap();
+        assert_eq!(kept, b"{\"name\": \"Zo\xc3\n[1]\n".repeat(round), "added to, not over");
+    }
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&aside).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // Where they cannot be kept nothing is read at all.
+    let nowhere = aside.join("below");
+    let args = ["ingest", "-", "--set-aside", nowhere.to_str().unwrap()];
+    let (exit, rows, said) = shell.json(&args, input).await;
+    assert_eq!((exit, rows.len()), (1, 0), "{said}");
+    assert!(said.contains("bad.jsonl/below cannot be written"), "{said}");
+}
+
+/// The most memory that reading so many lines of a pipe took, in KiB.
+async fn memory_of(lines: usize) -> u64 {
+    let mut people = world();
+    people.add(like(1_001, 81.0));
+    let shell = Shell::new(people, Options::default()).await;
+    let mut child = shell.command(&["ingest", "-", "--json"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut line = shell.sim.decision_of(1_001);
+    line["extra_fields"] = json!({ "padding": "x".repeat(8_000) });
+    let line = format!("{line}\nnot JSON\n");
+    let id = child.id();
+    tokio::task::spawn_blocking(move || {
+        // What is said of bad lines is read away, or the pipe would fill.
+        let mut said = child.stderr.take().unwrap();
+        let reading = std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        (0..lines).for_each(|_| stdin.write_all(line.as_bytes()).unwrap());
+        // All but what fits into a pipe has been read by now.
+        let memory = crate::search::most_memory(id);
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        reading.join().unwrap().unwrap();
+        let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((row["queued"].as_u64(), row["bad"].as_u64()), (Some(1), Some(lines as u64)));
+        assert_eq!(row["duplicates"].as_u64(), Some(lines as u64 - 1));
+        memory
+    })
+    .await
+    .unwrap()
+}
+
+/// However long a pipe is, it takes the memory of a short one.
+async fn memory_is_flat(lines: usize) {
+    let (short, long) = (memory_of(lines / 20).await, memory_of(lines).await);
+    println!("{} lines: {short} KiB, {lines} lines: {long} KiB", lines / 20);
+    assert!(long < short + short / 2, "{short} KiB became {long} KiB");
+}
+
+#[tokio::test]
+async fn the_memory_of_a_long_pipe_is_flat() {
+    memory_is_flat(2_000).await;
+}
+
+#[tokio::test]
+#[ignore = "a gigabyte through a pipe takes minutes in a debug build"]
+async fn the_memory_of_a_very_long_pipe_is_flat() {
+    memory_is_flat(100_000).await;
+}
+
+#[tokio::test]
 async fn an_old_file_changes_no_case_that_is_known() {
     let mut people = world();
     people.add(like(1_001, 81.0));

@@ -713,6 +713,29 @@ fn tab_shows_the_queue_and_comes_back_to_the_pair() {
 }
 
 #[test]
+fn shift_s_shows_the_figures_and_decides_nothing() {
+    let mut play = three();
+    play.press("a x S");
+    assert_eq!(play.screen(), Screen::Statistics);
+    let figures = play.model.statistics.figures.clone().unwrap();
+    assert_eq!((figures.dispositions["approve"], figures.dispositions["reject"]), (1, 1));
+    assert_eq!((figures.cases["open"], figures.cases["decided"]), (1, 2));
+    let (decided, on_desk) = (play.decided(), play.on_desk());
+    play.press("a x i e s B 1 B");
+    assert_eq!((play.decided(), play.on_desk()), (decided, on_desk), "no verdict among figures");
+    // It scrolls to its end and no further.
+    play.press("G j j");
+    let end = play.model.statistics.scrolled;
+    assert!(end > 5);
+    play.press("j");
+    assert_eq!(play.model.statistics.scrolled, end);
+    play.press("g k");
+    assert_eq!(play.model.statistics.scrolled, 0);
+    play.press("q");
+    assert_eq!((play.screen(), play.on_desk()), (Screen::Review, on_desk));
+}
+
+#[test]
 fn shift_h_shows_the_history_newest_first() {
     let mut play = three();
     play.press("a x H");
@@ -1325,6 +1348,7 @@ const GUARDS: &[(&str, Spoil)] = &[
     ("the question at the end is open", |play| play.model.overlays.push(Overlay::Quit)),
     ("the queue is on the screen", |play| play.model.screen = Screen::Queue),
     ("the history is on the screen", |play| play.model.screen = Screen::History),
+    ("the statistics are on the screen", |play| play.model.screen = Screen::Statistics),
     ("the window is too small", |play| play.model.size = (20, 5)),
     ("decisions cannot be kept", |play| play.model.store_trouble = Some(StoreTrouble::Unwritable)),
     ("the case cannot be read at Didit", |play| {

@@ -534,8 +534,19 @@ fn history_empty() {
 }
 
 #[test]
+fn statistics() {
+    shots("statistics", |size| {
+        let mut play = every_state(size, 0);
+        play.press("S");
+        play
+    });
+}
+
+#[test]
 fn help() {
-    for (name, keys) in [("review", "?"), ("queue", "tab ?"), ("history", "H ?")] {
+    for (name, keys) in
+        [("review", "?"), ("queue", "tab ?"), ("history", "H ?"), ("statistics", "S ?")]
+    {
         shots(&format!("help_{name}"), |size| {
             let mut play = at_work(queue_of_many(), size);
             play.press(keys);

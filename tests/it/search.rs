@@ -337,12 +337,20 @@ async fn an_account_is_for_one_kind_of_search_and_one_run_at_a_time() {
     assert_eq!(ended(first).await.code(), 0);
 }
 
-/// A batch with faults, interrupted once with Ctrl-C and once by kill -9, then ended.
+/// A batch of which one search in twenty goes wrong in one of four ways, interrupted once with Ctrl-C and
+/// once by kill -9, then ended.
 async fn a_batch(count: usize) {
     let place = Place::with(Options { balance: i64::MAX / 2, ..Options::default() }).await;
     place.pictures("in", count);
-    place.sim.knobs().sometimes(0.025, On::route(Route::FaceSearch), Fault::DropAfter);
-    place.sim.knobs().sometimes(0.025, On::route(Route::FaceSearch), Fault::DropBefore);
+    let trouble = || Reply::json(502, json!({ "detail": "Bad gateway." }));
+    for fault in [
+        Fault::DropAfter,
+        Fault::DropBefore,
+        Fault::Answer(trouble()),
+        Fault::AnswerAfter(trouble()),
+    ] {
+        place.sim.knobs().sometimes(0.0125, On::route(Route::FaceSearch), fault);
+    }
     let args = ["search", "in", "--yes", "--json", "--jobs", "8", "--resume", "account"];
     for (signal, share) in [(Signal::INT, 3), (Signal::KILL, 6)] {
         let child = place.command(&args).stdout(Stdio::null()).spawn().unwrap();
@@ -376,6 +384,123 @@ fn results(account: &Path) -> Vec<Value> {
     let text = fs::read_to_string(account).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["done"] == true).map(|line| line["result"].clone()).collect()
+}
+
+/// The most memory that the program had when all but its last search had ended, in KiB.
+async fn memory_of(count: usize) -> u64 {
+    let place = Place::with(Options { balance: i64::MAX / 2, ..Options::default() }).await;
+    place.pictures("in", count);
+    place.sim.knobs().hold(Route::FaceSearch);
+    place.sim.knobs().step(Route::FaceSearch, count - 1);
+    let args = ["search", "in", "--yes", "--json", "--jobs", "8", "--resume", "account"];
+    let child = place.command(&args).stdout(Stdio::null()).spawn().unwrap();
+    // One waits at the gate when all others have passed it.
+    let passed = |calls: &[secondlook::sim::Recorded]| {
+        calls.iter().filter(|call| call.route == Some(Route::FaceSearch)).count() >= count - 1
+    };
+    assert!(place.sim.until(PATIENCE, passed).await);
+    assert!(place.sim.knobs().waiting(Route::FaceSearch, 1, PATIENCE).await);
+    let memory = most_memory(child.id().unwrap());
+    place.sim.knobs().release(Route::FaceSearch);
+    assert_eq!(super::search::ended(child).await.code(), 0);
+    assert_eq!(place.billed(), count);
+    memory
+}
+
+/// The most memory that a process ever had, in KiB.
+pub fn most_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// A longer batch takes no more memory than a short one, but for a tag for each picture. The bound is wide:
+/// what is held for each picture would be megabytes.
+async fn memory_is_flat(count: usize) {
+    let (short, long) = (memory_of(count / 10).await, memory_of(count).await);
+    println!("{} searches: {short} KiB, {count} searches: {long} KiB", count / 10);
+    assert!(long < short + short / 2, "{short} KiB became {long} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_memory_of_a_batch_is_flat() {
+    memory_is_flat(200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a thousand searches take a minute in a debug build"]
+async fn the_memory_of_a_batch_of_a_thousand_is_flat() {
+    memory_is_flat(1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_terminal_there_is_a_bar_a_question_and_a_table() {
+    let place = Place::new().await;
+    place.pictures("in", 3);
+    for similarity in [95.0, 75.0] {
+        place.sim.knobs().next_search_finds(vec![Candidate::session(1, similarity)]);
+    }
+    let mut blocked = Candidate::session(2, 72.0);
+    blocked.blocklisted = true;
+    place.sim.knobs().next_search_finds(vec![blocked]);
+    let mut home = super::terminal::Home::at(&place.sim, 0);
+    home.set("NO_COLOR", "1");
+    let folder = place.path("in").display().to_string();
+    let arguments = ["search", &folder, "--jobs", "1", "--enqueue"];
+    let asked = || home.open(super::terminal::Plays::Xterm, super::terminal::PROGRAM, &arguments);
+    // No is the answer of who only presses Enter.
+    let terminal = asked();
+    terminal.wait_for(&["3 searches will be billed. Balance: $142.5000.", "Go on? [y/N]"]);
+    terminal.press("\r");
+    let (code, screen) = terminal.restored();
+    assert!(code == 3 && screen.contains("nothing was sent"), "{code} {screen}");
+    assert_eq!(place.calls(Route::FaceSearch), 0);
+    place.sim.knobs().hold(Route::FaceSearch);
+    let terminal = asked();
+    terminal.wait_for(&["Go on? [y/N]"]);
+    terminal.press("y\r");
+    assert!(place.sim.knobs().waiting(Route::FaceSearch, 1, PATIENCE).await);
+    place.sim.knobs().step(Route::FaceSearch, 1);
+    terminal.wait_for(&["] 1 of 3 ", " a second ", " left"]);
+    place.sim.knobs().release(Route::FaceSearch);
+    let (code, screen) = terminal.restored();
+    assert_eq!(code, 0, "{screen}");
+    for words in [
+        "similarity band session status blocklisted",
+        "95.0 % strong",
+        "probably the same person",
+        "75.0 % possible",
+        "compare: secondlook review",
+        "YES\n decline: the face is on a blocklist",
+        "3 searched, 2 with a possible match, 2 queued for review.",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    // The bar is gone when the work is.
+    assert!(!screen.contains(" of 3 ") && !screen.contains("://"), "{screen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_on_a_terminal_says_what_was_done() {
+    let place = Place::new().await;
+    place.pictures("in", 3);
+    place.sim.knobs().hold(Route::FaceSearch);
+    let home = super::terminal::Home::at(&place.sim, 0);
+    let folder = place.path("in").display().to_string();
+    let arguments = ["search", &folder, "--jobs", "1", "--yes", "--resume", "account"];
+    let terminal = home.open(super::terminal::Plays::Xterm, super::terminal::PROGRAM, &arguments);
+    assert!(place.sim.knobs().waiting(Route::FaceSearch, 1, PATIENCE).await);
+    terminal.press("\x03");
+    terminal.wait_for(&["Waiting for the answers under way; Ctrl-C again does not."]);
+    place.sim.knobs().release(Route::FaceSearch);
+    let (code, screen) = terminal.restored();
+    assert_eq!(code, 8, "{screen}");
+    assert!(
+        screen.contains("Stopped: 1 searched") && screen.contains("Run the same command again")
+    );
+    assert_eq!(place.billed(), 1);
+    let again = home.run(&arguments);
+    assert_eq!((again.code, place.billed()), (0, 3), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

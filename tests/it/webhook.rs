@@ -12,6 +12,8 @@ use secondlook::sim::{Candidate, Options, Route, Session, session_id};
 use secondlook::webhook::{Answer, Headers, Limits, Notice, Receiver, Refusal, work};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -277,10 +279,12 @@ fn receiver_of_nothing() -> secondlook::webhook::Waiting {
 
 /// Posts an event as Didit does; the status of the answer.
 async fn post(url: &str, sent: &Sent) -> u16 {
-    let mut request = reqwest::Client::new()
-        .post(url)
-        .header("x-timestamp", &sent.timestamp)
-        .body(sent.body.clone());
+    post_by(&reqwest::Client::new(), url, sent).await
+}
+
+async fn post_by(client: &reqwest::Client, url: &str, sent: &Sent) -> u16 {
+    let mut request =
+        client.post(url).header("x-timestamp", &sent.timestamp).body(sent.body.clone());
     for (name, value) in [
         ("x-signature-v2", &sent.v2),
         ("x-signature", &sent.raw),
@@ -332,6 +336,140 @@ async fn the_listener_answers_works_and_stops_in_good_order() {
     assert!(!format!("{first}{rest}{rows}").contains(SECRET));
     let (_, queue, _) = shell.json(&["queue", "list"], b"").await;
     assert_eq!(queue.len(), 1);
+}
+
+/// The listener of the real program, started, and where it listens.
+struct Listening {
+    shell: Shell,
+    child: std::process::Child,
+    url: String,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Listening {
+    async fn new(store: &str) -> Self {
+        let shell = Shell::new(world(), Options::default()).await;
+        let store = format!("sqlite:{}", shell.path(store).display());
+        let args = ["--json", "--store", &store, "webhook", "serve", "--listen", "127.0.0.1:0"];
+        let mut command = shell.command(&args);
+        let mut child = command.env("DIDIT_WEBHOOK_SECRET", SECRET).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        said.read_line(&mut first).unwrap();
+        let url = first.trim().trim_start_matches("listening on ");
+        let url = url.split(';').next().unwrap().to_owned();
+        Self { shell, child, url, said }
+    }
+}
+
+/// So many events over HTTP, many at once, at full speed: a tenth forged, a twentieth at the wrong time, a
+/// twentieth sent twice. A while the store is locked by somebody else.
+async fn at_full_speed(count: u64) {
+    let mut listening = Listening::new("store.db").await;
+    let now = jiff::Timestamp::now().as_second();
+    let (mut wanted, mut sent) = (BTreeSet::new(), Vec::new());
+    for n in 0..count {
+        let session = session_id(10_000 + n);
+        let way = usize::try_from(n % 3).unwrap();
+        let good = Sent::new(&event(session, now, "In Review"), way);
+        match n % 20 {
+            3 | 13 => sent.push((good.forged(), 401)),
+            7 => sent.push((Sent::new(&event(session, now - 900, "In Review"), way), 401)),
+            5 => {
+                // One of before once more, signed in another way.
+                let again = event(session_id(10_000 + n - 1), now, "In Review");
+                sent.push((Sent::new(&again, (way + 1) % 3), 200));
+            }
+            _ => {
+                wanted.insert(session.to_string());
+                sent.push((good, 200));
+            }
+        }
+    }
+    // Standard output is read away by a thread of its own, or the pipe would fill.
+    let (out, told) = (listening.child.stdout.take().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let lines = Arc::clone(&told);
+    let reading = std::thread::spawn(move || {
+        for line in BufReader::new(out).lines() {
+            lines.lock().unwrap().push(line.unwrap());
+        }
+    });
+    let refusals = listening.said;
+    let (tell, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut refusals, mut rest) = (refusals, String::new());
+        let _ = tell.send(refusals.read_to_string(&mut rest).map(|_| rest));
+    });
+    let path = listening.shell.path("store.db");
+    let mut lock = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::new();
+    let mut posts = tokio::task::JoinSet::new();
+    let mut answered = 0;
+    let half = sent.len() / 2;
+    for (number, (sent, status)) in sent.into_iter().enumerate() {
+        if number == half.min(500) {
+            // Everything so far was answered while nothing could be stored.
+            while let Some(ended) = posts.join_next().await {
+                ended.unwrap();
+                answered += 1;
+            }
+            sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+        }
+        while posts.len() >= 16 {
+            posts.join_next().await.unwrap().unwrap();
+            answered += 1;
+        }
+        let (client, url) = (client.clone(), listening.url.clone());
+        posts.spawn(async move {
+            // As Didit does: what found no room is sent again.
+            let mut got = post_by(&client, &url, &sent).await;
+            while got == 503 {
+                tokio::task::yield_now().await;
+                got = post_by(&client, &url, &sent).await;
+            }
+            assert_eq!(got, status);
+        });
+    }
+    while let Some(ended) = posts.join_next().await {
+        ended.unwrap();
+        answered += 1;
+    }
+    assert_eq!(answered, count);
+    lock.close().await.unwrap();
+    let pid = rustix::process::Pid::from_child(&listening.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let code = tokio::task::spawn_blocking(move || {
+        reading.join().unwrap();
+        listening.child.wait().unwrap().code()
+    });
+    assert_eq!(code.await.unwrap(), Some(0));
+    let told = told.lock().unwrap();
+    let rows = told.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut queued = BTreeSet::new();
+    for row in rows {
+        assert_eq!(row["result"], "queued", "{row}");
+        assert!(queued.insert(row["session_id"].as_str().unwrap().to_owned()), "{row}");
+    }
+    assert_eq!(queued.len(), wanted.len(), "{:?}", heard.recv().unwrap().unwrap());
+    assert_eq!(queued, wanted);
+    let store = format!("sqlite:{}", path.display());
+    let (_, rows, _) = listening.shell.json(&["--store", &store, "queue", "list"], b"").await;
+    let cases: BTreeSet<String> =
+        rows.iter().map(|row| row["case"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(cases, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_full_speed_over_http_exactly_the_good_distinct_ones_become_cases() {
+    at_full_speed(600).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "ten thousand events take a minute in a debug build"]
+async fn of_ten_thousand_over_http_exactly_the_good_distinct_ones_become_cases() {
+    at_full_speed(10_000).await;
 }
 
 #[tokio::test]

@@ -23,6 +23,13 @@ const BASE: &str = "https://apx.didit.me/auth/v2";
 
 /// Does it.
 pub async fn account(args: &Args, what: &What) -> Result<Exit, CliError> {
+    if let What::Register { email }
+    | What::VerifyEmail { email, .. }
+    | What::Resend { email }
+    | What::Login { email, .. } = what
+    {
+        is_address(email)?;
+    }
     match what {
         What::Register { email } => {
             let client = client()?;
@@ -50,6 +57,17 @@ pub async fn account(args: &Args, what: &What) -> Result<Exit, CliError> {
         What::Logout => return logout(),
     }
     Ok(Exit::Done)
+}
+
+/// Looked at before a password is asked for: only that it is no name or something forgotten.
+fn is_address(text: &str) -> Result<(), CliError> {
+    let (name, host) = text.split_once('@').unwrap_or_default();
+    let fits = !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace);
+    fits.then_some(()).ok_or_else(|| {
+        let shown = crate::domain::printable(text, 64);
+        let what = format!("{shown} is no e-mail address");
+        CliError::new(Exit::Usage, what, "Write it like ana@example.org")
+    })
 }
 
 fn client() -> Result<Account, CliError> {
@@ -116,15 +134,19 @@ fn keep(args: &Args, application: &Application, print: bool) -> Result<(), CliEr
         )
     })?;
     if print {
-        line(key.expose_secret());
+        line(key.expose_secret())?;
         return Ok(());
     }
     let path = Paths::find()?.key();
     write(&path, key).map_err(|error| {
-        CliError::failed(format!("the key cannot be written to {}: {error}", path.display()))
+        CliError::new(
+            Exit::Failed,
+            format!("the key cannot be written to {}: {error}", path.display()),
+            "Mend the folder, or use --print-key",
+        )
     })?;
     if args.json {
-        json(&json!({ "key_file": path.display().to_string(), "application": application.id }));
+        json(&json!({ "key_file": path.display().to_string(), "application": application.id }))?;
     }
     say(&format!("The API key is in {}, which only you may read.", path.display()));
     if std::env::var_os("DIDIT_API_KEY").is_some()

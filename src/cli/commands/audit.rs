@@ -54,7 +54,7 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
                 let next = "`secondlook audit verify` says more";
                 CliError::new(Exit::Failed, format!("entry {seq} cannot be read"), next)
             })?;
-            json(&Line { seq, hash, signature: signed.remove(&seq), entry });
+            json(&Line { seq, hash, signature: signed.remove(&seq), entry })?;
         }
     }
     desk.store.close().await;
@@ -199,24 +199,22 @@ fn report(
 ) -> Result<Exit, CliError> {
     findings.sort_by_key(|finding| finding.seq);
     let unsigned = entries.saturating_sub(signed.keys.values().sum());
-    for Finding { seq, what } in &findings {
-        if args.json {
-            json(&serde_json::json!({"seq": seq, "finding": what}));
-        } else {
-            line(what);
-        }
-    }
+    // The exit code is the verdict, also when nobody reads the words.
+    let told = findings.iter().try_for_each(|Finding { seq, what }| {
+        if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }
+    });
     if findings.is_empty() {
+        told?;
         if args.json {
             json(&serde_json::json!({
                 "entries": entries, "whole": true, "signed": signed.keys, "unsigned": unsigned,
-            }));
+            }))?;
         } else {
-            line(&format!("{entries} entries, each as it was written; none is missing"));
+            line(&format!("{entries} entries, each as it was written; none is missing"))?;
             for (key, count) in &signed.keys {
-                line(&format!("{count} signed with {key}"));
+                line(&format!("{count} signed with {key}"))?;
             }
-            line(&format!("{unsigned} unsigned"));
+            line(&format!("{unsigned} unsigned"))?;
         }
         return Ok(Exit::Done);
     }

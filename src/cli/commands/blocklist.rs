@@ -73,7 +73,7 @@ async fn list(args: &Args, client: &Client) -> Result<Exit, CliError> {
                 session_number: face.number,
                 since: face.since.map(timestamp),
                 entry: face.entry_id().map(|entry| entry.to_string()),
-            });
+            })?;
         }
         return Ok(Exit::Done);
     }
@@ -86,7 +86,7 @@ async fn list(args: &Args, client: &Client) -> Result<Exit, CliError> {
             face.entry_id().map_or_else(dash, |entry| entry.to_string()),
         ]
     });
-    table(&["number", "session id", "since", "entry"], &cells.collect::<Vec<_>>());
+    table(&["number", "session id", "since", "entry"], &cells.collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 
@@ -213,9 +213,9 @@ async fn remove(args: &Args, client: &Client, what: &str, yes: bool) -> Result<E
             "session_number": first.and_then(|face| face.number),
             "entry": first.and_then(|face| face.entry_id()).map(|entry| entry.to_string()),
             "removed": true,
-        }));
+        }))?;
     } else {
-        line(&format!("the face of {name} is off the blocklist"));
+        line(&format!("the face of {name} is off the blocklist"))?;
     }
     Ok(Exit::Done)
 }

@@ -53,7 +53,7 @@ fn show(args: &Args) -> Result<Exit, CliError> {
         let same = given("SECONDLOOK_STORE").as_ref() == Some(url);
         over("store.url", url.clone(), if same { "environment" } else { "flag" });
     }
-    if let Some(images) = args.images {
+    if let Some(images) = args.images() {
         let word = match images {
             Images::Auto => "auto",
             Images::Kitty => "kitty",
@@ -67,14 +67,14 @@ fn show(args: &Args) -> Result<Exit, CliError> {
         row.value = without_password(&row.value);
     }
     if args.json {
-        rows.iter().for_each(json);
+        rows.iter().try_for_each(json)?;
         return Ok(Exit::Done);
     }
     let cells: Vec<_> = rows
         .into_iter()
         .map(|row| vec![row.name, row.origin.to_owned(), crate::domain::printable(&row.value, 200)])
         .collect();
-    table(&["setting", "from", "value"], &cells);
+    table(&["setting", "from", "value"], &cells)?;
     Ok(Exit::Done)
 }
 
@@ -106,16 +106,18 @@ fn init(args: &Args) -> Result<Exit, CliError> {
         ),
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(wrong)?;
+        // A file in the folder's place is no configuration that is there already.
+        std::fs::create_dir_all(folder)
+            .map_err(|error| wrong(std::io::Error::other(error.to_string())))?;
     }
     // The address of a store may hold a password one day.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let mut file = made.map_err(wrong)?;
     file.write_all(DEFAULT.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong)?;
     if args.json {
-        json(&serde_json::json!({ "file": path.display().to_string() }));
+        json(&serde_json::json!({ "file": path.display().to_string() }))?;
     } else {
-        line(&path.display().to_string());
+        line(&path.display().to_string())?;
     }
     say("every setting is in it with its default; change what you want, delete the rest");
     Ok(Exit::Done)

@@ -78,7 +78,7 @@ async fn under_lease(
 ) -> Result<Exit, CliError> {
     if wanted.verdict == Verdict::Skip {
         desk.store.skip(lease, clock.now()).await?;
-        return Ok(said(args, None, row, "skip", "open", None));
+        return said(args, None, row, "skip", "open", None);
     }
     let details = desk.client.decision(&row.case.key, row.case.kind).await?;
     if row.replaces.is_none() {
@@ -99,7 +99,7 @@ async fn under_lease(
     let held_until = now.plus(setup.undo_ms());
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
-    Ok(said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due))
+    said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
 }
 
 fn said(
@@ -109,16 +109,16 @@ fn said(
     disposition: &'static str,
     state: &'static str,
     due: Option<Millis>,
-) -> Exit {
+) -> Result<Exit, CliError> {
     if args.json {
         let decision = decision.map(|id| id.to_string());
         let case = row.case.key.as_str();
-        json(&Row { decision, case, disposition, state, due: due.map(timestamp) });
+        json(&Row { decision, case, disposition, state, due: due.map(timestamp) })?;
     } else {
         let id = decision.map(|id| format!(" decision {id}")).unwrap_or_default();
-        line(&format!("{} {disposition}: {state}{id}", row.case.name()));
+        line(&format!("{} {disposition}: {state}{id}", row.case.name()))?;
     }
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 /// Reads a reason.

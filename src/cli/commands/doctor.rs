@@ -43,14 +43,14 @@ pub async fn doctor(args: &Args) -> Result<Exit, CliError> {
     checks.extend(api(&setup).await);
     for check in &checks {
         if args.json {
-            json(check);
+            json(check)?;
         } else {
             let word = match check.verdict {
                 Verdict::Ok => "ok  ",
                 Verdict::Warn => "warn",
                 Verdict::Fail => "FAIL",
             };
-            line(&format!("{word}  {:<14} {}", check.check, check.text));
+            line(&format!("{word}  {:<14} {}", check.check, check.text))?;
         }
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);

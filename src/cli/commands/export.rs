@@ -96,13 +96,13 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
     let mut history = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
     history.reverse();
     if format == ExportFormat::Csv {
-        line(&csv(&HEAD.map(str::to_owned)));
+        line(&csv(&HEAD.map(str::to_owned)))?;
     }
     for past in &history {
         let row = row(&setup, &desk, past).await?;
         match format {
-            ExportFormat::Jsonl => json(&row),
-            ExportFormat::Csv => line(&csv(&cells(&row))),
+            ExportFormat::Jsonl => json(&row)?,
+            ExportFormat::Csv => line(&csv(&cells(&row)))?,
         }
     }
     desk.store.close().await;

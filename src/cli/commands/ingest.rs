@@ -1,7 +1,11 @@
-//! `ingest`: cases from a file or a pipe of any length, a line at a time, in constant memory.
+//! `ingest`: cases from a file or a pipe of any length, a line at a time, in constant memory. Lines that
+//! cannot be read are named, and kept aside when that is asked for, byte for byte.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -49,7 +53,7 @@ impl Summary {
         *count += 1;
     }
 
-    fn print(&self, args: &Args) {
+    fn print(&self, args: &Args) -> Result<(), CliError> {
         if args.json {
             return json(self);
         }
@@ -59,7 +63,7 @@ impl Summary {
             "lines {lines}, queued {queued}, strong only {left}, updated {updated}, duplicates \
              {duplicates}, left the queue {departed}, nothing to review {passed_over}, unsaved {unsaved}, \
              bad {bad}"
-        ));
+        ))
     }
 
     fn exit(&self) -> Exit {
@@ -72,7 +76,7 @@ impl Summary {
 }
 
 /// Takes in what a file or standard input holds.
-pub async fn ingest(args: &Args, file: &Path) -> Result<Exit, CliError> {
+pub async fn ingest(args: &Args, file: &Path, aside: Option<&Path>) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let mut input = BufReader::new(open(file).await.map_err(|error| {
         CliError::new(
@@ -81,6 +85,7 @@ pub async fn ingest(args: &Args, file: &Path) -> Result<Exit, CliError> {
             "Name a file of JSON lines, or - for standard input",
         )
     })?);
+    let mut aside = aside.map(Aside::open).transpose()?;
     let desk = Desk::open(&setup).await?;
     let clock = Arc::new(desk.clock().await);
     let inbox =
@@ -95,24 +100,61 @@ pub async fn ingest(args: &Args, file: &Path) -> Result<Exit, CliError> {
             "stopped before the end",
             "What was read is kept; the same file may be given again",
         )),
-        end = all(&inbox, &mut input, &mut summary) => end,
+        end = all(&inbox, &mut input, &mut aside, &mut summary) => end,
     };
     desk.store.close().await;
-    summary.print(args);
-    end.map(|()| summary.exit())
+    if let Some(aside) = aside.filter(|aside| aside.lines > 0) {
+        say(&format!("{} line(s) are set aside in {}.", aside.lines, aside.path.display()));
+    }
+    let told = summary.print(args);
+    end.and(told).map(|()| summary.exit())
 }
 
 async fn open(file: &Path) -> std::io::Result<tokio::fs::File> {
     if file != Path::new("-") {
-        return tokio::fs::File::open(file).await;
+        let opened = tokio::fs::File::open(file).await?;
+        if opened.metadata().await?.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        return Ok(opened);
     }
     let input = std::io::stdin().as_fd().try_clone_to_owned()?;
     Ok(tokio::fs::File::from_std(std::fs::File::from(input)))
 }
 
+/// Where lines go that cannot be read. Added to, so that one file may serve a job of every night.
+struct Aside {
+    path: PathBuf,
+    file: File,
+    lines: u64,
+}
+
+impl Aside {
+    fn open(path: &Path) -> Result<Self, CliError> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = opened.map_err(|error| unkept(path, &error))?;
+        Ok(Self { path: path.to_owned(), file, lines: 0 })
+    }
+
+    fn keep(&mut self, line: &[u8]) -> Result<(), CliError> {
+        self.lines += 1;
+        let written = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n"));
+        written.map_err(|error| unkept(&self.path, &error))
+    }
+}
+
+fn unkept(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(
+        Exit::Failed,
+        format!("{} cannot be written: {error}", path.display()),
+        "Name another file with --set-aside; the cases that were taken in are kept",
+    )
+}
+
 async fn all(
     inbox: &Inbox,
     input: &mut (dyn AsyncBufRead + Send + Unpin),
+    aside: &mut Option<Aside>,
     summary: &mut Summary,
 ) -> Result<(), CliError> {
     // It holds names and links: wiped when it is let go.
@@ -120,7 +162,13 @@ async fn all(
     let mut number = 0_u64;
     loop {
         let read = next_line(input, &mut buffer).await;
-        let whole = read.map_err(|error| CliError::failed(format!("reading failed: {error}")))?;
+        let whole = read.map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                format!("reading ended early: {error}"),
+                "What was read is kept; the same file may be given again",
+            )
+        })?;
         let Some(whole) = whole else { return Ok(()) };
         number += 1;
         let text = whole.then(|| std::str::from_utf8(&buffer).ok());
@@ -143,6 +191,9 @@ async fn all(
             Err(Bad::Line(why)) => {
                 summary.bad += 1;
                 say(&format!("line {number}: {why}"));
+                if let Some(aside) = aside {
+                    aside.keep(&buffer)?;
+                }
             }
             Err(Bad::End(error)) => {
                 say(&format!("line {number}: the work ends here; the lines before it are kept"));

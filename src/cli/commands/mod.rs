@@ -38,15 +38,17 @@ use crate::store::Store;
 /// A sentence and an exit code.
 pub async fn run(args: Args) -> Result<Exit, CliError> {
     match &args.command {
-        Some(Command::Demo { cases, seed }) => console::demo(&args, *cases, *seed).await,
-        None | Some(Command::Review) => console::review(&args).await,
+        Some(Command::Demo { cases, seed, .. }) => console::demo(&args, *cases, *seed).await,
+        None | Some(Command::Review { .. }) => console::review(&args).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
         Some(Command::Verify(wanted)) => verify::verify(&args, wanted).await,
         Some(Command::Balance) => money::balance(&args).await,
         Some(Command::TopUp { dollars, yes }) => money::top_up(&args, dollars, *yes).await,
         Some(Command::Account(what)) => account::account(&args, what).await,
         Some(Command::Search(wanted)) => search::search(&args, wanted).await,
-        Some(Command::Ingest { file }) => ingest::ingest(&args, file).await,
+        Some(Command::Ingest { file, set_aside }) => {
+            ingest::ingest(&args, file, set_aside.as_deref()).await
+        }
         Some(Command::Queue(what)) => queue::queue(&args, what).await,
         Some(Command::Decide { case, disposition, reason, comment, target }) => {
             let wanted = decide::Wanted {
@@ -81,14 +83,15 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Doctor) => doctor::doctor(&args).await,
         Some(Command::Keys) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
-        Some(Command::Man) => generate::man(),
+        Some(Command::Man { command, dir: None }) => generate::man(command),
+        Some(Command::Man { dir: Some(dir), .. }) => generate::pages(dir),
     }
 }
 
-/// A store and whose rows in it: what the commands for scripts work on.
 /// Where the audit ended before, and who signs what comes after.
 type Signing = Option<(u64, Signer)>;
 
+/// A store and whose rows in it: what the commands for scripts work on.
 struct Desk {
     store: Arc<dyn Store>,
     origin: Origin,
@@ -142,7 +145,7 @@ impl Desk {
         let now = wire::now();
         if let Ok(number) = name.parse::<u64>() {
             let query = QueueQuery {
-                states: ALL_STATES.to_vec(),
+                states: CaseState::ALL.to_vec(),
                 filter: name.to_owned(),
                 offset: 0,
                 limit: 1_000,
@@ -164,11 +167,3 @@ impl Desk {
         self.store.case(&self.origin, &key, now).await?.ok_or_else(unknown)
     }
 }
-
-const ALL_STATES: [CaseState; 5] = [
-    CaseState::Open,
-    CaseState::Escalated,
-    CaseState::Left,
-    CaseState::Departed,
-    CaseState::Decided,
-];

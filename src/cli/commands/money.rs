@@ -29,10 +29,10 @@ pub async fn balance(args: &Args) -> Result<Exit, CliError> {
             auto_refill_enabled: balance.auto_refill,
             auto_refill_amount: balance.refill_amount.as_deref(),
             auto_refill_threshold: balance.refill_below.as_deref(),
-        });
+        })?;
         return Ok(Exit::Done);
     }
-    line(&format!("${}", balance.balance));
+    line(&format!("${}", balance.balance))?;
     match (balance.auto_refill, &balance.refill_amount, &balance.refill_below) {
         (Some(true), Some(amount), Some(below)) => {
             say(&format!("Refills itself by ${amount} below ${below}."));
@@ -65,9 +65,9 @@ pub async fn top_up(args: &Args, dollars: &str, agreed: bool) -> Result<Exit, Cl
             checkout_session_id: &page.id,
             checkout_session_url: &page.url,
             amount_in_dollars: &amount,
-        });
+        })?;
     } else {
-        line(&page.url);
+        line(&page.url)?;
         say(&format!("Nothing is charged before ${amount} are paid on that page."));
     }
     Ok(Exit::Done)

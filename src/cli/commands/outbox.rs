@@ -87,7 +87,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
                 due: timestamp(row.due),
                 note: row.note.as_deref(),
                 half: row.is_half(),
-            });
+            })?;
         }
         return Ok(Exit::Done);
     }
@@ -103,7 +103,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
         ]
     });
     let head = ["case", "disposition", "state", "attempts", "due", "decision", "note"];
-    table(&head, &cells.collect::<Vec<_>>());
+    table(&head, &cells.collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 
@@ -122,10 +122,12 @@ async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<E
 }
 
 async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
+    // The exit code is told, also when nobody reads the words.
+    let mut told = Ok(());
     for (decision, ..) in &flushed.settled {
         let query = HistoryQuery { decision: Some(*decision), ..HistoryQuery::default() };
         for row in desk.store.history(&desk.origin, &query).await? {
-            print(args, &row);
+            told = told.and_then(|()| print(args, &row));
         }
     }
     let settled = || flushed.settled.iter().map(|(.., settled)| settled);
@@ -141,7 +143,7 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
         ));
     }
     Ok(match (failed, conflicts, done) {
-        (false, false, _) => Exit::Done,
+        (false, false, _) => return told.map(|()| Exit::Done),
         (false, true, 0) => Exit::Conflict,
         (true, false, 0) if flushed.open.is_empty() => Exit::Failed,
         (true, false, 0) => Exit::Network,
@@ -157,7 +159,7 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
     let mut rows = desk.store.history(&desk.origin, &query).await?;
     blind(&mut rows, &setup.reviewer.id);
     if args.json {
-        rows.iter().for_each(|row| print(args, row));
+        rows.iter().try_for_each(|row| print(args, row))?;
     } else {
         let cells = rows.iter().map(|row| {
             vec![
@@ -171,18 +173,18 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
             ]
         });
         let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
-        table(&head, &cells.collect::<Vec<_>>());
+        table(&head, &cells.collect::<Vec<_>>())?;
     }
     desk.store.close().await;
     Ok(Exit::Done)
 }
 
-fn print(args: &Args, row: &HistoryRow) {
+fn print(args: &Args, row: &HistoryRow) -> Result<(), CliError> {
     let d = &row.decision;
     if !args.json {
         let note = row.note.as_deref().unwrap_or_default();
-        line(&format!("{} {}: {} {note}", name(row), d.disposition.word(), row.state.word()));
-        return;
+        let what = d.disposition.word();
+        return line(&format!("{} {what}: {} {note}", name(row), row.state.word()));
     }
     json(&Past {
         decision: d.id.to_string(),
@@ -196,7 +198,7 @@ fn print(args: &Args, row: &HistoryRow) {
         reason: d.reason.map(crate::domain::Reason::word),
         note: row.note.as_deref(),
         half: row.is_half(),
-    });
+    })
 }
 
 /// What undoing a settled decision came to, as JSON. The names are part of the contract with scripts.
@@ -243,9 +245,9 @@ async fn undo_in(
             if args.json {
                 json(
                     &serde_json::json!({"decision": id.to_string(), "case": case.as_str(), "state": "undone"}),
-                );
+                )?;
             } else {
-                line(&format!("{} taken back; nothing has left", case));
+                line(&format!("{} taken back; nothing has left", case))?;
             }
             Ok(Exit::Done)
         }
@@ -323,12 +325,12 @@ async fn reopen(
             state: "reopened",
             status: &status,
             happened: &happened,
-        });
+        })?;
         return Ok(Exit::Done);
     }
-    line(&format!("{} is open again for a new decision; it is {status} at Didit now", name(row)));
+    line(&format!("{} is open again for a new decision; it is {status} at Didit now", name(row)))?;
     for word in &happened {
-        line(&format!("  not undone: {word}"));
+        line(&format!("  not undone: {word}"))?;
     }
     Ok(Exit::Done)
 }

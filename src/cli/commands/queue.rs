@@ -73,7 +73,7 @@ async fn list(
         let count = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
         for row in page.rows.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             if args.json {
-                json(&as_json(row, bands));
+                json(&as_json(row, bands))?;
             } else {
                 rows.push(as_text(row, bands));
             }
@@ -85,7 +85,7 @@ async fn list(
         }
     }
     if !args.json {
-        table(&["case", "session id", "state", "status", "candidates"], &rows);
+        table(&["case", "session id", "state", "status", "candidates"], &rows)?;
     }
     Ok(Exit::Done)
 }
@@ -93,13 +93,13 @@ async fn list(
 async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exit, CliError> {
     let row = desk.find(case).await?;
     if args.json {
-        json(&as_json(&row, bands));
+        json(&as_json(&row, bands))?;
         return Ok(Exit::Done);
     }
-    line(&format!("{}  {}", row.case.name(), row.case.key));
-    line(&format!("state {}  status {}", row.state.word(), row.case.status.word()));
+    line(&format!("{}  {}", row.case.name(), row.case.key))?;
+    line(&format!("state {}  status {}", row.state.word(), row.case.status.word()))?;
     if let Some((id, disposition, state)) = row.decision {
-        line(&format!("decision {id}  {}  {}", disposition.word(), state.word()));
+        line(&format!("decision {id}  {}  {}", disposition.word(), state.word()))?;
     }
     if let Some(proposal) = &row.proposal {
         let target = proposal.target.as_ref().and_then(|target| target.session_number);
@@ -107,10 +107,10 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
             "{} proposes to blocklist #{}; another person confirms or declines",
             proposal.reviewer.name,
             target.unwrap_or_default(),
-        ));
+        ))?;
     }
     if let Some(note) = &row.note {
-        line(note);
+        line(note)?;
     }
     let rows: Vec<Vec<String>> = row
         .case
@@ -128,7 +128,7 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
             ]
         })
         .collect();
-    table(&["", "number", "similarity", "band", "source", ""], &rows);
+    table(&["", "number", "similarity", "band", "source", ""], &rows)?;
     Ok(Exit::Done)
 }
 

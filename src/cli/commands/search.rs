@@ -28,7 +28,7 @@ use self::journal::{Journal, Known, Tag};
 use self::report::{Report, Row};
 use super::super::args::{Args, Search, SearchType};
 use super::super::error::{CliError, Exit};
-use super::super::output::say;
+use super::super::output::{say, unwritten};
 use super::super::wire::{self, Setup};
 use crate::didit::{self, ApiError, Client, ErrorKind};
 use crate::domain::{Bands, Details, Origin, SubjectKind};
@@ -88,6 +88,7 @@ pub async fn search(args: &Args, wanted: &Search) -> Result<Exit, CliError> {
         mark: None,
         until_mark: 0,
         stop,
+        stopping: false,
         fatal: None,
     };
     let result = batch.run(&inputs, &mut journal).await;
@@ -182,7 +183,11 @@ fn count(inputs: &Inputs, journal: &Journal, may_shrink: bool) -> Result<Count, 
 }
 
 fn list_lost(error: io::Error) -> CliError {
-    CliError::failed(format!("the list of files cannot be read again: {error}"))
+    CliError::new(
+        Exit::Failed,
+        format!("the list of files cannot be read again: {error}"),
+        "Run the same command again; with --resume FILE nothing is billed twice",
+    )
 }
 
 /// Says what will be billed and what the balance is, and asks.
@@ -293,6 +298,8 @@ struct Batch<'a> {
     mark: Option<u64>,
     until_mark: u32,
     stop: CancellationToken,
+    /// The end was heard of, and said.
+    stopping: bool,
     fatal: Option<CliError>,
 }
 
@@ -313,10 +320,6 @@ impl Batch<'_> {
                 Err((path, why)) => self.bad(&path, &why)?,
             }
             self.report.progress();
-        }
-        if self.stop.is_cancelled() && self.fatal.is_none() && !self.jobs.is_empty() {
-            self.report.clear();
-            say("Waiting for the answers under way; Ctrl-C again does not.");
         }
         while !self.jobs.is_empty() {
             self.end_one(journal, &at_once).await?;
@@ -407,13 +410,22 @@ impl Batch<'_> {
         journal: &mut Journal,
         at_once: &CancellationToken,
     ) -> Result<(), CliError> {
-        let ended = tokio::select! {
-            ended = self.jobs.join_next() => ended,
-            () = at_once.cancelled() => {
-                self.tally.lost += self.jobs.len() as u64;
-                self.jobs.shutdown().await;
-                self.under_way.clear();
-                return Ok(());
+        let ended = loop {
+            tokio::select! {
+                ended = self.jobs.join_next() => break ended,
+                () = at_once.cancelled() => {
+                    self.tally.lost += self.jobs.len() as u64;
+                    self.jobs.shutdown().await;
+                    self.under_way.clear();
+                    return Ok(());
+                }
+                () = self.stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    if self.fatal.is_none() {
+                        self.report.clear();
+                        say("Waiting for the answers under way; Ctrl-C again does not.");
+                    }
+                }
             }
         };
         let Some(Ok(Ended { tag, file, outcome })) = ended else { return Ok(()) };
@@ -423,7 +435,7 @@ impl Batch<'_> {
                 self.answered(journal, tag, file, &details, no_face).await?;
             }
             Outcome::Refused(error) => {
-                let row = Row::failed(file, error.to_string());
+                let row = Row::failed(file, error.advice());
                 journal.refused(tag, &row).map_err(account_lost)?;
                 self.tally.failed += 1;
                 if is_fatal(&error) && self.fatal.is_none() {
@@ -495,9 +507,12 @@ impl Batch<'_> {
 
     fn print(&mut self, row: Row) -> Result<(), CliError> {
         self.report.ended += 1;
-        if self.report.row(&row).is_err() {
-            // Nobody reads any more: nothing further is bought for nobody.
+        if let Err(error) = self.report.row(&row) {
+            // What nobody can read is not bought either.
             self.stop.cancel();
+            if error.kind() != io::ErrorKind::BrokenPipe && self.fatal.is_none() {
+                self.fatal = Some(unwritten(error));
+            }
         }
         Ok(())
     }
@@ -558,7 +573,11 @@ fn is_fatal(error: &ApiError) -> bool {
 }
 
 fn account_lost(error: io::Error) -> CliError {
-    CliError::failed(format!("the account of the search cannot be kept, so it ends here: {error}"))
+    CliError::new(
+        Exit::Failed,
+        format!("the account of the search cannot be kept, so it ends here: {error}"),
+        "See that there is room, then run the same command again",
+    )
 }
 
 /// Ctrl-C or SIGTERM ends the work in good order, a second one at once.

@@ -47,12 +47,12 @@ pub async fn sim(args: &Args, wanted: &Wanted) -> Result<Exit, CliError> {
     if args.json {
         json(&serde_json::json!({
             "base_url": sim.base_url(), "auth_url": sim.auth_url(), "api_key": sim.api_key(),
-        }));
+        }))?;
     } else {
         // A key of the simulator opens nothing else, so it may be printed.
-        line(&format!("export DIDIT_BASE_URL={}", sim.base_url()));
-        line(&format!("export DIDIT_AUTH_URL={}", sim.auth_url()));
-        line(&format!("export DIDIT_API_KEY={}", sim.api_key()));
+        line(&format!("export DIDIT_BASE_URL={}", sim.base_url()))?;
+        line(&format!("export DIDIT_AUTH_URL={}", sim.auth_url()))?;
+        line(&format!("export DIDIT_API_KEY={}", sim.api_key()))?;
         say("The simulator listens on loopback; Ctrl-C ends it.");
     }
     stop.cancelled().await;

@@ -40,9 +40,9 @@ async fn init(args: &Args) -> Result<Exit, CliError> {
     let place = store.describe();
     store.close().await;
     if args.json {
-        json(&serde_json::json!({ "store": place }));
+        json(&serde_json::json!({ "store": place }))?;
     } else {
-        line(&format!("{place} is ready"));
+        line(&format!("{place} is ready"))?;
     }
     Ok(Exit::Done)
 }
@@ -71,16 +71,16 @@ async fn tell(args: &Args, store: &dyn Store) -> Result<(), CliError> {
     }
     if args.json {
         let place = store.describe();
-        json(&serde_json::json!({ "store": place, "consoles": at_work, "origins": held }));
+        json(&serde_json::json!({ "store": place, "consoles": at_work, "origins": held }))?;
         return Ok(());
     }
-    line(&format!("{}, {at_work} console(s) at work", store.describe()));
+    line(&format!("{}, {at_work} console(s) at work", store.describe()))?;
     let cells = held.into_iter().map(|h| {
         let counts = [h.open, h.escalated, h.strong_only, h.departed, h.decided, h.audit];
         std::iter::once(h.origin).chain(counts.map(|n| n.to_string())).collect()
     });
     let head = ["origin", "open", "escalated", "strong only", "departed", "decided", "audit"];
-    table(&head, &cells.collect::<Vec<_>>());
+    table(&head, &cells.collect::<Vec<_>>())?;
     Ok(())
 }
 
@@ -91,12 +91,12 @@ async fn copy(args: &Args, from: &str, to: &str) -> Result<Exit, CliError> {
             "cases": copied.cases,
             "decisions": copied.decisions,
             "audit": copied.audit,
-        }));
+        }))?;
     } else {
         line(&format!(
             "carried {} case(s), {} decision(s) and {} audit entries; counted and compared",
             copied.cases, copied.decisions, copied.audit
-        ));
+        ))?;
     }
     say(
         "Now set store.url or SECONDLOOK_STORE to the new store for everybody; keep the old one aside.",
@@ -134,9 +134,9 @@ async fn rebind_in(
     let cases = tally.open + tally.escalated + tally.left + tally.departed + tally.decided;
     if args.json {
         let word = |origin: &Origin| origin.0.clone();
-        json(&serde_json::json!({ "from": word(&from), "to": word(&to), "cases": cases }));
+        json(&serde_json::json!({ "from": word(&from), "to": word(&to), "cases": cases }))?;
     } else {
-        line(&format!("{cases} case(s) and their decisions belong to this key now"));
+        line(&format!("{cases} case(s) and their decisions belong to this key now"))?;
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 //! `sync`: flagged cases into the store, without the screen.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,25 +37,30 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let as_json = args.json || !std::io::stdout().is_terminal();
-    let report = move |notice: Notice| match notice {
+    // Counts that nobody can read any more end the watch.
+    let (ended, unwritten) = (stop.clone(), Mutex::new(None));
+    let report = |notice: Notice| match notice {
         Notice::SetAside { session, why } => {
             let session = session.map_or_else(|| "an item".to_owned(), |id| id.to_string());
             say(&format!("set aside: {session}: {why}"));
         }
-        Notice::Pulled(counts) => print(&counts, as_json),
+        Notice::Pulled(counts) => {
+            if let Err(error) = print(&counts, as_json) {
+                *unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                ended.cancel();
+            }
+        }
         Notice::Failed(error) => say(&format!("secondlook: {error}; trying again.")),
         Notice::Departed { case, why } => say(&format!("left the queue: {case}: {why}")),
         Notice::LookedElsewhere | Notice::Progress(_) => {}
     };
     let result = if watch {
         intake.watch(&worker_id(), &report, &Notify::new(), &stop).await;
-        Ok(Exit::Done)
+        let unwritten = unwritten.lock().unwrap_or_else(PoisonError::into_inner).take();
+        unwritten.map_or(Ok(Exit::Done), Err)
     } else {
         match intake.pull(&report, &stop).await {
-            Ok(counts) => {
-                print(&counts, as_json);
-                Ok(Exit::Done)
-            }
+            Ok(counts) => print(&counts, as_json).map(|()| Exit::Done),
             Err(IntakeError::Stopped) => Err(CliError::new(
                 Exit::Partly,
                 "stopped before the end",
@@ -68,15 +73,15 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     result
 }
 
-fn print(counts: &Counts, as_json: bool) {
+fn print(counts: &Counts, as_json: bool) -> Result<(), CliError> {
     let Counts { seen, queued, updated, left, set_aside, departed } = *counts;
     if as_json {
-        json(&Row { seen, queued, updated, left, set_aside, departed });
+        json(&Row { seen, queued, updated, left, set_aside, departed })
     } else {
         line(&format!(
             "seen {seen}, queued {queued}, updated {updated}, strong only {left}, set aside {set_aside}, \
              left the queue {departed}"
-        ));
+        ))
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn verify(args: &Args, wanted: &Verify) -> Result<Exit, CliError> {
     let result = course.run(wanted, &queue, selfie, front, back).await;
     queue.store.close().await;
     let (duplicate, queued) = result?;
-    Ok(course.end(duplicate, queued))
+    course.end(duplicate, queued)
 }
 
 /// The checks as they go on.
@@ -91,22 +91,22 @@ impl Course<'_> {
         let unsaved = CheckOptions { save: false, vendor_data: vendor_data.clone() };
         let saved = CheckOptions { save: true, vendor_data: vendor_data.clone() };
         let reply = self.client.passive_liveness(&user, &unsaved).await?;
-        if self.step("liveness", &reply) {
+        if self.step("liveness", &reply)? {
             return Ok((false, false));
         }
         let details = self.search(selfie, vendor_data).await?;
         let (store, origin) = (queue.store.as_ref(), &queue.origin);
         let queued = admit(store, origin, &self.client, &details, &self.bands).await?;
         let duplicate = details.case.worth(&self.bands).is_some();
-        if self.found(&details) {
+        if self.found(&details)? {
             return Ok((duplicate, queued));
         }
         let reply = self.client.id_verification(&front, back.as_ref(), &saved).await?;
-        if self.step("id_verification", &reply) {
+        if self.step("id_verification", &reply)? {
             return Ok((duplicate, queued));
         }
         let reply = self.client.face_match(&user, &front, &saved).await?;
-        self.step("face_match", &reply);
+        self.step("face_match", &reply)?;
         Ok((duplicate, queued))
     }
 
@@ -143,13 +143,13 @@ impl Course<'_> {
     }
 
     /// Prints a step. True when the checks end here.
-    fn step(&mut self, name: &'static str, reply: &CheckReply) -> bool {
+    fn step(&mut self, name: &'static str, reply: &CheckReply) -> Result<bool, CliError> {
         let id = reply.request_id.as_ref().map(ToString::to_string);
         self.print(name, id, &reply.status, reply.score, &reply.warnings)
     }
 
     /// Prints the search as a step; its score is the best match that is somebody else.
-    fn found(&mut self, details: &Details) -> bool {
+    fn found(&mut self, details: &Details) -> Result<bool, CliError> {
         let others = details.case.candidates.iter().filter(|c| !c.self_match && !c.allowlisted);
         let best = others.filter_map(|c| c.similarity).map(|s| s.percent()).reduce(f64::max);
         let id = Some(details.case.key.to_string());
@@ -163,7 +163,7 @@ impl Course<'_> {
         status: &Status,
         score: Option<f64>,
         warnings: &[Warning],
-    ) -> bool {
+    ) -> Result<bool, CliError> {
         let warnings: Vec<_> = warnings.iter().map(|warning| warning.risk.clone()).collect();
         let declined = *status == Status::Declined;
         if declined {
@@ -175,26 +175,26 @@ impl Course<'_> {
         }
         if self.args.json {
             let status = status.word().to_owned();
-            json(&Step { step, request_id, status, score, warnings });
+            json(&Step { step, request_id, status, score, warnings })?;
         } else {
             let score = score.map_or_else(|| "-".to_owned(), |score| format!("{score:.1}"));
             let text =
                 format!("{step:<16} {:<10} {score:>6}  {}", status.word(), warnings.join(", "));
-            line(text.trim_end());
+            line(text.trim_end())?;
         }
-        declined && !self.all
+        Ok(declined && !self.all)
     }
 
     /// Prints the last line.
-    fn end(self, duplicate: bool, queued: bool) -> Exit {
+    fn end(self, duplicate: bool, queued: bool) -> Result<Exit, CliError> {
         let (result, exit) = match (self.why.is_empty(), duplicate) {
             (false, _) => ("declined", Exit::Failed),
             (true, true) => ("possible_duplicate", Exit::Partly),
             (true, false) => ("verified", Exit::Done),
         };
         if self.args.json {
-            json(&End { result, queued, why: self.why });
-            return exit;
+            json(&End { result, queued, why: self.why })?;
+            return Ok(exit);
         }
         line(&match (result, queued) {
             ("declined", true) => {
@@ -208,7 +208,7 @@ impl Course<'_> {
                 "probably a duplicate: see secondlook queue list --state left".to_owned()
             }
             _ => "verified and unique".to_owned(),
-        });
-        exit
+        })?;
+        Ok(exit)
     }
 }

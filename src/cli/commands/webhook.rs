@@ -130,10 +130,14 @@ fn tell(as_json: bool, notice: &Notice) {
         Notice::Taken { session, taken } => {
             let result = word(*taken);
             let session_id = session.as_ref().map(crate::domain::SessionId::as_str);
-            if as_json {
-                json(&Row { session_id, result });
+            let told = if as_json {
+                json(&Row { session_id, result })
             } else {
-                line(&format!("{} {result}", session_id.unwrap_or("-")));
+                line(&format!("{} {result}", session_id.unwrap_or("-")))
+            };
+            // Events are taken in whether anybody reads of them or not.
+            if let Err(error) = told {
+                let _ = error.report();
             }
         }
         Notice::Overtaken(session) => say(&format!("{session}: a newer event came before")),
@@ -239,7 +243,7 @@ async fn show(args: &Args) -> Result<Exit, CliError> {
     let client = Setup::load(args)?.client().await?;
     let all = client.webhook_destinations().await?;
     if args.json {
-        all.iter().for_each(|one| json(&as_json(one)));
+        all.iter().try_for_each(|one| json(&as_json(one)))?;
         return Ok(Exit::Done);
     }
     if all.is_empty() {
@@ -251,7 +255,7 @@ async fn show(args: &Args) -> Result<Exit, CliError> {
         let (label, version) = (one.label.clone(), one.version.clone());
         vec![one.url.clone(), label, state.to_owned(), version, one.events.join(" ")]
     });
-    table(&["url", "label", "state", "version", "events"], &rows.collect::<Vec<_>>());
+    table(&["url", "label", "state", "version", "events"], &rows.collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 
@@ -290,10 +294,10 @@ async fn set(
         set = client.webhook_destination(set.id).await?;
     }
     if args.json {
-        json(&as_json(&set));
+        json(&as_json(&set))?;
     } else {
         let state = if set.enabled { "goes to" } else { "would go (disabled) to" };
-        line(&format!("{} {state} {}", set.events.join(", "), set.url));
+        line(&format!("{} {state} {}", set.events.join(", "), set.url))?;
     }
     match &set.secret {
         Some(secret) => {

@@ -7,6 +7,7 @@ mod legibility;
 mod queue;
 mod quit;
 mod review;
+mod statistics;
 
 pub use help::{help, reasons};
 pub use history::history;
@@ -14,3 +15,4 @@ pub use interlock::interlock;
 pub use queue::queue;
 pub use quit::quit;
 pub use review::review;
+pub use statistics::statistics;

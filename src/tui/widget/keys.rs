@@ -26,6 +26,7 @@ fn first(scope: Scope) -> &'static [Action] {
             &[Action::Open, Action::NextCase, Action::Filter, Action::View, Action::Queue]
         }
         Scope::History => &[Action::NextCase, Action::Undo, Action::Back],
+        Scope::Statistics => &[Action::NextCase, Action::Back],
     }
 }
 
@@ -45,7 +46,9 @@ pub fn key_line(
     let shown = first(scope).iter().copied().chain(rest);
     let mut lines: Vec<Vec<(String, &'static str)>> = vec![vec![help.clone()]];
     let mut used = cells(&help);
-    for action in shown.filter(|a| !matches!(a, Action::Help | Action::Face) && !further(a)) {
+    // The keys that are pressed least leave their place to others; help names them.
+    let rare = |action: &Action| matches!(action, Action::Face | Action::Statistics);
+    for action in shown.filter(|a| *a != Action::Help && !rare(a) && !further(a)) {
         let item = item(keymap, action);
         let last_row = lines.len() == usize::from(rows);
         if used + cells(&item) > usize::from(width) {

@@ -1,10 +1,12 @@
 //! Pieces that several screens share.
 
+mod bar;
 mod fit;
 mod keys;
 mod picture;
 mod status;
 
+pub use bar::bar;
 pub use fit::{Piece, clip, fit, pad, piece};
 pub use keys::key_line;
 pub use picture::{anchor, picture};

@@ -44,7 +44,11 @@ impl Inputs {
         let named = args.iter().filter(|path| path.as_os_str() != "-").cloned().collect();
         let list = wants_list.then(|| spool(&mut io::stdin().lock())).transpose();
         let list = list.map_err(|error| {
-            CliError::failed(format!("the list on standard input cannot be read: {error}"))
+            CliError::new(
+                Exit::Failed,
+                format!("the list on standard input cannot be read: {error}"),
+                "See that there is room for temporary files (TMPDIR)",
+            )
         })?;
         Ok(Self { named, list })
     }
@@ -186,6 +190,7 @@ pub fn look(input: &Input, may_shrink: bool) -> Look {
         }
     }
     match Format::of(&head[..filled]) {
+        None if input.named && length == 0 => Look::Bad("it is empty".to_owned()),
         None if input.named => Look::Bad(NO_PICTURE.to_owned()),
         None => Look::Other,
         Some(_) if length > MOST_READ => Look::Bad("it is larger than 100 MB".to_owned()),
@@ -203,7 +208,7 @@ fn open_file(path: &Path) -> Result<(File, u64), String> {
     // Asked before it is opened: a named pipe would wait for a writer for ever.
     let known = fs::metadata(path).map_err(unreadable)?;
     if !known.is_file() {
-        return Err("it is no file".to_owned());
+        return Err("it is neither a file nor a folder".to_owned());
     }
     Ok((File::open(path).map_err(unreadable)?, known.len()))
 }

@@ -71,14 +71,22 @@ impl Journal {
     pub fn open(path: Option<&Path>, options: &str) -> Result<Self, CliError> {
         let Some(path) = path else {
             let unusable = |error| {
-                CliError::failed(format!("no temporary file can be made for the account: {error}"))
+                CliError::new(
+                    Exit::Failed,
+                    format!("no temporary file can be made for the account: {error}"),
+                    "See that there is room (TMPDIR), or name a file with --resume",
+                )
             };
             let file = unnamed_file().map_err(unusable)?;
             return Self::begin(file, false, options).map_err(unusable);
         };
         let shown = path.display();
         let unusable = |error: io::Error| {
-            CliError::failed(format!("the file {shown} for --resume cannot be used: {error}"))
+            CliError::new(
+                Exit::Failed,
+                format!("the file {shown} for --resume cannot be used: {error}"),
+                "Name another file; nothing was sent",
+            )
         };
         let file = OpenOptions::new()
             .read(true)

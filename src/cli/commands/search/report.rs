@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use unicode_width::UnicodeWidthStr;
 
 use crate::domain::{Bands, Details, printable};
+use crate::term;
 
 /// A result. The names are part of the contract with scripts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -109,12 +110,15 @@ impl Row {
 }
 
 /// Width of the table's columns: file, similarity, band, session, status, blocklisted.
-const WIDTHS: [usize; 6] = [28, 10, 8, 36, 11, 11];
+const WIDTHS: [usize; 6] = [24, 10, 8, 10, 11, 11];
+/// From so many columns on, what to do next stands in the same line.
+const WIDE: u16 = 120;
 
 /// Prints rows and progress.
 pub struct Report {
     as_json: bool,
     progress: bool,
+    wide: bool,
     head_is_due: bool,
     total: u64,
     began: Instant,
@@ -126,7 +130,9 @@ impl Report {
     pub fn new(json: bool, total: u64) -> Self {
         let as_json = json || !io::stdout().is_terminal();
         let progress = io::stderr().is_terminal();
-        Self { as_json, progress, head_is_due: true, total, began: Instant::now(), ended: 0 }
+        let columns = term::open().and_then(term::size).map_or(WIDE, |size| size.columns);
+        let (began, wide) = (Instant::now(), columns >= WIDE);
+        Self { as_json, progress, wide, head_is_due: true, total, began, ended: 0 }
     }
 
     /// Prints a row.
@@ -141,9 +147,10 @@ impl Report {
         } else {
             if std::mem::take(&mut self.head_is_due) {
                 let head = ["file", "similarity", "band", "session", "status", "blocklisted"];
-                writeln!(out, "{}next", columns(&head))?;
+                let next = if self.wide { "next" } else { "" };
+                writeln!(out, "{}", (columns(&head) + next).trim_end())?;
             }
-            table_rows(&mut out, row)?;
+            table_rows(&mut out, row, self.wide)?;
         }
         out.flush()
     }
@@ -190,14 +197,14 @@ fn columns(cells: &[&str; 6]) -> String {
     text
 }
 
-fn table_rows(out: &mut impl Write, row: &Row) -> io::Result<()> {
+fn table_rows(out: &mut impl Write, row: &Row, wide: bool) -> io::Result<()> {
     let name = file_cell(&row.file);
     if let Some(error) = &row.error {
-        return writeln!(out, "{}{error}", columns(&[&name, "-", "-", "-", "failed", "-"]));
+        return with_next(out, &[&name, "-", "-", "-", "failed", "-"], error, wide);
     }
     let status = row.status.as_deref().unwrap_or("-");
     if row.matches.is_empty() {
-        return writeln!(out, "{}no match", columns(&[&name, "-", "-", "-", status, "no"]));
+        return with_next(out, &[&name, "-", "-", "-", status, "no"], "no match", wide);
     }
     for found in &row.matches {
         let similarity = found
@@ -205,16 +212,27 @@ fn table_rows(out: &mut impl Write, row: &Row) -> io::Result<()> {
             .and_then(crate::domain::Similarity::new)
             .map_or_else(|| "no score".to_owned(), |s| format!("{s} %"));
         let listed = if found.is_blocklisted { "YES" } else { "no" };
-        let session = found.session_id.as_deref().unwrap_or(&found.source);
+        let number = found.session_number.map(|number| format!("#{number}"));
+        let session = number.or_else(|| found.session_id.clone());
+        let session = session.as_deref().unwrap_or(&found.source);
         let band = found.band.as_deref().unwrap_or("-");
         let theirs = found.status.as_deref().unwrap_or("-");
-        let cells = columns(&[&name, &similarity, band, session, theirs, listed]);
-        writeln!(out, "{cells}{}", row.next(found))?;
+        let cells = [name.as_str(), &similarity, band, session, theirs, listed];
+        with_next(out, &cells, row.next(found), wide)?;
         if let Some(link) = &found.match_image_url {
             writeln!(out, "  {}", printable(link, 4000))?;
         }
     }
     Ok(())
+}
+
+/// A line, and what to do next at its end, or below it where there is no room.
+fn with_next(out: &mut impl Write, cells: &[&str; 6], next: &str, wide: bool) -> io::Result<()> {
+    let line = columns(cells);
+    if wide {
+        return writeln!(out, "{line}{next}");
+    }
+    writeln!(out, "{}\n  {next}", line.trim_end())
 }
 
 /// A path of hostile characters and any length, made to fit: its end says more than its start.

@@ -1,0 +1,254 @@
+//! What stands below the options in a command's help and in its manual page: what has to be known, and
+//! examples. One table, so that both say the same; tests read every example as the program would, and
+//! fail for a command without one.
+
+use clap::CommandFactory as _;
+
+use super::args::Args;
+
+/// The words of one command.
+pub struct Words {
+    /// The command, such as `webhook serve`; empty for the program itself.
+    pub command: &'static str,
+    /// What has to be known, a paragraph each.
+    pub notes: &'static [&'static str],
+    /// Lines for a shell.
+    pub examples: &'static [&'static str],
+}
+
+const fn words(
+    command: &'static str,
+    notes: &'static [&'static str],
+    examples: &'static [&'static str],
+) -> Words {
+    Words { command, notes, examples }
+}
+
+/// The table.
+pub const WORDS: &[Words] = &[
+    words(
+        "",
+        &[
+            "Without a command the console opens.",
+            "Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 failed, 2 wrongly \
+             called, 3 nothing to do or not found, 4 key or permission, 5 credit, 6 conflict, 7 network, \
+             8 partly done.",
+        ],
+        &["secondlook demo", "secondlook doctor", "secondlook search selfie.jpg", "secondlook"],
+    ),
+    words("demo", &[], &["secondlook demo", "secondlook demo --cases 200 --images blocks"]),
+    words("review", &[], &["secondlook review", "ssh -t host secondlook review"]),
+    words(
+        "sync",
+        &[
+            "With --json, or where standard output is no terminal, each look is a line {seen, queued, \
+           updated, left, set_aside}.",
+        ],
+        &["secondlook sync", "secondlook sync --watch --json"],
+    ),
+    words(
+        "search",
+        &[
+            "How many searches will be billed and the balance are shown first, and you are asked.",
+            "On a terminal the result is a table, elsewhere JSON lines {file, request_id, status, matches: \
+             [{session_id, similarity_percentage, band, is_blocklisted}], queued, error}.",
+            "The same picture twice is searched once. Ctrl-C waits for the answers under way; a second \
+             one does not.",
+            "Exit codes: 0 done, 1 all failed, 3 no picture, 4 key, 5 credit, 7 network, 8 stopped or partly \
+             failed.",
+        ],
+        &[
+            "secondlook search selfie.jpg",
+            "secondlook search selfies/ --resume night.jsonl --enqueue --yes",
+            "find . -name '*.jpg' -newer last-run | secondlook search - --json --yes",
+        ],
+    ),
+    words(
+        "verify",
+        &[
+            "With --json each step is a line {step, request_id, status, score, warnings}, and the last line \
+             is {result, queued, why}; result is verified, possible_duplicate or declined.",
+            "Exit codes: 0 verified and unique, 8 a possible duplicate waits for review, 1 declined or \
+             failed.",
+        ],
+        &[
+            "secondlook verify --selfie selfie.jpg --id-front front.jpg --id-back back.jpg",
+            "secondlook verify --selfie selfie.jpg --id-front front.jpg --all --yes --json",
+        ],
+    ),
+    words("balance", &[], &["secondlook balance", "secondlook balance --json"]),
+    words(
+        "top-up",
+        &["Nothing is charged before the amount is paid on that page."],
+        &["secondlook top-up 100"],
+    ),
+    words("account register", &[], &["secondlook account register ana@example.org"]),
+    words(
+        "account verify-email",
+        &["A code is good for about ten minutes."],
+        &[
+            "secondlook account verify-email ana@example.org",
+            "secondlook account verify-email ana@example.org --print-key | pass insert -e didit",
+        ],
+    ),
+    words("account resend", &[], &["secondlook account resend ana@example.org"]),
+    words(
+        "account login",
+        &[],
+        &[
+            "secondlook account login ana@example.org",
+            "pass show didit-login | secondlook account login ana@example.org",
+        ],
+    ),
+    words(
+        "account logout",
+        &["The key itself stays valid at Didit."],
+        &["secondlook account logout"],
+    ),
+    words(
+        "ingest",
+        &[
+            "Only what the store keeps is kept: no name, no link. A known case stays as it is. A search that \
+             Didit did not save is counted as unsaved: nobody can look at it later.",
+            "A line that cannot be read is named by its number on standard error, and the others are kept; \
+             the exit code is then 8, or 1 when no line could be read. A line holds at most 8 MiB; of a longer \
+             one its beginning is set aside.",
+        ],
+        &[
+            "secondlook ingest replies.jsonl",
+            "zcat events-*.gz | secondlook ingest - --set-aside bad.jsonl --json",
+        ],
+    ),
+    words(
+        "queue list",
+        &["With --json a case is a line {case, session_number, state, candidates: [{session_id, \
+           similarity_percentage, band, source, self_match, blocklisted}]}."],
+        &["secondlook queue list", "secondlook queue list --state escalated --json"],
+    ),
+    words("queue show", &[], &["secondlook queue show 4821"]),
+    words(
+        "decide",
+        &["A decision is held for the undo window; `secondlook undo` takes it back as long."],
+        &[
+            "secondlook decide 4821 approve",
+            "secondlook decide 4821 reject --reason fraud --comment 'the same scar'",
+            "secondlook decide 4821 blocklist --target 4821",
+        ],
+    ),
+    words("store init", &[], &["secondlook store init"]),
+    words("store status", &[], &["secondlook store status", "secondlook store status --json"]),
+    words(
+        "store copy",
+        &[
+            "An address is sqlite:PATH or postgres://…; the password can come from PGPASSWORD or ~/.pgpass, \
+             so that it stands in no list of processes.",
+            "Carried are cases, decisions, what is held or on its way, and the audit; leases end. It is one \
+             transaction: what breaks off leaves the new store empty, and the old one is never changed.",
+        ],
+        &["secondlook store copy --from sqlite:old.db --to postgres://ana@db.example/secondlook"],
+    ),
+    words("store rebind", &[], &["secondlook store rebind"]),
+    words(
+        "outbox list",
+        &["With --json a decision is a line {decision, case, disposition, state, attempts, due}."],
+        &["secondlook outbox list"],
+    ),
+    words(
+        "outbox flush",
+        &["Exit codes: 0 all sent, 6 conflict, 7 still on its way, 8 partly sent."],
+        &["secondlook outbox flush", "secondlook sync && secondlook outbox flush --json"],
+    ),
+    words(
+        "audit verify",
+        &["Keep an export elsewhere: who owns the whole store can write the whole chain anew."],
+        &["secondlook audit verify", "secondlook audit verify audit.jsonl"],
+    ),
+    words("audit export", &[], &["secondlook audit export > audit.jsonl"]),
+    words(
+        "history",
+        &[
+            "With --json a decision is a line {decision, case, disposition, state, target, reviewer, at}.",
+        ],
+        &["secondlook history --limit 20"],
+    ),
+    words("undo", &[], &["secondlook undo 0198c5a2-7f3e-7a11-b2c4-5d6e7f809102"]),
+    words("blocklist list", &[], &["secondlook blocklist list"]),
+    words("blocklist remove", &[], &["secondlook blocklist remove 4821"]),
+    words(
+        "webhook serve",
+        &[
+            "Didit sends events to a public https address only: put your reverse proxy before it; any path \
+             will do. GET /health answers ok.",
+            "The secret comes from DIDIT_WEBHOOK_SECRET, or from a file with mode 0600, which `secondlook \
+             webhook config URL` writes.",
+            "An event is answered at once and worked on afterwards; without room the answer is 503, and \
+             Didit sends it again. What is refused or late is told on standard error.",
+        ],
+        &["secondlook webhook serve", "secondlook webhook serve --listen 127.0.0.1:9000 --json"],
+    ),
+    words(
+        "webhook config",
+        &[],
+        &["secondlook webhook config", "secondlook webhook config https://hooks.example.org/didit"],
+    ),
+    words(
+        "export",
+        &["In a spreadsheet no cell is a formula."],
+        &["secondlook export > decisions.jsonl", "secondlook export --format csv > decisions.csv"],
+    ),
+    words("stats", &[], &["secondlook stats", "secondlook stats --json"]),
+    words("sim", &[], &["secondlook sim", "secondlook sim --port 8080 --cases 500"]),
+    words("config show", &[], &["secondlook config show", "secondlook config show --json"]),
+    words(
+        "config init",
+        &[],
+        &["secondlook config init", "secondlook config init --config team.toml"],
+    ),
+    words(
+        "doctor",
+        &[
+            "Each line is ok, warn or FAIL, with what to do. The exit code is 1 when something fails.",
+        ],
+        &["secondlook doctor"],
+    ),
+    words("keys", &[], &["secondlook keys"]),
+    words(
+        "completions",
+        &[],
+        &[
+            "secondlook completions bash > ~/.local/share/bash-completion/completions/secondlook",
+            "secondlook completions zsh > ~/.zfunc/_secondlook",
+            "secondlook completions fish > ~/.config/fish/completions/secondlook.fish",
+        ],
+    ),
+    words(
+        "man",
+        &[],
+        &["secondlook man search | man -l -", "secondlook man --dir ~/.local/share/man/man1"],
+    ),
+];
+
+impl Words {
+    /// As one text.
+    fn text(&self) -> String {
+        let mut text: String = self.notes.iter().map(|note| format!("{note}\n\n")).collect();
+        text.push_str("Examples:");
+        text.extend(self.examples.iter().map(|example| format!("\n  {example}")));
+        text
+    }
+}
+
+/// All arguments with all words, from which help, completions and manual pages are made.
+#[must_use]
+pub fn command() -> clap::Command {
+    WORDS.iter().fold(Args::command(), |command, words| put(command, words.command, words))
+}
+
+fn put(command: clap::Command, path: &str, words: &Words) -> clap::Command {
+    let (first, rest) = path.split_once(' ').unwrap_or((path, ""));
+    // A name that does not exist would be made, and mean nothing; a test finds it.
+    match command.find_subcommand(first) {
+        None => command.after_help(words.text()),
+        Some(_) => command.mut_subcommand(first.to_owned(), |command| put(command, rest, words)),
+    }
+}
