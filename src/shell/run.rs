@@ -25,7 +25,7 @@ use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{Colours, Ground, PROTOCOLS, Protocol, Wrap};
+use crate::picture::protocol::{CellMode, Colours, Ground, PROTOCOLS, Protocol, Wrap};
 use crate::store::Store;
 use crate::term::{
     self, Arrival, Capabilities, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer,
@@ -679,6 +679,11 @@ fn drawing(choice: &term::Choice, known: &Capabilities, wrap: Wrap, before: &Dra
     if let Some(registers) = known.sixel_registers {
         drawing.options.registers = u16::try_from(registers).unwrap_or(u16::MAX);
     }
+    drawing.options.cells = match choice.blocks {
+        term::Blocks::Quadrants => CellMode::Quadrant,
+        term::Blocks::Sextants => CellMode::Sextant,
+        term::Blocks::Octants => CellMode::Octant,
+    };
     drawing.options.colours = match choice.colours {
         term::Colours::True => Colours::True,
         term::Colours::C256 => Colours::Ansi256,

@@ -29,6 +29,17 @@ pub enum Colours {
     None,
 }
 
+/// Which block characters a terminal draws well, two dots across.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// Two dots down: in nearly every font.
+    Quadrants,
+    /// Three: where the terminal draws them itself and asks no font.
+    Sextants,
+    /// Four: the newest, in few terminals.
+    Octants,
+}
+
 /// What the environment says; every field as it stands, empty when unset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -62,6 +73,8 @@ pub struct Choice {
     pub protocol: Protocol,
     /// With how many colours text is drawn.
     pub colours: Colours,
+    /// Of which characters pictures are made where they are made of characters.
+    pub blocks: Blocks,
     /// Why this protocol, as the end of a sentence.
     pub why: String,
 }
@@ -84,6 +97,8 @@ pub(super) enum Brand {
     Xterm,
     /// A terminal with true colours that draws at most sixel.
     TrueColour,
+    /// One that also draws sextants without a font.
+    Foot,
     Unknown,
 }
 
@@ -109,7 +124,8 @@ impl Brand {
             "mintty" => Self::Mintty,
             "xterm.js" => Self::XtermJs,
             "xterm" => Self::Xterm,
-            "foot" | "contour" | "vte" | "alacritty" | "mlterm" => Self::TrueColour,
+            "foot" | "contour" => Self::Foot,
+            "vte" | "alacritty" | "mlterm" => Self::TrueColour,
             _ => Self::Unknown,
         }
     }
@@ -135,6 +151,17 @@ impl Brand {
         }
     }
 
+    /// The finest characters that it draws itself. A terminal that asks its font shows boxes for what
+    /// the font lacks.
+    fn blocks(self) -> Blocks {
+        match self {
+            Self::Kitty(major, minor) if (major, minor) >= (0, 40) => Blocks::Octants,
+            Self::Ghostty => Blocks::Octants,
+            Self::Kitty(..) | Self::WezTerm | Self::Foot => Blocks::Sextants,
+            _ => Blocks::Quadrants,
+        }
+    }
+
     fn draws_true_colours(self) -> bool {
         !matches!(self, Self::Unknown | Self::Xterm)
     }
@@ -151,7 +178,8 @@ pub fn choose(
         Some(protocol) => (protocol, "it was asked for by --images".to_owned()),
         None => protocol(terminal, environment),
     };
-    Choice { protocol, colours: colours(terminal, environment), why }
+    let (colours, blocks) = (colours(terminal, environment), blocks(terminal, environment));
+    Choice { protocol, colours, blocks, why }
 }
 
 fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, String) {
@@ -215,6 +243,20 @@ fn environment_says_iterm2(terminal: &Capabilities, environment: &Environment) -
     let named = environment.lc_terminal == "iTerm2" || environment.term_program == "iTerm.app";
     let tells_pixels = terminal.cell_pixels.is_some() || terminal.area_pixels.is_some();
     named && tells_pixels && terminal.inside == Inside::Bare
+}
+
+/// What counts is the terminal that draws. What stands between must know the width of the characters: the
+/// octants are too new for that.
+fn blocks(terminal: &Capabilities, environment: &Environment) -> Blocks {
+    let brand = terminal.version.as_deref().map_or(Brand::Unknown, Brand::of);
+    match (brand.blocks(), &terminal.inside) {
+        _ if !environment.utf8 => Blocks::Quadrants,
+        (Blocks::Octants, Inside::Bare) => Blocks::Octants,
+        (Blocks::Octants | Blocks::Sextants, Inside::Bare | Inside::Tmux { .. }) => {
+            Blocks::Sextants
+        }
+        _ => Blocks::Quadrants,
+    }
 }
 
 fn colours(terminal: &Capabilities, environment: &Environment) -> Colours {

@@ -370,6 +370,28 @@ mod tests {
     }
 
     #[test]
+    fn characters_are_as_fine_as_the_terminal_draws_them_itself() {
+        use super::super::choose::Blocks::{Octants, Quadrants, Sextants};
+        let utf8 = over_ssh();
+        let latin = Environment { utf8: false, ..over_ssh() };
+        for (name, environment, blocks) in [
+            ("kitty 0.36.4", &utf8, Sextants),
+            ("ghostty 1.2.0", &utf8, Octants),
+            ("ghostty 1.2.0", &latin, Quadrants),
+            ("wezterm", &utf8, Sextants),
+            ("foot 1.13.1", &utf8, Sextants),
+            ("tmux 3.3a in kitty", &utf8, Sextants),
+            ("tmux 3.3a that passes nothing on", &utf8, Quadrants),
+            ("xterm 379 as a VT340", &utf8, Quadrants),
+            ("VS Code without", &utf8, Quadrants),
+            ("zellij 0.45 in kitty", &utf8, Quadrants),
+            ("mute", &utf8, Quadrants),
+        ] {
+            assert_eq!(chosen(name, environment).blocks, blocks, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_forced_is_taken_and_colours_follow_the_environment() {
         let silent = Probe::new(&over_ssh()).conclude();
         let forced = choose(&silent, &over_ssh(), Some(Protocol::Sixel));

@@ -18,6 +18,8 @@ pub enum CellMode {
     Quadrant,
     /// `🬗` and its kin (Unicode 13): two by three dots; many terminals draw them themselves.
     Sextant,
+    /// `𜴀` and its kin (Unicode 16): two by four dots; only where the terminal draws them itself.
+    Octant,
 }
 
 impl CellMode {
@@ -28,13 +30,12 @@ impl CellMode {
             Self::Half => (1, 2),
             Self::Quadrant => (2, 2),
             Self::Sextant => (2, 3),
+            Self::Octant => (2, 4),
         }
     }
 
     /// The character whose drawn part is `mask`: one bit a dot, row by row, the first the lowest.
     fn symbol(self, mask: u8) -> char {
-        const QUADRANTS: [char; 16] =
-            [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];
         match self {
             Self::Half => [' ', '▀', '▄', '█'][usize::from(mask & 0b11)],
             Self::Quadrant => QUADRANTS[usize::from(mask & 0b1111)],
@@ -49,8 +50,46 @@ impl CellMode {
                     char::from_u32(0x1fb00 + u32::from(mask) - skipped).unwrap_or(' ')
                 }
             },
+            Self::Octant => octant(mask),
         }
     }
+}
+
+const QUADRANTS: [char; 16] =
+    [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];
+
+/// The octant of a mask. Unicode numbers them in the order of their masks and leaves out those that it
+/// had already: the quadrants, and these.
+fn octant(mask: u8) -> char {
+    const OTHERS: [(u8, char); 10] = [
+        (0x01, '\u{1cea8}'),
+        (0x02, '\u{1ceab}'),
+        (0x03, '\u{1fb82}'),
+        (0x14, '\u{1fbe6}'),
+        (0x28, '\u{1fbe7}'),
+        (0x3f, '\u{1fb85}'),
+        (0x40, '\u{1cea3}'),
+        (0x80, '\u{1cea0}'),
+        (0xc0, '▂'),
+        (0xfc, '▆'),
+    ];
+    let had_already = |mask: u8| {
+        let other = OTHERS.iter().find(|(other, _)| *other == mask).map(|(_, symbol)| *symbol);
+        other.or_else(|| quarters(mask).map(|quarters| QUADRANTS[usize::from(quarters)]))
+    };
+    had_already(mask).unwrap_or_else(|| {
+        let before = (0..mask).filter(|mask| had_already(*mask).is_none()).count() as u32;
+        char::from_u32(0x1cd00 + before).unwrap_or(' ')
+    })
+}
+
+/// The quadrants that an octant's mask is made of, if it is made of whole ones.
+fn quarters(mask: u8) -> Option<u8> {
+    const QUARTERS: [u8; 4] = [0x05, 0x0a, 0x50, 0xa0];
+    let whole = |quarter: u8| mask & quarter == 0 || mask & quarter == quarter;
+    let bit = |(at, quarter): (usize, &u8)| u8::from(mask & quarter != 0) << at;
+    let all = QUARTERS.iter().all(|quarter| whole(*quarter));
+    all.then(|| QUARTERS.iter().enumerate().map(bit).sum())
 }
 
 /// What lies behind text in a terminal without colours.
@@ -177,7 +216,7 @@ fn coloured(rgb: &[u8], width: usize, mode: CellMode, ink: fn([u8; 3]) -> Ink) -
 fn divide(dots: &[[u8; 3]]) -> (u8, [u8; 3], [u8; 3]) {
     let all = sum(dots, u8::MAX);
     let mut best = (f64::MIN, 1u8);
-    for mask in (1..1u8 << dots.len()).step_by(2) {
+    for mask in (1..=u8::MAX >> (8 - dots.len())).step_by(2) {
         let part = sum(dots, mask);
         let rest = all.less(&part);
         // The squared error is a constant less this.
@@ -272,7 +311,7 @@ fn uncoloured(rgb: &[u8], width: usize, mode: CellMode, ground: Ground) -> Vec<P
             let shades = dither(Zeroizing::new(means.collect()), width, &levels);
             shades.iter().map(|level| plain(SHADES[*level])).collect()
         }
-        CellMode::Quadrant | CellMode::Sextant => {
+        CellMode::Quadrant | CellMode::Sextant | CellMode::Octant => {
             let drawn = dither(tones, width, &[0.0, 1.0]);
             let mask = |dots: Vec<usize>| dots.iter().rev().fold(0, |m, dot| m << 1 | *dot as u8);
             cells(&drawn, width, mode).map(|dots| plain(mode.symbol(mask(dots)))).collect()
@@ -330,4 +369,41 @@ fn dither(mut tones: Zeroizing<Vec<f32>>, width: usize, levels: &[f32]) -> Zeroi
         spread(x + 1 < width, at + width + 1, 1.0);
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_division_has_a_character_of_its_own() {
+        for mode in [CellMode::Half, CellMode::Quadrant, CellMode::Sextant, CellMode::Octant] {
+            let (across, down) = mode.dots();
+            let masks = 0..=u8::MAX >> (8 - across * down);
+            let all: BTreeSet<char> = masks.clone().map(|mask| mode.symbol(mask)).collect();
+            assert_eq!(all.len(), masks.count(), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn octants_are_those_of_the_standard() {
+        // From the names of the characters: BLOCK OCTANT-3 is the first, BLOCK OCTANT-2345678 the last.
+        let table = [
+            (0b0000_0100, '\u{1cd00}'),
+            (0b0000_0110, '\u{1cd01}'),
+            (0b0000_0111, '\u{1cd02}'),
+            (0b0000_1000, '\u{1cd03}'),
+            (0b0001_0000, '\u{1cd09}'),
+            (0b1111_1110, '\u{1cde5}'),
+            (0b0000_1111, '▀'),
+            (0b0101_0101, '▌'),
+            (0b1111_0000, '▄'),
+            (0, ' '),
+            (0b1111_1111, '█'),
+        ];
+        for (mask, symbol) in table {
+            assert_eq!(octant(mask), symbol, "{mask:08b}");
+        }
+    }
 }
