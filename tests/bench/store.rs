@@ -163,13 +163,17 @@ async fn review(
     let mut times = Times::default();
     while Instant::now() < until {
         let began = Instant::now();
-        let lease =
-            patient(async || store.lease_next(origin, &query, None, &holder, now(), TTL).await);
-        let Some(lease) = lease.await else { break };
+        let lease = loop {
+            let leased = store.lease_next(origin, &query, None, &holder, now(), TTL).await;
+            if let Some(lease) = in_time(leased) {
+                break lease;
+            }
+        };
+        let Some(lease) = lease else { break };
         times.claims.push(began.elapsed());
         let made = decision(&lease.case, &holder.reviewer);
         let deciding = Instant::now();
-        patient(async || store.decide(&lease, &made, now().plus(TTL), now()).await).await;
+        while in_time(store.decide(&lease, &made, now().plus(TTL), now()).await).is_none() {}
         times.decides.push(deciding.elapsed());
         if let Some(pace) = pace {
             tokio::time::sleep_until((began + pace).into()).await;
@@ -180,13 +184,11 @@ async fn review(
 
 /// Fifty consoles that never pause may keep one of them from a SQLite file for longer than it waits: it
 /// tries again, and all of that counts.
-async fn patient<T>(call: impl AsyncFn() -> store::Result<T>) -> T {
-    loop {
-        match call().await {
-            Ok(done) => return done,
-            Err(StoreError::Busy(_)) => {}
-            Err(error) => panic!("{error:?}"),
-        }
+fn in_time<T>(answer: store::Result<T>) -> Option<T> {
+    match answer {
+        Ok(done) => Some(done),
+        Err(StoreError::Busy(_)) => None,
+        Err(error) => panic!("{error:?}"),
     }
 }
 
