@@ -249,6 +249,6 @@ fn put(command: clap::Command, path: &str, words: &Words) -> clap::Command {
     // A name that does not exist would be made, and mean nothing; a test finds it.
     match command.find_subcommand(first) {
         None => command.after_help(words.text()),
-        Some(_) => command.mut_subcommand(first.to_owned(), |command| put(command, rest, words)),
+        Some(_) => command.mut_subcommand(first, |command| put(command, rest, words)),
     }
 }
