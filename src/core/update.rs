@@ -427,6 +427,11 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, format!("The proposal is void: {why}."));
         return;
     }
+    // The store gives nobody their own proposal to read; were it otherwise, it would still be confirmed by two.
+    if model.proposal().is_some_and(|p| p.reviewer.id == model.settings.reviewer.id) {
+        model.say(Severity::Warn, "You proposed this: somebody else has to confirm it.");
+        return;
+    }
     let Some(details) = model.desk_details() else { return };
     let lock = Interlock::open(details, model.proposal());
     show_target(model, &lock);

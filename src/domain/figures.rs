@@ -254,6 +254,7 @@ mod tests {
             at: Millis(at),
             receipt: Receipt::default(),
             replaces: None,
+            workflow: None,
             answers: None,
             evidence: Vec::new(),
         }

@@ -277,6 +277,7 @@ fn cells() {
         ("half-blocks", CellMode::Half),
         ("quadrants", CellMode::Quadrant),
         ("sextants", CellMode::Sextant),
+        ("octants", CellMode::Octant),
     ] {
         let scores: Vec<(f64, f64)> = FACES
             .iter()
@@ -322,27 +323,6 @@ fn in_cells(picture: &CellPicture, mode: CellMode) -> RgbImage {
 
 /// Which dots of a character are drawn, the first the lowest bit.
 fn mask(mode: CellMode, symbol: char) -> u32 {
-    const QUADRANTS: &str = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█";
-    let found = match mode {
-        CellMode::Half => [' ', '▀', '▄', '█'].iter().position(|known| *known == symbol),
-        CellMode::Quadrant => QUADRANTS.chars().position(|known| known == symbol),
-        CellMode::Sextant => {
-            (0..64).find(|mask| symbol == sextant(*mask)).map(|mask| mask as usize)
-        }
-    };
-    found.unwrap_or_else(|| panic!("{symbol:?} is no character of {mode:?}")) as u32
-}
-
-/// The sextant character of a mask, by the order of its block in Unicode.
-fn sextant(mask: u32) -> char {
-    match mask {
-        0 => ' ',
-        0b01_0101 => '▌',
-        0b10_1010 => '▐',
-        0b11_1111 => '█',
-        _ => {
-            let skipped = u32::from(mask > 0b01_0101) + u32::from(mask > 0b10_1010);
-            char::from_u32(0x1fb00 + mask - 1 - skipped).unwrap()
-        }
-    }
+    let found = (0..=u8::MAX).find(|mask| mode.symbol(*mask) == symbol);
+    u32::from(found.unwrap_or_else(|| panic!("{symbol:?} is no character of {mode:?}")))
 }

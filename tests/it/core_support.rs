@@ -415,9 +415,16 @@ impl Play {
         Event::Outbox(self.decisions.clone())
     }
 
-    /// The lease is granted.
+    /// The lease is granted, but for a case that waits for somebody else than this reviewer.
     pub fn leased(&self, key: &SessionId) -> Event {
-        Event::Leased { key: key.clone(), answer: Ok(LeaseAnswer::Yours(lease(key))) }
+        let own = |proposal: &Decision| proposal.reviewer.id == self.model.settings.reviewer.id;
+        let kept = self.cases.iter().find(|kept| kept.details.case.key == *key);
+        let answer = if kept.and_then(|kept| kept.proposal.as_deref()).is_some_and(own) {
+            LeaseAnswer::SecondReader
+        } else {
+            LeaseAnswer::Yours(lease(key))
+        };
+        Event::Leased { key: key.clone(), answer: Ok(answer) }
     }
 
     /// The case is hydrated and all its pictures come.

@@ -35,7 +35,8 @@ impl CellMode {
     }
 
     /// The character whose drawn part is `mask`: one bit a dot, row by row, the first the lowest.
-    fn symbol(self, mask: u8) -> char {
+    #[must_use]
+    pub fn symbol(self, mask: u8) -> char {
         match self {
             Self::Half => [' ', '▀', '▄', '█'][usize::from(mask & 0b11)],
             Self::Quadrant => QUADRANTS[usize::from(mask & 0b1111)],
