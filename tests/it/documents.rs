@@ -72,7 +72,7 @@ fn config_page() -> String {
             words.push(comment.trim());
         } else if let Some((name, value)) = line.split_once(" = ") {
             assert!(!words.is_empty(), "{section}.{name} has no comment of its own");
-            let words = words.drain(..).collect::<Vec<_>>().join("\n");
+            let words = std::mem::take(&mut words).join("\n");
             page += &format!("\n### {section}.{name}\n\n{words}\n\nDefault: `{value}`\n");
         } else {
             assert!(line.is_empty(), "{line}");

@@ -445,7 +445,7 @@ async fn at_full_speed(count: u64) {
         listening.child.wait().unwrap().code()
     });
     assert_eq!(code.await.unwrap(), Some(0));
-    let told = told.lock().unwrap();
+    let told = std::mem::take(&mut *told.lock().unwrap());
     let rows = told.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut queued = BTreeSet::new();
     for row in rows {
