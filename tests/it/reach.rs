@@ -27,8 +27,8 @@ const COMMANDS: &[Line] = &[
     ("doctor", "", &[R::Health, R::Sessions]),
     ("balance", "", &[R::Balance]),
     ("top-up 60 --yes", "", &[R::TopUp]),
-    ("sync", "", &[R::Sessions, R::Decision]),
-    ("ingest event.jsonl", "", &[R::Decision]),
+    ("sync", "", &[R::Health, R::Sessions, R::Decision]),
+    ("ingest event.jsonl", "", &[R::Health, R::Decision]),
     (
         "search picture.png --yes --enqueue",
         "",
@@ -47,12 +47,12 @@ const COMMANDS: &[Line] = &[
             R::FaceMatch,
         ],
     ),
-    ("decide 1001 approve", "", &[R::Decision]),
-    ("decide 1002 blocklist --target 1002", "", &[R::Decision]),
+    ("decide 1001 approve", "", &[R::Health, R::Decision]),
+    ("decide 1002 blocklist --target 1002", "", &[R::Health, R::Decision]),
     (
         "outbox flush",
         "",
-        &[R::Decision, R::Reviews, R::UpdateStatus, R::Blocklist, R::BlocklistAdd],
+        &[R::Health, R::Decision, R::Reviews, R::UpdateStatus, R::Blocklist, R::BlocklistAdd],
     ),
     ("blocklist list", "", &[R::Blocklist]),
     (
