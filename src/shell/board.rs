@@ -42,6 +42,8 @@ pub struct Board {
     next: u64,
     /// Whether the terminal takes a frame as a whole (DEC mode 2026).
     pub synchronized: bool,
+    /// Whether the terminal repeats picture cells by a count; taken in by [`Board::begin_anew`].
+    pub counts: bool,
 }
 
 impl Board {
@@ -52,7 +54,7 @@ impl Board {
     pub fn new(size: Size) -> io::Result<Self> {
         let sink = Sink::default();
         Ok(Self {
-            terminal: terminal(sink.clone(), size)?,
+            terminal: terminal(sink.clone(), size, false)?,
             sink,
             shown: Vec::new(),
             inline: Vec::new(),
@@ -60,6 +62,7 @@ impl Board {
             marks: HashMap::new(),
             next: 0,
             synchronized: false,
+            counts: false,
         })
     }
 
@@ -73,7 +76,7 @@ impl Board {
             writer.cancel(id);
         }
         self.asked = None;
-        self.terminal = terminal(self.sink.clone(), size)?;
+        self.terminal = terminal(self.sink.clone(), size, self.counts)?;
         self.sink.take();
         self.sink.add(b"\x1b[0m\x1b[2J");
         Ok(())
@@ -219,7 +222,7 @@ fn is_inline(placed: &PlacedPicture, gallery: &Gallery) -> bool {
     matches!(gallery.get(&placed.key).map(|f| &f.body), Some(FrameBody::Inline(_)))
 }
 
-fn terminal(sink: Sink, (width, height): Size) -> io::Result<Terminal<Pen>> {
+fn terminal(sink: Sink, (width, height): Size, counts: bool) -> io::Result<Terminal<Pen>> {
     let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, width, height)) };
-    Terminal::with_options(Pen::new(sink, (width, height)), options)
+    Terminal::with_options(Pen::new(sink, (width, height), counts), options)
 }

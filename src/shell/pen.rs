@@ -1,8 +1,8 @@
 //! ratatui's cells as bytes for the one writer. What ratatui's own backends do not do is why this is
-//! ours: a run of picture cells, which all look alike, is one character and a count (REP), so showing
-//! a face that the terminal holds costs two dozen bytes a row; pictures go before text, one after the
-//! other, so each says its colour once; and nothing is said twice (the cursor is hidden once, not in
-//! every frame).
+//! ours: a run of picture cells, which all look alike, is one character and a count (REP) where the
+//! terminal can, so showing a face that it holds costs two dozen bytes a row; pictures go before text,
+//! one after the other, so each says its colour once; and nothing is said twice (the cursor is hidden
+//! once, not in every frame).
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,14 +48,17 @@ const PLAIN: Look = Look { fg: Color::Reset, bg: Color::Reset, modifier: Modifie
 pub struct Pen {
     sink: Sink,
     size: Size,
+    /// Whether the terminal repeats picture cells by a count.
+    counts: bool,
     /// Whether the cursor is seen; unknown at first.
     cursor: Option<bool>,
 }
 
 impl Pen {
-    /// A pen for a screen of a size.
-    pub fn new(sink: Sink, (width, height): (u16, u16)) -> Self {
-        Self { sink, size: Size { width, height }, cursor: None }
+    /// A pen for a screen of a size. `counts`: whether the terminal repeats picture cells by a count;
+    /// tmux 3.3a repeats only what is one byte, and would leave the face out.
+    pub fn new(sink: Sink, (width, height): (u16, u16), counts: bool) -> Self {
+        Self { sink, size: Size { width, height }, counts, cursor: None }
     }
 
     fn show(&mut self, seen: bool) {
@@ -73,6 +76,8 @@ struct Strokes {
     at: Option<Position>,
     /// Picture cells that are not written yet; all in the present look, at the present place.
     run: usize,
+    /// Whether they are written as one and a count.
+    counts: bool,
 }
 
 impl Strokes {
@@ -123,7 +128,7 @@ impl Strokes {
         let mut letter = [0; 4];
         let letter = PLACEHOLDER.encode_utf8(&mut letter).as_bytes();
         self.out.extend_from_slice(letter);
-        if count > WORTH_A_COUNT {
+        if self.counts && count > WORTH_A_COUNT {
             put(&mut self.out, format_args!("\x1b[{}b", count - 1));
         } else {
             self.out.extend(std::iter::repeat_n(letter, count - 1).flatten());
@@ -216,7 +221,8 @@ impl Backend for Pen {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         // Each frame begins and ends with plain letters, wherever the cursor was.
-        let mut strokes = Strokes { out: Vec::new(), look: PLAIN, at: None, run: 0 };
+        let counts = self.counts;
+        let mut strokes = Strokes { out: Vec::new(), look: PLAIN, at: None, run: 0, counts };
         let (mut pictures, text): (Vec<_>, Vec<_>) =
             content.partition(|(_, _, cell)| cell.symbol().starts_with(PLACEHOLDER));
         // A picture's cells have a colour of their own. The sort keeps their order.
@@ -288,10 +294,14 @@ mod tests {
     use ratatui::layout::Rect;
     use ratatui::style::Style;
 
-    /// What is written for cells from a place on, all in one row.
+    /// What is written for cells from a place on, all in one row, where the terminal counts.
     fn written(x: u16, cells: &[(&str, Style)]) -> String {
+        written_by(true, x, cells)
+    }
+
+    fn written_by(counts: bool, x: u16, cells: &[(&str, Style)]) -> String {
         let sink = Sink::default();
-        let mut pen = Pen::new(sink.clone(), (80, 24));
+        let mut pen = Pen::new(sink.clone(), (80, 24), counts);
         let made: Vec<Cell> = cells
             .iter()
             .map(|(symbol, style)| {
@@ -333,6 +343,11 @@ mod tests {
             format!("\x1b[3;10H\x1b[38;5;7m{anchor}{one}\x1b[38b\x1b[0m")
         );
         assert_eq!(written(0, &row(2)), format!("\x1b[3;1H\x1b[38;5;7m{anchor}{one}{one}\x1b[0m"));
+        // Where nothing is known of counting, every cell is written.
+        assert_eq!(
+            written_by(false, 0, &row(9)),
+            format!("\x1b[3;1H\x1b[38;5;7m{anchor}{}\x1b[0m", one.repeat(9))
+        );
         // Text follows where the run ends.
         let ended = [row(9), vec![("x", Style::new())]];
         assert_eq!(
@@ -358,7 +373,7 @@ mod tests {
             });
         }
         let sink = Sink::default();
-        let mut pen = Pen::new(sink.clone(), (20, 2));
+        let mut pen = Pen::new(sink.clone(), (20, 2), true);
         let cells = (0..2).flat_map(|y| (0..20).map(move |x| (x, y)));
         pen.draw(cells.map(|(x, y)| (x, y, &buffer[(x, y)]))).unwrap();
         let row = "\u{10eeee}\u{305}\u{10eeee}";
@@ -375,7 +390,7 @@ mod tests {
     #[test]
     fn the_cursor_is_hidden_once() {
         let sink = Sink::default();
-        let mut pen = Pen::new(sink.clone(), (80, 24));
+        let mut pen = Pen::new(sink.clone(), (80, 24), false);
         pen.hide_cursor().unwrap();
         pen.hide_cursor().unwrap();
         assert_eq!(sink.take(), b"\x1b[?25l");

@@ -488,6 +488,7 @@ impl Shell {
         let wrap =
             if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
         self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
+        self.board.counts = known.inside == Inside::Bare && known.version.is_some();
         let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
         self.draw_by(drawing);
     }

@@ -146,6 +146,10 @@ async fn the_terminal_around_tmux_is_asked_and_draws() {
     client.wait_for(&["waiting"]);
     assert_eq!(tmux.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
     client.wait_for(&["A SUBJECT #1001 ", " ARMED ", "kitty"]);
+    // tmux repeats no such character by a count: every cell of both faces has to be written.
+    let pane = tmux.run(&["capture-pane", "-p", "-t", "desk"]).out;
+    let widest = pane.lines().map(|line| line.matches('\u{10eeee}').count()).max();
+    assert!(widest > Some(40), "{widest:?}");
     client.press("a");
     client.wait_for(&["#1001 approve: Approved at Didit, read back."]);
     client.press("q");

@@ -93,9 +93,9 @@ impl Protocol {
         match self {
             Self::Kitty => options.tier.size(fitted).0,
             Self::Iterm2 | Self::Sixel => fitted.width,
-            Self::Blocks => match (options.colours, options.cells) {
-                // Shades take a whole cell for one tone.
-                (Colours::Mono(_), CellMode::Half) => u32::from(fitted.columns),
+            Self::Blocks => match options.colours {
+                // Without colour one tone takes a whole cell, in shades or in scattered dots.
+                Colours::Mono(_) => u32::from(fitted.columns),
                 _ => fitted.width,
             },
         }

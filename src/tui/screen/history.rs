@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
 
 use crate::core::{Action, Model, clock, date};
 use crate::domain::{DeliveryState, HistoryRow, Judgement};
@@ -35,7 +36,7 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         .enumerate()
         .skip(start)
         .take(rows)
-        .map(|(i, row)| row_line(model, row, i == model.history.cursor, theme))
+        .map(|(i, row)| row_line(model, row, i == model.history.cursor, area.width, theme))
         .collect();
     let body = Rect::new(0, 2, area.width, area.height.saturating_sub(4 + DETAILS));
     if lines.is_empty() {
@@ -74,7 +75,13 @@ fn state_word(model: &Model, row: &HistoryRow) -> (String, Meaning) {
     }
 }
 
-fn row_line(model: &Model, row: &HistoryRow, here: bool, theme: Theme) -> Line<'static> {
+fn row_line(
+    model: &Model,
+    row: &HistoryRow,
+    here: bool,
+    width: u16,
+    theme: Theme,
+) -> Line<'static> {
     let d = &row.decision;
     let name = d.case_name();
     let day = date(d.at).unwrap_or_default();
@@ -88,7 +95,8 @@ fn row_line(model: &Model, row: &HistoryRow, here: bool, theme: Theme) -> Line<'
     );
     let (word, meaning) = state_word(model, row);
     if here {
-        return Line::styled(format!("{text}{word:<24}"), theme.style(Meaning::Focus));
+        let left = usize::from(width).saturating_sub(text.width());
+        return Line::styled(format!("{text}{}", pad(&word, left)), theme.style(Meaning::Focus));
     }
     Line::from(vec![Span::raw(text), Span::styled(word, theme.style(meaning))])
 }

@@ -8,7 +8,7 @@ use ratatui::widgets::{Clear, Paragraph};
 use crate::core::{Action, Interlock, Model, TargetLine};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{clip, notice_above};
+use crate::tui::widget::{clip, notice_above, pad};
 
 /// Draws the interlock below the pictures.
 pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Frame<'_>) {
@@ -54,7 +54,10 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
     };
     let lines = vec![
         Line::styled(
-            " BLOCKLIST  future sessions with this face are declined automatically ",
+            pad(
+                " BLOCKLIST  future sessions with this face are declined automatically",
+                usize::from(area.width),
+            ),
             theme.style(Meaning::Bad),
         ),
         Line::from(vec![

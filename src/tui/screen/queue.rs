@@ -11,6 +11,9 @@ use crate::domain::{QueueRow, printable};
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, fit, key_line, notice, pad, piece, status_line};
 
+/// The word for a candidate whose face is on a blocklist.
+const LISTED: &str = "BLOCKLISTED";
+
 /// The queue screen.
 pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -88,14 +91,13 @@ fn candidates(row: &QueueRow, most: usize) -> String {
             continue;
         }
         let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| s.to_string());
-        let mark = if c.blocklisted {
-            " BLOCKLISTED"
+        words.push(if c.blocklisted {
+            format!("{score} {LISTED}")
         } else if c.allowlisted {
-            " allowed"
+            format!("{score} allowed")
         } else {
-            ""
-        };
-        words.push(format!("{score}{mark}"));
+            score
+        });
     }
     if row.case.set_aside > 0 {
         words.push(format!("{} unreadable", row.case.set_aside));
@@ -126,9 +128,6 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
 }
 
 fn state(model: &Model, row: &QueueRow) -> (String, Meaning) {
-    if row.case.candidates.iter().any(|c| c.blocklisted) {
-        return ("BLOCKLISTED".to_owned(), Meaning::Bad);
-    }
     if let Some(proposal) = &row.proposal {
         return (format!("proposed by {}", printable(&proposal.reviewer.name, 20)), Meaning::Warn);
     }
@@ -158,17 +157,31 @@ fn full_line(model: &Model, row: &QueueRow, here: bool, width: u16, theme: Theme
     let room = candidates_room(width);
     let (state, meaning) = state(model, row);
     let marker = if here { '>' } else { ' ' };
-    let text = format!(
-        "{marker}{} {created:<11} {} {:<7} ",
-        pad(&row.case.name(), 10),
-        pad(&candidates(row, room), room),
-        images(model, row),
-    );
-    let left = usize::from(width).saturating_sub(text.width());
+    let head = format!("{marker}{} {created:<11} ", pad(&row.case.name(), 10));
+    let scores = pad(&candidates(row, room), room);
+    let tail = format!(" {:<7} ", images(model, row));
+    let left = usize::from(width).saturating_sub(head.width() + scores.width() + tail.width());
     if here {
-        return Line::styled(format!("{text}{}", pad(&state, left)), theme.style(Meaning::Focus));
+        let text = format!("{head}{scores}{tail}{}", pad(&state, left));
+        return Line::styled(text, theme.style(Meaning::Focus));
     }
-    Line::from(vec![Span::raw(text), Span::styled(clip(&state, left), theme.style(meaning))])
+    let mut spans = vec![Span::raw(head)];
+    spans.extend(marked(&scores, LISTED, theme));
+    spans.push(Span::raw(tail));
+    spans.push(Span::styled(clip(&state, left), theme.style(meaning)));
+    Line::from(spans)
+}
+
+/// A text in which one word stands out wherever it is.
+fn marked(text: &str, word: &'static str, theme: Theme) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    for (place, between) in text.split(word).enumerate() {
+        if place > 0 {
+            spans.push(Span::styled(word, theme.style(Meaning::Bad)));
+        }
+        spans.push(Span::raw(between.to_owned()));
+    }
+    spans
 }
 
 /// Cells for the scores; the rest of a line is 48.
@@ -190,20 +203,18 @@ pub fn queue_column(model: &Model, area: Rect, theme: Theme, frame: &mut Frame<'
             "ready" => "",
             word => word,
         };
-        let text = format!(
-            "{marker}{} {score:>5}{}{}c {images}",
-            pad(&row.case.name(), 9),
-            if listed { '!' } else { ' ' },
-            row.case.candidates.len(),
-        );
-        let text = pad(&text, usize::from(area.width));
+        let head = format!("{marker}{} {score:>5}", pad(&row.case.name(), 9));
+        let left = usize::from(area.width).saturating_sub(head.width() + 1);
+        let tail = pad(&format!("{}c {images}", row.case.candidates.len()), left);
         let (_, meaning) = state(model, row);
         let style = match (here, meaning) {
             (true, _) => theme.style(Meaning::Focus),
             (false, Meaning::Muted) => theme.style(Meaning::Text),
             (false, meaning) => theme.style(meaning),
         };
-        lines.push(Line::styled(text, style));
+        // One mark in the line, so that it does not outshout the case that is looked at.
+        let mark = if listed { Span::styled("!", theme.style(Meaning::Bad)) } else { " ".into() };
+        lines.push(Line::from(vec![head.into(), mark, tail.into()]).style(style));
     }
     if model.queue.rows.is_empty() {
         // The words stand beside it, where the pair would be.
