@@ -928,6 +928,38 @@ fn sixel_shows_the_picture_and_never_scrolls() {
     }
 }
 
+/// What a face costs that was taken indoors, with the noise of a phone's camera: never more than this,
+/// and what it gives up for it is small.
+#[test]
+fn a_noisy_face_keeps_to_its_bytes() {
+    for (who, shot) in [(7, 1), (58, 12)] {
+        let shot = Shot { noise: 0.5, ..Shot::from_seed(shot) };
+        let face = faces::draw(&Identity::from_seed(who), &shot, faces::WIDTH, faces::HEIGHT);
+        let file = faces::encode(&face, faces::Format::Jpeg { quality: shot.quality });
+        let portrait = decode(&picture(file), 0, &Limits::default()).unwrap();
+        let view = View::default();
+        let fitted = fit(&portrait, None, &view, Aim::Picture, &pixels(40, 25)).unwrap();
+        let wanted = fitted.pixels();
+        for (tier, most) in [(Tier::Preview, 30_000), (Tier::Review, 72_500)] {
+            let options = EncodeOptions { tier, ..EncodeOptions::default() };
+            let Encoded::Kitty { chunks, .. } = encode(&fitted, Protocol::Kitty, &options).unwrap()
+            else {
+                panic!("kitty sends chunks");
+            };
+            let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.to_vec()).collect();
+            assert!(bytes.len() < most, "{who}: {tier:?} takes {}", bytes.len());
+            let shown = shown::enlarged(&shown::kitty(&bytes), (400, 500));
+            let error = mean_error(&shown, wanted);
+            assert!(error < 8.0, "{who}: {tier:?} is wrong by {error}");
+        }
+        let bytes = inline(&fitted, Protocol::Sixel, &EncodeOptions::default());
+        assert!(bytes.len() < 142_000, "{who}: sixel takes {}", bytes.len());
+        let shown = shown::sixel(&bytes);
+        let error = mean_error(shown.image.as_raw(), &wanted[..400 * 498 * 3]);
+        assert!(error < 8.0, "{who}: sixel is wrong by {error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -3,9 +3,11 @@
 //! not known here.
 
 mod blocks;
+mod budget;
 mod iterm2;
 mod kitty;
 mod palette;
+mod repeats;
 mod sixel;
 
 use std::fmt;

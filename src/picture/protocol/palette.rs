@@ -8,6 +8,7 @@ use quantette::{ImageRef, PaletteSize, Pipeline, QuantizeMethod};
 use zeroize::Zeroizing;
 
 /// A picture of at most 256 colours.
+#[derive(Clone)]
 pub(super) struct Reduced {
     /// Red, green, blue of each colour.
     pub palette: Vec<[u8; 3]>,
@@ -37,4 +38,11 @@ pub(super) fn reduce(
     let (palette, indices) = reduced.into_parts();
     let palette = palette.into_iter().map(|c| [c.red, c.green, c.blue]).collect();
     Some(Reduced { palette, indices: Zeroizing::new(indices) })
+}
+
+/// How far apart two colours are for the eye, without a unit: squares of the differences, weighted by
+/// about how much each part counts for lightness. At most 650,250.
+pub(super) fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
+    let part = |place: usize| u32::from(a[place].abs_diff(b[place])).pow(2);
+    3 * part(0) + 6 * part(1) + part(2)
 }

@@ -1,19 +1,24 @@
 //! Sixel: six rows of pixels at a time, one pass over them a colour. Packed by runs: within a pass
-//! several colours follow one another where they do not overlap, and gaps are skipped.
+//! several colours follow one another where they do not overlap, and gaps are skipped. Nothing else
+//! compresses it, so pixels give way to their neighbours' colours until a picture fits its bytes.
 //!
 //! The picture never scrolls the screen: its height is cut to whole bands of six pixels that lie
 //! within its cells, and no line feed follows the last band.
 
 use zeroize::Zeroizing;
 
-use super::palette::{Reduced, reduce};
+use super::budget;
+use super::palette::{Reduced, distance, reduce};
 use super::{EncodeError, EncodeOptions, Encoded};
 use crate::picture::Fitted;
 
 /// Rows of pixels in a band.
 const BAND: u32 = 6;
-/// How much of the error is handed on: all of it makes many more, shorter runs.
-const DITHER: f32 = 0.5;
+/// No error is handed on: it would be undone again for longer runs.
+const DITHER: f32 = 0.0;
+/// What a byte weighs against likeness, in the unit of [`distance`], in a picture that is smooth: a third
+/// of the bytes, and nobody sees it.
+const BYTE: f32 = 60.0;
 /// A gap longer than this inside one colour's pixels starts a new run: jumping back to it later is
 /// cheaper than keeping the pass to itself.
 const GAP: usize = 8;
@@ -27,10 +32,27 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     let pixels = &fitted.pixels()[..(width * height * 3) as usize];
     let colours = options.palette.min(options.registers);
     let reduced = reduce(pixels, (width, height), colours, DITHER);
-    let mut reduced = reduced.ok_or(EncodeError::Encoder("sixel"))?;
-    short_numbers_first(&mut reduced);
+    let reduced = reduced.ok_or(EncodeError::Encoder("sixel"))?;
+    // 0.7 bytes a pixel: 140 KB for 400x500.
+    let most = width as usize * height as usize * 7 / 10;
+    let out = budget::within(most, BYTE, heavier, |byte| {
+        let mut reduced = reduced.clone();
+        favour_runs(&mut reduced, pixels, width as usize, byte);
+        short_numbers_first(&mut reduced);
+        Ok(write(&reduced, width, height))
+    })?;
+    let bytes = options.wrap.seal(out);
+    Ok(Encoded::Inline { bytes, columns: fitted.columns, rows: fitted.rows })
+}
+
+/// What a byte should weigh when a picture was so many times too large; no more than leaves edges alone.
+fn heavier(byte: f32, times: f32) -> f32 {
+    (byte * times.powf(2.6) * 1.05).min(400.0)
+}
+
+fn write(reduced: &Reduced, width: u32, height: u32) -> Zeroizing<Vec<u8>> {
     // Room for a rather long one, so that it seldom grows and leaves copies behind.
-    let mut out = Zeroizing::new(Vec::with_capacity(pixels.len() / 2 + 8192));
+    let mut out = Zeroizing::new(Vec::with_capacity(reduced.indices.len() * 3 / 2 + 8192));
     // P2=1: pixels that are not drawn stay as they are. Then the shape of pixels (square) and the size.
     out.extend_from_slice(format!("\x1bP0;1;0q\"1;1;{width};{height}").as_bytes());
     for (register, colour) in reduced.palette.iter().enumerate() {
@@ -45,8 +67,113 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
         write_band(&mut out, band, width as usize, reduced.palette.len());
     }
     out.extend_from_slice(b"\x1b\\");
-    let bytes = options.wrap.seal(out);
-    Ok(Encoded::Inline { bytes, columns: fitted.columns, rows: fitted.rows })
+    out
+}
+
+/// Gives pixels a colour that is nearly as right and costs fewer bytes. Each colour of a column of six
+/// costs a byte, and more where its run begins; so a column takes up colours of the one to its left and
+/// gives up those of its own that few pixels need. `byte` is what one weighs, in the unit of [`distance`].
+fn favour_runs(reduced: &mut Reduced, rgb: &[u8], width: usize, byte: f32) {
+    let palette = &reduced.palette;
+    let band = width * BAND as usize;
+    let mut candidates = Vec::with_capacity(2 * BAND as usize);
+    let mut before = Vec::with_capacity(BAND as usize);
+    let mut last_used = vec![None; palette.len()];
+    for (indices, pixels) in reduced.indices.chunks_exact_mut(band).zip(rgb.chunks_exact(band * 3))
+    {
+        last_used.fill(None);
+        before.clear();
+        for x in 0..width {
+            candidates.clear();
+            let own = (0..BAND as usize).map(|row| indices[row * width + x]);
+            for colour in own.chain(before.iter().copied()) {
+                if candidates.iter().any(|known: &Candidate| known.colour == colour) {
+                    continue;
+                }
+                let errors = std::array::from_fn(|row| {
+                    let at = (row * width + x) * 3;
+                    let pixel = [pixels[at], pixels[at + 1], pixels[at + 2]];
+                    distance(palette[usize::from(colour)], pixel) as f32
+                });
+                let price = price(last_used[usize::from(colour)], x) * byte;
+                candidates.push(Candidate { colour, errors, price });
+            }
+            thin(&mut candidates);
+            before.clear();
+            for row in 0..BAND as usize {
+                let Some(colour) = nearest(&candidates, row) else { continue };
+                indices[row * width + x] = colour;
+                last_used[usize::from(colour)] = Some(x);
+                if !before.contains(&colour) {
+                    before.push(colour);
+                }
+            }
+        }
+    }
+}
+
+/// A colour that pixels of one column of six may have.
+struct Candidate {
+    colour: u8,
+    /// How wrong it is for each of the six.
+    errors: [f32; BAND as usize],
+    /// What using it at all costs here, in the same unit.
+    price: f32,
+}
+
+/// Drops candidates one after the other, that which saves most first, as long as any saves something.
+fn thin(candidates: &mut Vec<Candidate>) {
+    while candidates.len() > 1 {
+        // What each row would have, and what it would have instead.
+        let mut rows = [((0, f32::MAX), (0, f32::MAX)); BAND as usize];
+        let mut used = 0u32;
+        for (row, (first, second)) in rows.iter_mut().enumerate() {
+            for (place, candidate) in candidates.iter().enumerate() {
+                let error = candidate.errors[row];
+                if error < first.1 {
+                    *second = *first;
+                    *first = (place, error);
+                } else if error < second.1 {
+                    *second = (place, error);
+                }
+            }
+            used |= 1 << first.0;
+        }
+        let lost = |place: usize| {
+            let mut taken = used;
+            let mut lost = if used >> place & 1 == 1 { -candidates[place].price } else { 0.0 };
+            for (first, second) in rows.iter().filter(|(first, _)| first.0 == place) {
+                lost += second.1 - first.1;
+                if taken >> second.0 & 1 == 0 {
+                    taken |= 1 << second.0;
+                    lost += candidates[second.0].price;
+                }
+            }
+            lost
+        };
+        let losses = (0..candidates.len()).map(|place| (lost(place), place));
+        match losses.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((least, place)) if least <= 0.0 => candidates.swap_remove(place),
+            _ => return,
+        };
+    }
+}
+
+/// The colour that is least wrong for a row.
+fn nearest(candidates: &[Candidate], row: usize) -> Option<u8> {
+    let errors = candidates.iter().map(|candidate| (candidate.errors[row], candidate.colour));
+    errors.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, colour)| colour)
+}
+
+/// What a colour costs in a column, in bytes, by where in its band it was last used.
+fn price(last: Option<usize>, x: usize) -> f32 {
+    match last.map(|last| x - last) {
+        Some(1) => 1.0,
+        // Over the gap.
+        Some(gap) if gap <= GAP => 3.0,
+        // Its number, and the way there.
+        _ => 6.0,
+    }
 }
 
 /// Numbers the colours by how often they are used: each run names its colour, and short numbers are
@@ -180,9 +307,28 @@ mod tests {
     }
 
     #[test]
+    fn a_column_takes_up_what_is_beside_it_and_keeps_what_it_needs() {
+        // Light, a little lighter, dark; the second column differs a little in one pixel, the third much.
+        let palette = vec![[200; 3], [204; 3], [10; 3]];
+        let columns: [[u8; 6]; 3] = [[0; 6], [0, 0, 1, 0, 0, 0], [0, 0, 2, 0, 0, 0]];
+        let indices: Vec<u8> = (0..6).flat_map(|row| columns.map(|column| column[row])).collect();
+        let rgb: Vec<u8> = indices.iter().flat_map(|index| palette[usize::from(*index)]).collect();
+        let after = |byte| {
+            let indices = Zeroizing::new(indices.clone());
+            let mut reduced = Reduced { palette: palette.clone(), indices };
+            favour_runs(&mut reduced, &rgb, 3, byte);
+            reduced.indices.to_vec()
+        };
+        assert_eq!(after(0.0), indices);
+        let mut wanted = indices.clone();
+        wanted[2 * 3 + 1] = 0;
+        assert_eq!(after(100.0), wanted);
+    }
+
+    #[test]
     fn the_commonest_colour_has_the_lowest_number() {
         let palette = vec![[1; 3], [2; 3], [3; 3]];
-        let indices = zeroize::Zeroizing::new(vec![2, 0, 2, 1, 2, 1]);
+        let indices = Zeroizing::new(vec![2, 0, 2, 1, 2, 1]);
         let mut reduced = Reduced { palette, indices };
         short_numbers_first(&mut reduced);
         assert_eq!(reduced.palette, [[3; 3], [2; 3], [1; 3]]);
