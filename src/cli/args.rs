@@ -176,7 +176,7 @@ pub enum Command {
     Outbox(Outbox),
     /// Verify or export the audit of all decisions.
     ///
-    /// It is a chain of what was decided, taken back, opened again and settled.
+    /// It is a chain of what was decided, taken back, opened again, tried again and settled.
     #[command(subcommand)]
     Audit(Audit),
     /// List what was decided and what became of it, newest first.
@@ -515,6 +515,19 @@ pub enum Outbox {
         /// Give up after so many seconds.
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         within: u64,
+    },
+    /// Make refused and put-off decisions due now.
+    ///
+    /// The next flush or console sends them: a refused one only while it is the last word on its case. What
+    /// has already reached Didit is read there
+    /// before anything is written again.
+    Retry {
+        /// The decisions' ids, as `outbox list` and `history` print them.
+        #[arg(value_name = "DECISION", required_unless_present = "all")]
+        decisions: Vec<String>,
+        /// All that are yours and refused, and all that were put off with an unknown outcome.
+        #[arg(long, conflicts_with = "decisions")]
+        all: bool,
     },
 }
 

@@ -159,6 +159,18 @@ pub const WORDS: &[Words] = &[
         &["secondlook outbox flush", "secondlook sync && secondlook outbox flush --json"],
     ),
     words(
+        "outbox retry",
+        &[
+            "With --json a decision is a line {decision, case, state, retried, why}.",
+            "Exit codes: 0 all are due now, 3 there is nothing to try again, 4 another reviewer's, 6 not the \
+             last word on its case any more, 8 some of them.",
+        ],
+        &[
+            "secondlook outbox retry 0198c5a2-7f3e-7a11-b2c4-5d6e7f809102",
+            "secondlook outbox retry --all && secondlook outbox flush",
+        ],
+    ),
+    words(
         "audit verify",
         &["Keep an export elsewhere: who owns the whole store can write the whole chain anew."],
         &["secondlook audit verify", "secondlook audit verify audit.jsonl"],

@@ -182,6 +182,21 @@ pub enum Undone {
     Unknown,
 }
 
+/// What trying a decision again brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is due now: held where nothing of it has left, else unknown, so that Didit is read first.
+    Due(DeliveryState),
+    /// It is another reviewer's, and nothing of it has left: only theirs to send.
+    NotYours,
+    /// It is not the last word on its case any more.
+    Replaced,
+    /// There is nothing to try again: it is here.
+    Not(DeliveryState),
+    /// There is no such decision.
+    Unknown,
+}
+
 /// How far a delivery has come. Each step is noted before the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -194,6 +209,15 @@ pub struct Progress {
     pub listed: bool,
     /// A review note was posted where the status could not be written.
     pub noted: bool,
+}
+
+impl Progress {
+    /// Whether anything of it may be at Didit: then nobody can take it back, and Didit is read first.
+    #[must_use]
+    pub fn has_left(self) -> bool {
+        let Self { may_have_written, status_done, listed, noted } = self;
+        may_have_written || status_done || listed || noted
+    }
 }
 
 /// A decision claimed for delivery.

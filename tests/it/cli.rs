@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::process::Stdio;
 
-use secondlook::sim::{Candidate, Limits, Options, Route, Session, Sim, World, session_id};
+use secondlook::sim::{
+    Candidate, Fault, Limits, On, Options, Reply, Route, Session, Sim, World, session_id,
+};
 use serde_json::{Value, json};
 
 use crate::crash::{Rig, Way};
@@ -251,6 +253,56 @@ async fn a_conflict_is_told_by_the_exit_code() {
     refused(&home, &["decide", "1002", "approve"], 6, "Declined at Didit by now");
     assert_eq!(writes(&sim), []);
     assert_eq!(home.decisions(), ["approve conflict"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_tried_again_and_reaches_didit_once() {
+    let sim = sim(world([1001, 1002, 1003])).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    refused(&home, &["outbox", "retry", "--all"], 3, "nothing was refused");
+    // One is refused before anything is written, one with its status written and its face not listed.
+    let no = || Fault::Answer(Reply::json(404, json!({"detail": "Not found."})));
+    let bad = || Fault::Answer(Reply::json(400, json!({"detail": "No face."})));
+    sim.knobs().once(On::route(Route::UpdateStatus).of(session_id(1001)), no());
+    sim.knobs().once(On::route(Route::BlocklistAdd), bad());
+    home.rows(&["decide", "1001", "reject"]);
+    home.rows(&["decide", "1002", "blocklist", "--target", "1002"]);
+    assert_eq!(home.run(&["outbox", "flush"]).code, 1);
+    assert_eq!(home.decisions(), ["blocklist refused", "reject refused"]);
+    let before = writes(&sim).len();
+
+    let tried = home.rows(&["outbox", "retry", "--all"]);
+    let told = |row: &Value| (row["case"].clone(), row["state"].clone(), row["retried"].clone());
+    let tried: Vec<_> = tried.iter().map(told).collect();
+    let expected = [(id(1001), "held"), (id(1002), "unknown")];
+    assert_eq!(tried, expected.map(|(case, state)| (json!(case), json!(state), json!(true))));
+    assert_eq!(writes(&sim).len(), before, "nothing is sent by that");
+    let sent = home.rows(&["outbox", "flush"]);
+    assert!(sent.len() == 2 && sent.iter().all(|row| row["state"] == "sent"), "{sent:?}");
+    let done = writes(&sim).split_off(before);
+    assert_eq!(done.iter().filter(|r| **r == Some(Route::UpdateStatus)).count(), 1, "{done:?}");
+    assert_eq!(done.iter().filter(|r| **r == Some(Route::BlocklistAdd)).count(), 1, "{done:?}");
+    assert!(sim.session(session_id(1002)).unwrap().blocked.face);
+    assert_eq!(sim.session(session_id(1001)).unwrap().status, "Declined");
+    let audit = home.run(&["audit", "verify"]);
+    assert_eq!((audit.code, audit.out.starts_with("8 entries")), (0, true), "{audit:?}");
+
+    // What is sent, or not there, is said for each; what was decided anew is a conflict.
+    let ids: Vec<_> = home.rows(&["history"]).iter().map(|r| r["decision"].to_string()).collect();
+    let named = |n: usize| ids[n].trim_matches('"').to_owned();
+    let ran = home.run(&["outbox", "retry", &named(0), &id(77)]);
+    assert_eq!((ran.code, ran.out.lines().count()), (3, 2), "{ran:?}");
+    sim.knobs().once(On::route(Route::UpdateStatus), no());
+    home.rows(&["decide", "1003", "approve"]);
+    assert_eq!(home.run(&["outbox", "flush"]).code, 1);
+    let third = home.rows(&["history", "--limit", "1"])[0]["decision"].as_str().unwrap().to_owned();
+    home.rows(&["undo", &third]);
+    let ran = home.run(&["outbox", "retry", &third]);
+    assert!(ran.code == 6 && ran.out.contains("not the last word"), "{ran:?}");
+    refused(&home, &["outbox", "retry", "77"], 2, "no decision's id");
+    assert_eq!(home.run(&["outbox", "retry"]).code, 2);
+    assert_eq!(home.run(&["outbox", "retry", "--all", &third]).code, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
