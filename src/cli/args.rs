@@ -57,7 +57,7 @@ impl Args {
     #[must_use]
     pub fn images(&self) -> Option<Images> {
         match &self.command {
-            Some(Command::Review { images } | Command::Demo { images, .. }) => {
+            Some(Command::Review { images, .. } | Command::Demo { images, .. }) => {
                 images.or(self.images)
             }
             _ => self.images,
@@ -97,6 +97,9 @@ pub enum Command {
     },
     /// Open the console.
     Review {
+        /// Review the cases of this file of JSON lines at once; - for standard input.
+        #[arg(long, value_name = "FILE|-")]
+        from: Option<std::path::PathBuf>,
         /// Draw pictures this way.
         #[arg(long, value_enum, value_name = "HOW")]
         images: Option<Images>,

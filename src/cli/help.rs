@@ -37,7 +37,21 @@ pub const WORDS: &[Words] = &[
         &["secondlook demo", "secondlook doctor", "secondlook search selfie.jpg", "secondlook"],
     ),
     words("demo", &[], &["secondlook demo", "secondlook demo --cases 200 --images blocks"]),
-    words("review", &[], &["secondlook review", "ssh -t host secondlook review"]),
+    words(
+        "review",
+        &[
+            "With --from the console opens on the first case of the file: lines as `ingest` takes them, each \
+             with an optional subject_image, the path of the subject's picture on this machine. Of a face \
+             search that Didit does not show to this key the links are held in memory only, and a decision \
+             is kept here; what is left undecided leaves the queue with the console.",
+            "A line that cannot be reviewed is named by its number; the exit code is 3 when there is no other.",
+        ],
+        &[
+            "secondlook review",
+            "ssh -t host secondlook review",
+            "secondlook review --from replies.jsonl",
+        ],
+    ),
     words(
         "sync",
         &[

@@ -18,7 +18,7 @@ use crate::didit::{self, Client, SharedBudget};
 use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Parts, Signer, SystemClock, worker_id};
+use crate::shell::{Given, Parts, Signer, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
@@ -200,6 +200,7 @@ impl Setup {
         let clock = clock(&client).await;
         Ok(Parts {
             warning: clock_trouble(&client),
+            given: Given::default(),
             signer: self.signer(&store, &origin),
             settings: self.console(place)?,
             store,

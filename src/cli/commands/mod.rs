@@ -14,6 +14,7 @@ mod money;
 mod outbox;
 mod prompt;
 mod queue;
+mod replies;
 mod search;
 mod sim;
 mod stats;
@@ -39,7 +40,8 @@ use crate::store::Store;
 pub async fn run(args: Args) -> Result<Exit, CliError> {
     match &args.command {
         Some(Command::Demo { cases, seed, .. }) => console::demo(&args, *cases, *seed).await,
-        None | Some(Command::Review { .. }) => console::review(&args).await,
+        None => console::review(&args, None).await,
+        Some(Command::Review { from, .. }) => console::review(&args, from.as_deref()).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
         Some(Command::Verify(wanted)) => verify::verify(&args, wanted).await,
         Some(Command::Balance) => money::balance(&args).await,
