@@ -1,8 +1,10 @@
 //! The arguments, from which help, completions and the manual page are made too.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::help;
+use crate::config::{PRESETS, Preset};
 
 /// A terminal console for people who decide whether two faces are the same person.
 #[derive(Debug, Parser)]
@@ -34,6 +36,9 @@ pub struct Args {
     /// Draw pictures in the console this way.
     #[arg(long, value_enum, value_name = "HOW")]
     pub images: Option<Images>,
+    /// Begin with these keys.
+    #[arg(long, value_name = "NAME", value_parser = presets())]
+    pub preset: Option<String>,
     /// What to do; without it, the console.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -53,6 +58,20 @@ impl Args {
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
+    /// Which keys to begin with, said before the command or after it.
+    #[must_use]
+    pub fn preset(&self) -> Option<&str> {
+        let own = match &self.command {
+            Some(
+                Command::Review { preset, .. }
+                | Command::Demo { preset, .. }
+                | Command::Keys { preset },
+            ) => preset.as_deref(),
+            _ => None,
+        };
+        own.or(self.preset.as_deref())
+    }
+
     /// How pictures are to be drawn, said before the command or after it.
     #[must_use]
     pub fn images(&self) -> Option<Images> {
@@ -63,6 +82,12 @@ impl Args {
             _ => self.images,
         }
     }
+}
+
+/// The names of presets, each with what it is.
+fn presets() -> PossibleValuesParser {
+    let about = |name| Preset::named(name).map(|preset| preset.about).unwrap_or_default();
+    PRESETS.map(|(name, _)| PossibleValue::new(name).help(about(name))).into()
 }
 
 /// How pictures are drawn.
@@ -94,6 +119,9 @@ pub enum Command {
         /// Draw pictures this way.
         #[arg(long, value_enum, value_name = "HOW")]
         images: Option<Images>,
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
     },
     /// Open the console.
     Review {
@@ -103,6 +131,9 @@ pub enum Command {
         /// Draw pictures this way.
         #[arg(long, value_enum, value_name = "HOW")]
         images: Option<Images>,
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
     },
     /// Bring flagged cases into the store, without the screen.
     Sync {
@@ -239,7 +270,11 @@ pub enum Command {
     /// Look at key, store, network and terminal; say what to mend.
     Doctor,
     /// Print every key of the console, as configured.
-    Keys,
+    Keys {
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.

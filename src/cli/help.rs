@@ -36,7 +36,15 @@ pub const WORDS: &[Words] = &[
         ],
         &["secondlook demo", "secondlook doctor", "secondlook search selfie.jpg", "secondlook"],
     ),
-    words("demo", &[], &["secondlook demo", "secondlook demo --cases 200 --images blocks"]),
+    words(
+        "demo",
+        &[],
+        &[
+            "secondlook demo",
+            "secondlook demo --cases 200 --images blocks",
+            "secondlook demo --preset mnemonic",
+        ],
+    ),
     words(
         "review",
         &[
@@ -237,7 +245,7 @@ pub const WORDS: &[Words] = &[
         ],
         &["secondlook doctor"],
     ),
-    words("keys", &[], &["secondlook keys"]),
+    words("keys", &[], &["secondlook keys", "secondlook keys --preset mnemonic"]),
     words(
         "completions",
         &[],

@@ -356,6 +356,24 @@ fn what_is_generated_goes_to_standard_output() {
     assert!(!home.path("store.db").exists(), "nothing was made on the way");
 }
 
+#[test]
+fn a_preset_is_printed_with_ones_own_keys_over_it() {
+    let keys = |home: &Home, arguments: &[&str], action: &str| {
+        let rows = home.rows(&[&["keys"], arguments].concat());
+        rows.iter().find(|row| row["action"] == action).unwrap()["keys"].clone()
+    };
+    let plain = Home::new("");
+    assert_eq!(keys(&plain, &[], "reject"), json!(["x"]));
+    assert_eq!(keys(&plain, &["--preset", "mnemonic"], "reject"), json!(["r"]));
+    let own = Home::new("[review]\npreset = 'mnemonic'\n[keys]\nunsure = ['o']");
+    assert_eq!(keys(&own, &[], "reject"), json!(["r"]));
+    assert_eq!(keys(&own, &[], "unsure"), json!(["o"]));
+    assert_eq!(keys(&own, &["--preset", "default"], "reject"), json!(["x"]), "flag over file");
+    let ran = plain.run(&["keys", "--preset", "mnemonik"]);
+    assert!(ran.code == 2 && ran.err.contains("'mnemonic'"), "{ran:?}");
+    refused(&Home::new("[review]\npreset = 'dvorack'"), &["keys"], 2, "did you mean 'dvorak'");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_ends_the_watch_in_good_order() {
     let sim = sim(world([1001])).await;

@@ -83,7 +83,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         }
         Some(Command::Config(what)) => config::config(&args, what),
         Some(Command::Doctor) => doctor::doctor(&args).await,
-        Some(Command::Keys) => generate::keys(&args),
+        Some(Command::Keys { .. }) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
         Some(Command::Man { command, dir: None }) => generate::man(command),
         Some(Command::Man { dir: Some(dir), .. }) => generate::pages(dir),
