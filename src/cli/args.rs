@@ -5,6 +5,7 @@ use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::help;
 use crate::config::{PRESETS, Preset};
+use crate::sim::Scenario;
 
 /// A terminal console for people who decide whether two faces are the same person.
 #[derive(Debug, Parser)]
@@ -88,6 +89,11 @@ impl Args {
 fn presets() -> PossibleValuesParser {
     let about = |name| Preset::named(name).map(|preset| preset.about).unwrap_or_default();
     PRESETS.map(|(name, _)| PossibleValue::new(name).help(about(name))).into()
+}
+
+/// The names of scenarios, each with what it is.
+fn scenarios() -> PossibleValuesParser {
+    Scenario::ALL.map(|s| PossibleValue::new(s.word()).help(s.about())).into()
 }
 
 /// How pictures are drawn.
@@ -254,15 +260,18 @@ pub enum Command {
         /// Port of the pictures; any that is free without it.
         #[arg(long, value_name = "PORT")]
         media_port: Option<u16>,
-        /// So many flagged cases.
-        #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-        cases: u32,
+        /// What kind of day it is there.
+        #[arg(long, default_value = "calm", value_name = "NAME", value_parser = scenarios())]
+        scenario: String,
+        /// So many flagged cases; 40 without it.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        cases: Option<u32>,
         /// Draw this world: the same one each time.
         #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
-        /// Life of an image link in seconds.
-        #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-        link_life: u64,
+        /// Life of an image link in seconds; 3600 without it.
+        #[arg(long, value_name = "SECONDS")]
+        link_life: Option<u64>,
     },
     /// Show every setting, or write a configuration file.
     #[command(subcommand)]

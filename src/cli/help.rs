@@ -231,7 +231,15 @@ pub const WORDS: &[Words] = &[
         &["secondlook export > decisions.jsonl", "secondlook export --format csv > decisions.csv"],
     ),
     words("stats", &[], &["secondlook stats", "secondlook stats --json"]),
-    words("sim", &[], &["secondlook sim", "secondlook sim --port 8080 --cases 500"]),
+    words(
+        "sim",
+        &["What is left to chance in a scenario is drawn from the seed."],
+        &[
+            "secondlook sim",
+            "secondlook sim --scenario faults --seed 7",
+            "secondlook sim --port 8080 --cases 500",
+        ],
+    ),
     words("config show", &[], &["secondlook config show", "secondlook config show --json"]),
     words(
         "config init",

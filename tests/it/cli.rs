@@ -357,6 +357,17 @@ fn what_is_generated_goes_to_standard_output() {
 }
 
 #[test]
+fn a_scenario_is_one_of_those_that_help_lists() {
+    let home = Home::new("");
+    let help = home.run(&["sim", "--help"]);
+    for scenario in secondlook::sim::Scenario::ALL {
+        assert!(help.out.contains(&format!("- {}:", scenario.word())), "{help:?}");
+    }
+    let ran = home.run(&["sim", "--scenario", "race"]);
+    assert!(ran.code == 2 && ran.err.contains("'races'"), "{ran:?}");
+}
+
+#[test]
 fn a_preset_is_printed_with_ones_own_keys_over_it() {
     let keys = |home: &Home, arguments: &[&str], action: &str| {
         let rows = home.rows(&[&["keys"], arguments].concat());

@@ -31,6 +31,7 @@ use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
 use crate::shell::{Signer, SystemClock};
+use crate::sim::Scenario;
 use crate::store::Store;
 
 /// Does what the arguments ask.
@@ -71,10 +72,11 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
         Some(Command::Export { format }) => export::export(&args, *format).await,
         Some(Command::Stats) => stats::stats(&args).await,
-        Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
+        Some(Command::Sim { port, media_port, scenario, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,
                 media_port: *media_port,
+                scenario: Scenario::from_word(scenario).unwrap_or(Scenario::Calm),
                 cases: *cases,
                 seed: *seed,
                 link_life: *link_life,
