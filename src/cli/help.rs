@@ -227,7 +227,10 @@ pub const WORDS: &[Words] = &[
     ),
     words(
         "export",
-        &["In a spreadsheet no cell is a formula."],
+        &[
+            "In a spreadsheet no cell is a formula.",
+            "What others said of a case that waits for your own reading is withheld, and the row says so.",
+        ],
         &["secondlook export > decisions.jsonl", "secondlook export --format csv > decisions.csv"],
     ),
     words("stats", &[], &["secondlook stats", "secondlook stats --json"]),

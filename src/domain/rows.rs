@@ -379,8 +379,8 @@ impl HistoryRow {
 }
 
 /// Hides from a reviewer what others said of the cases that wait for another reader, until they have said
-/// something themselves. The rows are newest first.
-pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
+/// something themselves. The rows are newest first. Returns the decisions of which something may be hidden.
+pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) -> BTreeSet<DecisionId> {
     // Per case, of the round that nothing has ended yet: whether it has readings, and one of theirs.
     let mut over = BTreeSet::new();
     let mut rounds: BTreeMap<SessionId, bool> = BTreeMap::new();
@@ -394,6 +394,7 @@ pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
         }
     }
     over.clear();
+    let mut hidden = BTreeSet::new();
     for row in rows {
         let case = &row.decision.case;
         if row.state != DeliveryState::Undone && !row.is_reading() {
@@ -402,8 +403,10 @@ pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
         let own = row.decision.reviewer.id == *reviewer;
         if !own && !over.contains(case) && rounds.get(case) == Some(&false) {
             row.veil();
+            hidden.insert(row.decision.id);
         }
     }
+    hidden
 }
 
 #[cfg(test)]

@@ -186,6 +186,49 @@ async fn two_people_blocklist_an_approved_customer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_tells_a_second_reader_nothing_before_they_have_read() {
+    let mut rig = Rig::new(&[Way::Reject, Way::Approve], 8).await;
+    as_person(&mut rig, "AAAA", "ana");
+    let said = ["--reason", "same_person", "--comment", "the ears"];
+    let (code, out) = rig.run(&[&["decide", "1001", "escalate"][..], &said].concat()).await;
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out) = rig.run(&[&["decide", "1002", "reject"][..], &said].concat()).await;
+    assert_eq!(code, Some(0), "{out}");
+    let exported = async |rig: &Rig| {
+        let (_, lines) = rig.run(&["export"]).await;
+        let (_, table) = rig.run(&["export", "--format", "csv"]).await;
+        let rows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let cells: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
+        assert_eq!((rows.len(), cells.len()), (2, 2), "{lines}{table}");
+        (rows, cells)
+    };
+    let tells = |row: &Value, cells: &str| {
+        let told = row["comment"] == json!("the ears");
+        assert_eq!(cells.contains("the ears"), told, "{cells}");
+        assert_eq!(cells.contains("same_person"), told, "{cells}");
+        assert_eq!(row["reason"] == json!("same_person"), told, "{row}");
+        assert!(told || row["judgements"] == json!([]), "{row}");
+        assert_eq!(row["withheld"], json!(!told), "{row}");
+        told
+    };
+    // Who said it sees it; a second reader sees that somebody escalated, and everything of what is over.
+    let (rows, cells) = exported(&rig).await;
+    assert!(tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
+    as_person(&mut rig, "BBBB", "ben");
+    let (rows, cells) = exported(&rig).await;
+    assert!(!tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
+    assert_eq!(
+        (&rows[0]["disposition"], &rows[0]["reviewer"]),
+        (&json!("escalate"), &json!("ana"))
+    );
+    // Once they have said something themselves, nothing is hidden.
+    assert_eq!(rig.run(&["decide", "1001", "escalate"]).await.0, Some(0));
+    let (_, lines) = rig.run(&["export"]).await;
+    assert!(lines.lines().next().unwrap().contains("the ears"), "{lines}");
+    rig.sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_is_void_once_the_customer_is_none_any_more() {
     let mut rig = Rig::new(&[Way::Reject], 7).await;
     let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
