@@ -1,8 +1,11 @@
 //! The arguments, from which help, completions and the manual page are made too.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::help;
+use crate::config::{PRESETS, Preset};
+use crate::sim::Scenario;
 
 /// A terminal console for people who decide whether two faces are the same person.
 #[derive(Debug, Parser)]
@@ -34,6 +37,9 @@ pub struct Args {
     /// Draw pictures in the console this way.
     #[arg(long, value_enum, value_name = "HOW")]
     pub images: Option<Images>,
+    /// Begin with these keys.
+    #[arg(long, value_name = "NAME", value_parser = presets())]
+    pub preset: Option<String>,
     /// What to do; without it, the console.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -53,16 +59,41 @@ impl Args {
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
+    /// Which keys to begin with, said before the command or after it.
+    #[must_use]
+    pub fn preset(&self) -> Option<&str> {
+        let own = match &self.command {
+            Some(
+                Command::Review { preset, .. }
+                | Command::Demo { preset, .. }
+                | Command::Keys { preset },
+            ) => preset.as_deref(),
+            _ => None,
+        };
+        own.or(self.preset.as_deref())
+    }
+
     /// How pictures are to be drawn, said before the command or after it.
     #[must_use]
     pub fn images(&self) -> Option<Images> {
         match &self.command {
-            Some(Command::Review { images } | Command::Demo { images, .. }) => {
+            Some(Command::Review { images, .. } | Command::Demo { images, .. }) => {
                 images.or(self.images)
             }
             _ => self.images,
         }
     }
+}
+
+/// The names of presets, each with what it is.
+fn presets() -> PossibleValuesParser {
+    let about = |name| Preset::named(name).map(|preset| preset.about).unwrap_or_default();
+    PRESETS.map(|(name, _)| PossibleValue::new(name).help(about(name))).into()
+}
+
+/// The names of scenarios, each with what it is.
+fn scenarios() -> PossibleValuesParser {
+    Scenario::ALL.map(|s| PossibleValue::new(s.word()).help(s.about())).into()
 }
 
 /// How pictures are drawn.
@@ -94,12 +125,21 @@ pub enum Command {
         /// Draw pictures this way.
         #[arg(long, value_enum, value_name = "HOW")]
         images: Option<Images>,
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
     },
     /// Open the console.
     Review {
+        /// Review the cases of this file of JSON lines at once; - for standard input.
+        #[arg(long, value_name = "FILE|-")]
+        from: Option<std::path::PathBuf>,
         /// Draw pictures this way.
         #[arg(long, value_enum, value_name = "HOW")]
         images: Option<Images>,
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
     },
     /// Bring flagged cases into the store, without the screen.
     Sync {
@@ -176,7 +216,7 @@ pub enum Command {
     Outbox(Outbox),
     /// Verify or export the audit of all decisions.
     ///
-    /// It is a chain of what was decided, taken back, opened again and settled.
+    /// It is a chain of what was decided, taken back, opened again, tried again and settled.
     #[command(subcommand)]
     Audit(Audit),
     /// List what was decided and what became of it, newest first.
@@ -220,15 +260,18 @@ pub enum Command {
         /// Port of the pictures; any that is free without it.
         #[arg(long, value_name = "PORT")]
         media_port: Option<u16>,
-        /// So many flagged cases.
-        #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-        cases: u32,
+        /// What kind of day it is there.
+        #[arg(long, default_value = "calm", value_name = "NAME", value_parser = scenarios())]
+        scenario: String,
+        /// So many flagged cases; 40 without it.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        cases: Option<u32>,
         /// Draw this world: the same one each time.
         #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
-        /// Life of an image link in seconds.
-        #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-        link_life: u64,
+        /// Life of an image link in seconds; 3600 without it.
+        #[arg(long, value_name = "SECONDS")]
+        link_life: Option<u64>,
     },
     /// Show every setting, or write a configuration file.
     #[command(subcommand)]
@@ -236,7 +279,11 @@ pub enum Command {
     /// Look at key, store, network and terminal; say what to mend.
     Doctor,
     /// Print every key of the console, as configured.
-    Keys,
+    Keys {
+        /// Begin with these keys.
+        #[arg(long, value_name = "NAME", value_parser = presets())]
+        preset: Option<String>,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -515,6 +562,19 @@ pub enum Outbox {
         /// Give up after so many seconds.
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         within: u64,
+    },
+    /// Make refused and put-off decisions due now.
+    ///
+    /// The next flush or console sends them: a refused one only while it is the last word on its case. What
+    /// has already reached Didit is read there
+    /// before anything is written again.
+    Retry {
+        /// The decisions' ids, as `outbox list` and `history` print them.
+        #[arg(value_name = "DECISION", required_unless_present = "all")]
+        decisions: Vec<String>,
+        /// All that are yours and refused, and all that were put off with an unknown outcome.
+        #[arg(long, conflicts_with = "decisions")]
+        all: bool,
     },
 }
 

@@ -36,8 +36,30 @@ pub const WORDS: &[Words] = &[
         ],
         &["secondlook demo", "secondlook doctor", "secondlook search selfie.jpg", "secondlook"],
     ),
-    words("demo", &[], &["secondlook demo", "secondlook demo --cases 200 --images blocks"]),
-    words("review", &[], &["secondlook review", "ssh -t host secondlook review"]),
+    words(
+        "demo",
+        &[],
+        &[
+            "secondlook demo",
+            "secondlook demo --cases 200 --images blocks",
+            "secondlook demo --preset mnemonic",
+        ],
+    ),
+    words(
+        "review",
+        &[
+            "With --from the console opens on the first case of the file: lines as `ingest` takes them, each \
+             with an optional subject_image, the path of the subject's picture on this machine. Of a face \
+             search that Didit does not show to this key the links are held in memory only, and a decision \
+             is kept here; what is left undecided leaves the queue with the console.",
+            "A line that cannot be reviewed is named by its number; the exit code is 3 when there is no other.",
+        ],
+        &[
+            "secondlook review",
+            "ssh -t host secondlook review",
+            "secondlook review --from replies.jsonl",
+        ],
+    ),
     words(
         "sync",
         &[
@@ -159,6 +181,18 @@ pub const WORDS: &[Words] = &[
         &["secondlook outbox flush", "secondlook sync && secondlook outbox flush --json"],
     ),
     words(
+        "outbox retry",
+        &[
+            "With --json a decision is a line {decision, case, state, retried, why}.",
+            "Exit codes: 0 all are due now, 3 there is nothing to try again, 4 another reviewer's, 6 not the \
+             last word on its case any more, 8 some of them.",
+        ],
+        &[
+            "secondlook outbox retry 0198c5a2-7f3e-7a11-b2c4-5d6e7f809102",
+            "secondlook outbox retry --all && secondlook outbox flush",
+        ],
+    ),
+    words(
         "audit verify",
         &["Keep an export elsewhere: who owns the whole store can write the whole chain anew."],
         &["secondlook audit verify", "secondlook audit verify audit.jsonl"],
@@ -193,11 +227,22 @@ pub const WORDS: &[Words] = &[
     ),
     words(
         "export",
-        &["In a spreadsheet no cell is a formula."],
+        &[
+            "In a spreadsheet no cell is a formula.",
+            "What others said of a case that waits for your own reading is withheld, and the row says so.",
+        ],
         &["secondlook export > decisions.jsonl", "secondlook export --format csv > decisions.csv"],
     ),
     words("stats", &[], &["secondlook stats", "secondlook stats --json"]),
-    words("sim", &[], &["secondlook sim", "secondlook sim --port 8080 --cases 500"]),
+    words(
+        "sim",
+        &["What is left to chance in a scenario is drawn from the seed."],
+        &[
+            "secondlook sim",
+            "secondlook sim --scenario faults --seed 7",
+            "secondlook sim --port 8080 --cases 500",
+        ],
+    ),
     words("config show", &[], &["secondlook config show", "secondlook config show --json"]),
     words(
         "config init",
@@ -211,7 +256,7 @@ pub const WORDS: &[Words] = &[
         ],
         &["secondlook doctor"],
     ),
-    words("keys", &[], &["secondlook keys"]),
+    words("keys", &[], &["secondlook keys", "secondlook keys --preset mnemonic"]),
     words(
         "completions",
         &[],

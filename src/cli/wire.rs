@@ -12,13 +12,13 @@ use super::args::{Args, Images};
 use super::error::{CliError, Exit};
 use super::paths::Paths;
 use super::{identity, key};
-use crate::config::Config;
+use crate::config::{Config, Preset};
 use crate::core::{Keymap, Settings};
 use crate::didit::{self, Client, SharedBudget};
 use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Parts, Signer, SystemClock, worker_id};
+use crate::shell::{Given, Parts, Signer, SystemClock, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Environment, Protocol};
 use crate::tui;
@@ -61,6 +61,9 @@ impl Setup {
             _ => format!("sqlite:{}", Paths::find()?.store().display()),
         };
         let reviewer = identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
+        if let Some(preset) = args.preset() {
+            preset.clone_into(&mut config.review.preset);
+        }
         let images = args.images().unwrap_or(match config.images.protocol.as_str() {
             "kitty" => Images::Kitty,
             "iterm2" => Images::Iterm2,
@@ -151,6 +154,15 @@ impl Setup {
         i64::from(self.config.review.undo_seconds) * 1000
     }
 
+    /// The keys: the preset's, and the user's over them.
+    ///
+    /// # Errors
+    /// Exit code 2 for keys that cannot be used.
+    pub fn keymap(&self) -> Result<Keymap, CliError> {
+        let preset = Preset::named(&self.config.review.preset)?;
+        Ok(Keymap::over(&preset, &self.config.keys)?)
+    }
+
     /// The console's own settings. `place` stands in its corner.
     ///
     /// # Errors
@@ -164,7 +176,7 @@ impl Setup {
             statuses: self.statuses(),
             reviewer: self.reviewer.clone(),
             place: place.to_owned(),
-            keymap: Keymap::new(&self.config.keys)?,
+            keymap: self.keymap()?,
             smallest: tui::SMALLEST,
         })
     }
@@ -200,6 +212,7 @@ impl Setup {
         let clock = clock(&client).await;
         Ok(Parts {
             warning: clock_trouble(&client),
+            given: Given::default(),
             signer: self.signer(&store, &origin),
             settings: self.console(place)?,
             store,

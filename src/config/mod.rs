@@ -2,9 +2,13 @@
 //! them, then environment and flags. Opens no file and reads no environment itself: the command line
 //! hands the texts in.
 
+mod presets;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use presets::{Layout, PRESETS, Preset};
 
 use crate::domain::Bands;
 
@@ -83,6 +87,8 @@ pub struct Review {
     pub window_pairs: u16,
     /// The reviewer's name; empty for the system's.
     pub reviewer: String,
+    /// The keys to begin with: a name of [`PRESETS`].
+    pub preset: String,
 }
 
 /// How pictures are fetched and drawn.
@@ -133,6 +139,7 @@ impl Config {
         }
         let config: Self = table.try_into().map_err(unreadable)?;
         config.check()?;
+        Preset::named(&config.review.preset)?;
         Ok(config)
     }
 
@@ -303,6 +310,7 @@ mod tests {
             ("[review]\nundo_seconds = 'x'", "invalid type"),
             ("][", "expected"),
             ("[images]\nprotocol = 'ascii'", "images.protocol must be"),
+            ("[review]\npreset = 'mnemonik'", "did you mean 'mnemonic'"),
         ] {
             let error = Config::load(Some(text)).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");

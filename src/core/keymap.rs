@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::action::{ACTIONS, Action, Scope};
+use crate::config::{Layout, Preset};
 use crate::input::{Key, KeyCode};
 
 /// Which key does what on which screen.
@@ -52,7 +53,7 @@ pub enum KeymapError {
         /// Its key.
         second_key: char,
         /// Where they touch.
-        layout: &'static str,
+        layout: String,
     },
     /// A deciding action may not sit on a key that is pressed by habit.
     #[error("{0} may not be on enter, space or escape")]
@@ -73,11 +74,22 @@ impl Keymap {
     /// # Errors
     /// [`KeymapError`] naming the action and what to do about it.
     pub fn new(changes: &BTreeMap<String, Vec<String>>) -> Result<Self, KeymapError> {
+        Self::over(&Preset::default(), changes)
+    }
+
+    /// The same over the keys of a preset.
+    ///
+    /// # Errors
+    /// As [`Keymap::new`].
+    pub fn over(
+        preset: &Preset,
+        changes: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, KeymapError> {
         let mut keys = BTreeMap::new();
         for info in ACTIONS {
             keys.insert(info.action, read(info.name, info.keys.iter().copied())?);
         }
-        for (name, wanted) in changes {
+        for (name, wanted) in preset.keys.iter().chain(changes) {
             let info = ACTIONS
                 .iter()
                 .find(|info| info.name == name)
@@ -85,7 +97,7 @@ impl Keymap {
             keys.insert(info.action, read(name, wanted.iter().map(String::as_str))?);
         }
         let map = Self { keys };
-        map.check()?;
+        map.check(preset.layout.as_ref())?;
         Ok(map)
     }
 
@@ -111,7 +123,7 @@ impl Keymap {
         self.keys(action).first().map_or_else(|| "-".to_owned(), Key::to_string)
     }
 
-    fn check(&self) -> Result<(), KeymapError> {
+    fn check(&self, layout: Option<&Layout>) -> Result<(), KeymapError> {
         for scope in Scope::ALL {
             let here: Vec<_> = ACTIONS.iter().filter(|i| i.scopes.contains(&scope)).collect();
             for (n, first) in here.iter().enumerate() {
@@ -131,10 +143,12 @@ impl Keymap {
                 }
             }
         }
-        self.check_deciding_keys()
+        self.check_deciding_keys(layout)
     }
 
-    fn check_deciding_keys(&self) -> Result<(), KeymapError> {
+    fn check_deciding_keys(&self, layout: Option<&Layout>) -> Result<(), KeymapError> {
+        let own = layout.map(|l| (l.name.as_str(), l.rows.each_ref().map(String::as_str)));
+        let layouts = own.map_or_else(|| LAYOUTS.to_vec(), |own| vec![own]);
         let deciding: Vec<_> = ACTIONS.iter().filter(|i| i.mutating).collect();
         for info in &deciding {
             let habit =
@@ -148,14 +162,14 @@ impl Keymap {
                 for a in self.keys(first.action) {
                     for b in self.keys(second.action) {
                         if let (KeyCode::Char(a), KeyCode::Char(b)) = (a.code, b.code)
-                            && let Some(layout) = touching(a, b)
+                            && let Some(layout) = touching(&layouts, a, b)
                         {
                             return Err(KeymapError::Neighbours {
                                 first: first.name,
                                 first_key: a,
                                 second: second.name,
                                 second_key: b,
-                                layout,
+                                layout: layout.to_owned(),
                             });
                         }
                     }
@@ -177,9 +191,9 @@ fn read<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Result<Vec<Key>,
 }
 
 /// The layout on which two characters' keys touch, if any. Shift does not move a finger.
-fn touching(a: char, b: char) -> Option<&'static str> {
+fn touching<'a>(layouts: &[(&'a str, [&str; 3])], a: char, b: char) -> Option<&'a str> {
     let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
-    LAYOUTS.iter().find_map(|(name, rows)| {
+    layouts.iter().find_map(|(name, rows)| {
         let find = |c: char| {
             rows.iter().enumerate().find_map(|(row, keys)| keys.find(c).map(|column| (row, column)))
         };
@@ -200,6 +214,7 @@ fn touching(a: char, b: char) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PRESETS;
 
     fn with(name: &str, keys: &[&str]) -> Result<Keymap, KeymapError> {
         let keys = keys.iter().map(|k| (*k).to_owned()).collect();
@@ -236,6 +251,64 @@ mod tests {
     }
 
     #[test]
+    fn every_preset_is_sound_on_its_keyboard_and_keeps_its_own_word() {
+        let none = BTreeMap::new();
+        for (name, _) in PRESETS {
+            let preset = Preset::named(name).unwrap();
+            let map = Keymap::over(&preset, &none).unwrap_or_else(|e| panic!("{name}: {e}"));
+            for info in ACTIONS {
+                assert!(!map.keys(info.action).is_empty(), "{name}: {}", info.name);
+            }
+            // What harms keeps its Shift, and a missed Shift decides nothing else.
+            assert_eq!(map.label(Action::Blocklist), "B", "{name}");
+            for (deciding, key) in ACTIONS
+                .iter()
+                .filter(|i| i.mutating && i.action != Action::Blocklist)
+                .flat_map(|i| map.keys(i.action).iter().map(move |key| (i, key)))
+            {
+                let KeyCode::Char(c) = key.code else { continue };
+                let shifted = map.action(Scope::Review, Key::char(c.to_ascii_uppercase()));
+                let own = [Some(deciding.action), None, Some(Action::Statistics)];
+                assert!(own.contains(&shifted), "{name}: {c} and {shifted:?}");
+            }
+        }
+        let mnemonic = Keymap::over(&Preset::named("mnemonic").unwrap(), &none).unwrap();
+        let acts = |key| mnemonic.action(Scope::Review, Key::char(key));
+        assert_eq!((acts('a'), acts('r')), (Some(Action::Approve), Some(Action::Reject)));
+        assert_eq!((acts('R'), acts('x'), acts('e')), (None, None, None));
+    }
+
+    #[test]
+    fn the_default_keys_touch_where_the_presets_say_so() {
+        for (name, first, second) in
+            [("dvorak", 'i', 'x'), ("dvorak", 'b', 'x'), ("colemak", 'e', 'i')]
+        {
+            let Preset { layout, .. } = Preset::named(name).unwrap();
+            let layout = layout.unwrap();
+            let rows = layout.rows.each_ref().map(String::as_str);
+            assert!(touching(&[(&layout.name, rows)], first, second).is_some(), "{name}");
+            let bare = Preset { layout: Some(layout), ..Preset::default() };
+            let refused = Keymap::over(&bare, &BTreeMap::new());
+            assert!(matches!(refused, Err(KeymapError::Neighbours { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn ones_own_keys_lie_over_a_preset_and_are_held_to_its_keyboard() {
+        let own = |name: &str, key: &str| BTreeMap::from([(name.to_owned(), vec![key.to_owned()])]);
+        let over = |preset: &str, keys| Keymap::over(&Preset::named(preset).unwrap(), &keys);
+        assert_eq!(over("mnemonic", own("reject", "x")).unwrap().label(Action::Reject), "x");
+        assert!(matches!(
+            over("mnemonic", own("escalate", "e")),
+            Err(KeymapError::Neighbours { layout, .. }) if layout == "QWERTY"
+        ));
+        assert!(matches!(
+            over("dvorak", own("reject", "x")),
+            Err(KeymapError::Neighbours { layout, .. }) if layout == "Dvorak"
+        ));
+    }
+
+    #[test]
     fn neighbours_are_what_a_hand_feels() {
         for (a, b, near) in [
             ('a', 's', true),
@@ -245,7 +318,7 @@ mod tests {
             ('e', 'i', false),
             ('B', 'n', true),
         ] {
-            assert_eq!(touching(a, b).is_some(), near, "{a} {b}");
+            assert_eq!(touching(&LAYOUTS, a, b).is_some(), near, "{a} {b}");
         }
     }
 }

@@ -211,6 +211,8 @@ pub struct Model {
     pub queue: QueueView,
     /// Which cases are listed.
     pub view: View,
+    /// The case to open on, where it is not the first one.
+    pub first: Option<SessionId>,
     /// Whether the queue has been read at all, and whether it is being read now.
     pub queue_read: bool,
     /// Whether a read of the queue is under way.
@@ -277,6 +279,7 @@ impl Model {
             overlays: Vec::new(),
             queue: QueueView::default(),
             view: View::default(),
+            first: None,
             queue_read: false,
             queue_loading: false,
             queue_around: None,

@@ -693,7 +693,8 @@ fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) 
             model.say(Severity::Warn, format!("{name} is no longer in this list."));
         }
         if first_look {
-            model.advance_from(0);
+            let first = model.first.take().and_then(|key| model.queue.position(&key));
+            model.advance_from(first.unwrap_or(0));
         } else {
             put_row_on_desk(model, index.min(model.queue.rows.len().saturating_sub(1)));
         }

@@ -6,7 +6,7 @@ use super::model::{Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Reason, Receipt,
-    SeenPicture, Target, printable,
+    SeenPicture, SubjectKind, Target, printable,
 };
 
 /// More than this many keys within [`BURST_MS`] are a paste or a fault, and decide nothing.
@@ -39,9 +39,11 @@ impl Consequence {
         // A status of a few words; what comes after it must not be pushed off the line.
         let now = printable(case.status.word(), 20);
         let after = remaining(case, desk, model).len();
+        let unreachable = case.kind == SubjectKind::Unreachable;
         let approve = match approve_refusal(details, desk, model) {
             Some(why) => format!("nothing, {why}"),
             None if after > 0 => format!("this pair different, then {after} more to judge"),
+            None if unreachable => format!("{name} kept here as approved, nothing at Didit"),
             None => format!("{name} {now} -> Approved"),
         };
         let seen = details.workflow.as_ref().is_some_and(|id| model.listing.contains(id));
@@ -52,9 +54,14 @@ impl Consequence {
         };
         // Any other word on the case is a no to what was proposed about it.
         let declines = if model.proposal().is_some() { ", declines the proposal" } else { "" };
+        let reject = if unreachable {
+            format!("{name} kept here as rejected, nothing at Didit")
+        } else {
+            format!("{name} {now} -> Declined{listing}")
+        };
         Some(Self {
             approve: format!("{approve}{declines}"),
-            reject: format!("{name} {now} -> Declined{listing}{declines}"),
+            reject: format!("{reject}{declines}"),
         })
     }
 }

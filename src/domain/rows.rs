@@ -182,6 +182,21 @@ pub enum Undone {
     Unknown,
 }
 
+/// What trying a decision again brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is due now: held where nothing of it has left, else unknown, so that Didit is read first.
+    Due(DeliveryState),
+    /// It is another reviewer's, and nothing of it has left: only theirs to send.
+    NotYours,
+    /// It is not the last word on its case any more.
+    Replaced,
+    /// There is nothing to try again: it is here.
+    Not(DeliveryState),
+    /// There is no such decision.
+    Unknown,
+}
+
 /// How far a delivery has come. Each step is noted before the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -194,6 +209,15 @@ pub struct Progress {
     pub listed: bool,
     /// A review note was posted where the status could not be written.
     pub noted: bool,
+}
+
+impl Progress {
+    /// Whether anything of it may be at Didit: then nobody can take it back, and Didit is read first.
+    #[must_use]
+    pub fn has_left(self) -> bool {
+        let Self { may_have_written, status_done, listed, noted } = self;
+        may_have_written || status_done || listed || noted
+    }
 }
 
 /// A decision claimed for delivery.
@@ -355,8 +379,8 @@ impl HistoryRow {
 }
 
 /// Hides from a reviewer what others said of the cases that wait for another reader, until they have said
-/// something themselves. The rows are newest first.
-pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
+/// something themselves. The rows are newest first. Returns the decisions of which something may be hidden.
+pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) -> BTreeSet<DecisionId> {
     // Per case, of the round that nothing has ended yet: whether it has readings, and one of theirs.
     let mut over = BTreeSet::new();
     let mut rounds: BTreeMap<SessionId, bool> = BTreeMap::new();
@@ -370,6 +394,7 @@ pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
         }
     }
     over.clear();
+    let mut hidden = BTreeSet::new();
     for row in rows {
         let case = &row.decision.case;
         if row.state != DeliveryState::Undone && !row.is_reading() {
@@ -378,8 +403,10 @@ pub fn blind(rows: &mut [HistoryRow], reviewer: &ReviewerId) {
         let own = row.decision.reviewer.id == *reviewer;
         if !own && !over.contains(case) && rounds.get(case) == Some(&false) {
             row.veil();
+            hidden.insert(row.decision.id);
         }
     }
+    hidden
 }
 
 #[cfg(test)]

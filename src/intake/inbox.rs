@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::policy::{self, Standing};
 use super::{IntakeError, Settings};
 use crate::didit::{Client, Item};
-use crate::domain::{CaseState, Clock, Details, Millis, Origin, SessionId, Status, SubjectKind};
+use crate::domain::{
+    Case, CaseState, Clock, Details, Millis, Origin, SessionId, Status, SubjectKind,
+};
 use crate::store::{Admitted, Store};
 
 /// What became of an item.
@@ -68,6 +70,20 @@ impl Inbox {
         }
     }
 
+    /// Takes in a reply that Didit cannot be asked for: for whoever holds its links and shows it now. What is
+    /// decided about it stays here.
+    ///
+    /// # Errors
+    /// [`IntakeError`] when the store fails.
+    pub async fn take_unreachable(&self, details: &Details) -> Result<Taken, IntakeError> {
+        let mut case = details.case.clone();
+        case.kind = SubjectKind::Unreachable;
+        match case.worth(&self.settings.bands) {
+            Some(state) => self.admit(&case, state, Some(self.clock.now())).await,
+            None => Ok(Taken::Nothing),
+        }
+    }
+
     /// Reads the session at Didit first, whatever the item says of it besides its name.
     ///
     /// # Errors
@@ -124,6 +140,15 @@ impl Inbox {
                 return self.not_in_review(&case.key, &case.status, said_at).await;
             }
         };
+        self.admit(case, state, said_at).await
+    }
+
+    async fn admit(
+        &self,
+        case: &Case,
+        state: CaseState,
+        said_at: Option<Millis>,
+    ) -> Result<Taken, IntakeError> {
         let now = self.clock.now();
         let known = self.store.case(&self.origin, &case.key, now).await?;
         if said_at.is_none() && known.is_some() {

@@ -4,6 +4,7 @@
 mod board;
 mod easel;
 mod figures;
+mod given;
 mod leases;
 mod pen;
 mod problem;
@@ -15,6 +16,7 @@ mod window;
 mod workers;
 
 pub use figures::figures;
+pub use given::Given;
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::easel::{Drawing, Easel, Made, first_drawing};
+use super::given::Given;
 use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
 use super::signer::Signer;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub intake: intake::Settings,
     /// Whose rows.
     pub origin: Origin,
+    /// What was handed in besides the store.
+    pub given: Given,
     /// What is to be said first.
     pub warning: Option<String>,
     /// What signs the audit, if anything does.
@@ -156,6 +159,7 @@ struct Shell {
     /// On a terminal that answers nothing: the mark that was written, and when it counts as painted.
     silent_mark: Option<(u64, Instant)>,
     workers: Workers,
+    given: Arc<Given>,
     events: mpsc::Receiver<Event>,
     leases: watch::Sender<Wanted>,
     window: watch::Sender<Vec<(SessionId, crate::domain::SubjectKind)>>,
@@ -175,6 +179,7 @@ impl Shell {
         let reviewer = parts.settings.reviewer.clone();
         let in_hand = InHand::default();
         let vault = SharedVault::new();
+        let given = Arc::new(parts.given);
         let delivery =
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
         let outbox =
@@ -196,6 +201,7 @@ impl Shell {
             fetcher: Arc::new(parts.fetcher),
             vault: vault.clone(),
             clock: clock.clone(),
+            given: given.clone(),
             events: send.clone(),
         };
         tracker.spawn(hydrator.run(wanted_window, asked_again, stop.clone()));
@@ -224,9 +230,10 @@ impl Shell {
             stop,
         };
         let (me, signer) = (workers.clone(), parts.signer);
+        let first = given.first().cloned();
         workers.tracker.spawn(async move {
             me.recover().await;
-            me.first_queue().await;
+            me.first_queue(first).await;
             me.start_tasks(intake, signer);
         });
         let cells = (size.columns, size.rows);
@@ -235,6 +242,7 @@ impl Shell {
         let session = fastrand::u8(1..);
         let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
         drawing.protocol.word().clone_into(&mut model.protocol);
+        model.first = given.first().cloned();
         if let Some(warning) = parts.warning {
             model.say(Severity::Warn, warning);
         }
@@ -252,6 +260,7 @@ impl Shell {
             probe_ends: Some(Instant::now() + PROBE),
             silent_mark: None,
             workers,
+            given,
             events,
             leases,
             window,
@@ -635,7 +644,11 @@ impl Shell {
         let _ = self.writer.finish(wiped, deadline);
         drop(reader);
         let _ = self.guard.restore();
-        self.workers.store.close().await;
+        // What cannot be put away now is taken up by whoever opens the same file again.
+        let Workers { store, origin, .. } = &self.workers;
+        let away = self.given.put_away(store.as_ref(), origin, self.clock.now());
+        let _ = tokio::time::timeout(GRACE, away).await;
+        store.close().await;
         Ok(Console { exit, unsent: unsent.held + unsent.sending })
     }
 

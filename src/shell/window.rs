@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::given::Given;
 use super::problem;
 use crate::core::{Event, PictureState, ProblemKind, Side};
 use crate::didit::Client;
@@ -79,6 +80,8 @@ pub struct Window {
     pub vault: SharedVault,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What was handed in besides.
+    pub given: Arc<Given>,
     /// Where news goes.
     pub events: mpsc::Sender<Event>,
 }
@@ -224,6 +227,13 @@ impl Worker {
                 other => ends.push(other),
             }
         }
+        let given = self.window.given.reply_on(&self.key).is_some();
+        if given {
+            for side in refused.drain(..) {
+                self.tell(side, gone("its link has died, and Didit has no other")).await;
+                ends.push(Got::Gone);
+            }
+        }
         if !refused.is_empty() {
             let Some(fresh) = self.hydrate().await else { return self.retry() };
             let second = refused.iter().map(|side| self.fetch(&fresh, *side));
@@ -244,7 +254,9 @@ impl Worker {
             _ => None,
         });
         let now = self.now();
-        Stage::Fresh(soonest.min().map_or(now.plus(HELD_MS), |until| refresh_at(now, until)))
+        // There is no fresher link for what was handed in: the bytes are good to their end.
+        let anew = |until| if given { until } else { refresh_at(now, until) };
+        Stage::Fresh(soonest.min().map_or(now.plus(HELD_MS), anew))
     }
 
     fn retry(&self) -> Stage {
@@ -256,7 +268,10 @@ impl Worker {
     }
 
     async fn hydrate(&self) -> Option<Details> {
-        let answer = self.client.decision(&self.key, self.kind).await;
+        let answer = match self.window.given.reply_on(&self.key) {
+            Some(details) => Ok(details.clone()),
+            None => self.client.decision(&self.key, self.kind).await,
+        };
         let (event, link, details) = match answer {
             Ok(details) => (Ok(Box::new(details.clone())), None, Some(details)),
             Err(error) => {
@@ -275,6 +290,16 @@ impl Worker {
     }
 
     async fn fetch(&self, details: &Details, side: Side) -> Got {
+        let here = side == Side::Subject && details.subject.link.is_none();
+        let here = if here { self.window.given.picture_of(&self.key).await } else { None };
+        match here {
+            Some(Ok(file)) => return self.keep(details, side, file).await,
+            Some(Err(why)) => {
+                self.tell(side, gone(&why)).await;
+                return Got::Gone;
+            }
+            None => {}
+        }
         let Some(link) = self.link(details, side).await else {
             self.tell(side, gone("Didit sent no link (the key may lack the media right)")).await;
             return Got::Gone;

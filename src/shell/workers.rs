@@ -375,15 +375,15 @@ impl Workers {
         tokio::join!(watching, forward);
     }
 
-    /// Whether any case waits: what a console begins with.
-    pub async fn first_queue(&self) {
+    /// Whether any case waits: what a console begins with, around the case that it opens on.
+    pub async fn first_queue(&self, around: Option<SessionId>) {
         let query = QueueQuery {
             states: vec![CaseState::Open],
             filter: String::new(),
             offset: 0,
             limit: QueueView::ROWS,
         };
-        let event = self.load_queue(query, None).await;
+        let event = self.load_queue(query, around).await;
         self.tell(event).await;
         self.refresh_outbox().await;
     }

@@ -20,6 +20,7 @@ mod pictures;
 mod record;
 mod reply;
 mod route;
+mod scenario;
 mod seeded;
 mod serve;
 mod sessions;
@@ -45,6 +46,7 @@ pub use knobs::{Fault, On};
 pub use record::{Effect, MediaRecorded, Recorded};
 pub use reply::{Body, Reply};
 pub use route::Route;
+pub use scenario::Scenario;
 pub use world::{
     Blocked, Candidate, Coding, Face, Kind, Picture, Review, Session, World, session_id,
 };

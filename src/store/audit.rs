@@ -1,4 +1,4 @@
-//! The audit: what was decided, taken back, opened again and settled, in entries of which each holds
+//! The audit: what was decided, taken back, opened again, tried again and settled, in entries of which each holds
 //! the hash of the one before, so that nothing can be changed, taken out, put in or moved unseen.
 //! Knows no table; the backends keep what is made here, in the transaction of what it records.
 
@@ -22,6 +22,8 @@ pub enum Audited {
     Undone,
     /// The case of a settled one was opened again.
     Reopened,
+    /// A refused one is to be tried again.
+    Retried,
     /// What came of one is known.
     Settled,
 }
@@ -42,7 +44,7 @@ impl Audited {
     pub fn begins(self) -> bool {
         match self {
             Self::Decided | Self::Proposed | Self::Confirmed => true,
-            Self::Undone | Self::Reopened | Self::Settled => false,
+            Self::Undone | Self::Reopened | Self::Retried | Self::Settled => false,
         }
     }
 }

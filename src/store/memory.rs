@@ -14,7 +14,7 @@ use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, SeenWorkflow, Settled, Store, StoreError, Taken, Undone, new_salt,
+    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone, new_salt,
 };
 use crate::domain::{
     CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
@@ -540,6 +540,31 @@ impl Store for MemoryStore {
             }
             self.announce(opens);
             Ok(opens)
+        })
+    }
+
+    async fn retry(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Retried> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Retried::Unknown) };
+            let key = &row.row.decision.case;
+            let newest = shelf.newest(key);
+            let rests = shelf.cases.get(key).is_some_and(|c| c.rests_on(decision, newest.as_ref()));
+            let was = row.row.state;
+            let retried = row.retry(by, rests, now);
+            if matches!(retried, Retried::Due(_)) {
+                if was == DeliveryState::Refused {
+                    shelf.record_by(Some(by), Audited::Retried, &row.row, now)?;
+                }
+                shelf.replace(row);
+                self.announce(true);
+            }
+            Ok(retried)
         })
     }
 

@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 pub use crate::domain::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
-    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, SeenWorkflow, Settled, Taken,
-    Undone,
+    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Retried, SeenWorkflow, Settled,
+    Taken, Undone,
 };
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
@@ -239,6 +239,17 @@ pub trait Store: Send + Sync {
 
     // The outbox.
 
+    /// Makes a decision due now that was refused or put off. A refused one only while it is the last word on
+    /// its case: held, for its reviewer alone, where nothing of it has left, else unknown, so that whoever
+    /// takes it reads first. An unknown one keeps its state; only the wait for its next attempt ends.
+    async fn retry(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Retried>;
+
     /// Starts the undo window of the reviewer's held decisions anew (after a crash nothing is sent
     /// unseen): those due before `until` become due at `until`. Returns how many.
     async fn rewind_held(
@@ -287,7 +298,7 @@ pub trait Store: Send + Sync {
     /// What was seen of workflows, by their ids.
     async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>>;
 
-    // The audit: `decide`, `undo`, `void`, `reopen` and a `settle` that ends a decision add their entries
+    // The audit: `decide`, `undo`, `void`, `reopen`, a `retry` of what was refused, and a `settle` that ends a decision add their entries
     // in their own transaction.
 
     /// Up to `limit` entries of the audit after the place `after`, in their order.

@@ -4,7 +4,7 @@
 
 use super::{
     Admitted, Delivery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueueRow, Result,
-    Settled, StoreError, Taken, Undone,
+    Retried, Settled, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Agreement, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
@@ -272,6 +272,11 @@ impl CaseRow {
         opens
     }
 
+    /// Whether a decision is the last word on it: nobody decided anew, and nobody is about to.
+    pub fn rests_on(&self, decision: DecisionId, newest: Option<&Newest>) -> bool {
+        self.state == CaseState::Decided && newest.is_some_and(|newest| newest.id == decision)
+    }
+
     /// As the queue shows it: what was said of a case that waits for another reader is not told.
     pub fn shown(self, newest: Option<Newest>, now: Millis) -> QueueRow {
         let proposal = newest.as_ref().and_then(|n| n.proposal.clone());
@@ -477,6 +482,24 @@ impl DecisionRow {
         Undone::TakenBack(self.row.decision.case.clone())
     }
 
+    /// Makes it due now: what was refused, while it is the last word on its case (`rests`), and what was put
+    /// off. What is held again can be undone again, and is its reviewer's alone as before.
+    pub fn retry(&mut self, by: &ReviewerId, rests: bool, now: Millis) -> Retried {
+        let state = match self.row.state {
+            DeliveryState::Unknown => DeliveryState::Unknown,
+            DeliveryState::Refused if !rests => return Retried::Replaced,
+            DeliveryState::Refused => self.unsent(false),
+            other => return Retried::Not(other),
+        };
+        if state == DeliveryState::Held && self.row.decision.reviewer.id != *by {
+            return Retried::NotYours;
+        }
+        self.row.state = state;
+        self.row.due = self.row.due.min(now);
+        self.row.settled_at = None;
+        Retried::Due(state)
+    }
+
     /// When this reviewer's worker may claim it; `None` when it never may.
     pub fn due_for(&self, reviewer: &ReviewerId) -> Option<Millis> {
         match self.row.state {
@@ -534,7 +557,7 @@ impl DecisionRow {
             Settled::Later { at, why, may_have_written } => {
                 self.row.due = *at;
                 self.row.progress.may_have_written = *may_have_written;
-                (self.later(*may_have_written), why.clone())
+                (self.unsent(*may_have_written), why.clone())
             }
         };
         self.row.state = state;
@@ -544,9 +567,8 @@ impl DecisionRow {
     }
 
     /// What is done in part at Didit never becomes held again, because held can be undone.
-    fn later(&self, may_have_written: bool) -> DeliveryState {
-        let Progress { may_have_written: _, status_done, listed, noted } = self.row.progress;
-        if may_have_written || status_done || listed || noted {
+    fn unsent(&self, may_have_written: bool) -> DeliveryState {
+        if (Progress { may_have_written, ..self.row.progress }).has_left() {
             DeliveryState::Unknown
         } else {
             DeliveryState::Held

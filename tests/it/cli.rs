@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::process::Stdio;
 
-use secondlook::sim::{Candidate, Limits, Options, Route, Session, Sim, World, session_id};
+use secondlook::sim::{
+    Candidate, Fault, Limits, On, Options, Reply, Route, Session, Sim, World, session_id,
+};
 use serde_json::{Value, json};
 
 use crate::crash::{Rig, Way};
@@ -184,6 +186,49 @@ async fn two_people_blocklist_an_approved_customer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_tells_a_second_reader_nothing_before_they_have_read() {
+    let mut rig = Rig::new(&[Way::Reject, Way::Approve], 8).await;
+    as_person(&mut rig, "AAAA", "ana");
+    let said = ["--reason", "same_person", "--comment", "the ears"];
+    let (code, out) = rig.run(&[&["decide", "1001", "escalate"][..], &said].concat()).await;
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out) = rig.run(&[&["decide", "1002", "reject"][..], &said].concat()).await;
+    assert_eq!(code, Some(0), "{out}");
+    let exported = async |rig: &Rig| {
+        let (_, lines) = rig.run(&["export"]).await;
+        let (_, table) = rig.run(&["export", "--format", "csv"]).await;
+        let rows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let cells: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
+        assert_eq!((rows.len(), cells.len()), (2, 2), "{lines}{table}");
+        (rows, cells)
+    };
+    let tells = |row: &Value, cells: &str| {
+        let told = row["comment"] == json!("the ears");
+        assert_eq!(cells.contains("the ears"), told, "{cells}");
+        assert_eq!(cells.contains("same_person"), told, "{cells}");
+        assert_eq!(row["reason"] == json!("same_person"), told, "{row}");
+        assert!(told || row["judgements"] == json!([]), "{row}");
+        assert_eq!(row["withheld"], json!(!told), "{row}");
+        told
+    };
+    // Who said it sees it; a second reader sees that somebody escalated, and everything of what is over.
+    let (rows, cells) = exported(&rig).await;
+    assert!(tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
+    as_person(&mut rig, "BBBB", "ben");
+    let (rows, cells) = exported(&rig).await;
+    assert!(!tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
+    assert_eq!(
+        (&rows[0]["disposition"], &rows[0]["reviewer"]),
+        (&json!("escalate"), &json!("ana"))
+    );
+    // Once they have said something themselves, nothing is hidden.
+    assert_eq!(rig.run(&["decide", "1001", "escalate"]).await.0, Some(0));
+    let (_, lines) = rig.run(&["export"]).await;
+    assert!(lines.lines().next().unwrap().contains("the ears"), "{lines}");
+    rig.sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_is_void_once_the_customer_is_none_any_more() {
     let mut rig = Rig::new(&[Way::Reject], 7).await;
     let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
@@ -254,6 +299,56 @@ async fn a_conflict_is_told_by_the_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_tried_again_and_reaches_didit_once() {
+    let sim = sim(world([1001, 1002, 1003])).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    refused(&home, &["outbox", "retry", "--all"], 3, "nothing was refused");
+    // One is refused before anything is written, one with its status written and its face not listed.
+    let no = || Fault::Answer(Reply::json(404, json!({"detail": "Not found."})));
+    let bad = || Fault::Answer(Reply::json(400, json!({"detail": "No face."})));
+    sim.knobs().once(On::route(Route::UpdateStatus).of(session_id(1001)), no());
+    sim.knobs().once(On::route(Route::BlocklistAdd), bad());
+    home.rows(&["decide", "1001", "reject"]);
+    home.rows(&["decide", "1002", "blocklist", "--target", "1002"]);
+    assert_eq!(home.run(&["outbox", "flush"]).code, 1);
+    assert_eq!(home.decisions(), ["blocklist refused", "reject refused"]);
+    let before = writes(&sim).len();
+
+    let tried = home.rows(&["outbox", "retry", "--all"]);
+    let told = |row: &Value| (row["case"].clone(), row["state"].clone(), row["retried"].clone());
+    let tried: Vec<_> = tried.iter().map(told).collect();
+    let expected = [(id(1001), "held"), (id(1002), "unknown")];
+    assert_eq!(tried, expected.map(|(case, state)| (json!(case), json!(state), json!(true))));
+    assert_eq!(writes(&sim).len(), before, "nothing is sent by that");
+    let sent = home.rows(&["outbox", "flush"]);
+    assert!(sent.len() == 2 && sent.iter().all(|row| row["state"] == "sent"), "{sent:?}");
+    let done = writes(&sim).split_off(before);
+    assert_eq!(done.iter().filter(|r| **r == Some(Route::UpdateStatus)).count(), 1, "{done:?}");
+    assert_eq!(done.iter().filter(|r| **r == Some(Route::BlocklistAdd)).count(), 1, "{done:?}");
+    assert!(sim.session(session_id(1002)).unwrap().blocked.face);
+    assert_eq!(sim.session(session_id(1001)).unwrap().status, "Declined");
+    let audit = home.run(&["audit", "verify"]);
+    assert_eq!((audit.code, audit.out.starts_with("8 entries")), (0, true), "{audit:?}");
+
+    // What is sent, or not there, is said for each; what was decided anew is a conflict.
+    let ids: Vec<_> = home.rows(&["history"]).iter().map(|r| r["decision"].to_string()).collect();
+    let named = |n: usize| ids[n].trim_matches('"').to_owned();
+    let ran = home.run(&["outbox", "retry", &named(0), &id(77)]);
+    assert_eq!((ran.code, ran.out.lines().count()), (3, 2), "{ran:?}");
+    sim.knobs().once(On::route(Route::UpdateStatus), no());
+    home.rows(&["decide", "1003", "approve"]);
+    assert_eq!(home.run(&["outbox", "flush"]).code, 1);
+    let third = home.rows(&["history", "--limit", "1"])[0]["decision"].as_str().unwrap().to_owned();
+    home.rows(&["undo", &third]);
+    let ran = home.run(&["outbox", "retry", &third]);
+    assert!(ran.code == 6 && ran.out.contains("not the last word"), "{ran:?}");
+    refused(&home, &["outbox", "retry", "77"], 2, "no decision's id");
+    assert_eq!(home.run(&["outbox", "retry"]).code, 2);
+    assert_eq!(home.run(&["outbox", "retry", "--all", &third]).code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_there_is_code_three() {
     let sim = sim(world([])).await;
     let home = Home::at(&sim, 0);
@@ -302,6 +397,35 @@ fn what_is_generated_goes_to_standard_output() {
         assert!(ran.code == 0 && ran.out.contains(word) && ran.err.is_empty(), "{ran:?}");
     }
     assert!(!home.path("store.db").exists(), "nothing was made on the way");
+}
+
+#[test]
+fn a_scenario_is_one_of_those_that_help_lists() {
+    let home = Home::new("");
+    let help = home.run(&["sim", "--help"]);
+    for scenario in secondlook::sim::Scenario::ALL {
+        assert!(help.out.contains(&format!("- {}:", scenario.word())), "{help:?}");
+    }
+    let ran = home.run(&["sim", "--scenario", "race"]);
+    assert!(ran.code == 2 && ran.err.contains("'races'"), "{ran:?}");
+}
+
+#[test]
+fn a_preset_is_printed_with_ones_own_keys_over_it() {
+    let keys = |home: &Home, arguments: &[&str], action: &str| {
+        let rows = home.rows(&[&["keys"], arguments].concat());
+        rows.iter().find(|row| row["action"] == action).unwrap()["keys"].clone()
+    };
+    let plain = Home::new("");
+    assert_eq!(keys(&plain, &[], "reject"), json!(["x"]));
+    assert_eq!(keys(&plain, &["--preset", "mnemonic"], "reject"), json!(["r"]));
+    let own = Home::new("[review]\npreset = 'mnemonic'\n[keys]\nunsure = ['o']");
+    assert_eq!(keys(&own, &[], "reject"), json!(["r"]));
+    assert_eq!(keys(&own, &[], "unsure"), json!(["o"]));
+    assert_eq!(keys(&own, &["--preset", "default"], "reject"), json!(["x"]), "flag over file");
+    let ran = plain.run(&["keys", "--preset", "mnemonik"]);
+    assert!(ran.code == 2 && ran.err.contains("'mnemonic'"), "{ran:?}");
+    refused(&Home::new("[review]\npreset = 'dvorack'"), &["keys"], 2, "did you mean 'dvorak'");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ mod races;
 mod reach;
 mod readme;
 mod refusals;
+mod replies;
 mod screens;
 mod search;
 mod shown;

@@ -619,3 +619,18 @@ async fn links_that_live_twenty_seconds_never_leave_a_case_without_its_images() 
     let refused = sim.media_record().iter().filter(|call| call.status == Some(403)).count();
     println!("{refused} links were dead when they were used");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_another_preset_other_keys_decide_and_the_screen_says_which() {
+    let sim = sim(world([1001, 1002])).await;
+    let home = Home::at(&sim, 1);
+    let program = env!("CARGO_BIN_EXE_secondlook");
+    let console = home.open(Plays::Kitty, program, &["review", "--preset", "mnemonic"]);
+    let rejected = console.any_armed();
+    console.wait_for(&[&format!("IF r: #{rejected} In Review -> Declined")]);
+    console.press("x");
+    console.press("r");
+    console.wait_for(&[&format!("#{rejected} reject: Declined at Didit, read back.")]);
+    quit(console);
+    assert_eq!(writes(&sim).len(), 1);
+}

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secondlook::sim::{
     AuthStyle, Broken, Candidate, Coding, Effect, Face, Fault, Key, Limits, On, Options, Picture,
-    Reply, Route, SameStatus, Session, Sim, World, session_id,
+    Reply, Route, SameStatus, Scenario, Session, Sim, World, session_id,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -1240,4 +1240,83 @@ async fn every_picture_of_the_demo_opens() {
             assert!(image::load_from_memory(&bytes).is_ok());
         }
     }
+}
+
+/// A simulator in a scenario, as `secondlook sim` starts it.
+async fn scenario(scenario: Scenario, sessions: u64) -> Bench {
+    let mut world = World::new(start());
+    for number in 1..=sessions {
+        world.add(Session::in_review(number).with(Candidate::session(number + 5_000, 75.0)));
+    }
+    let mut options = Options::default();
+    scenario.set_options(&mut options);
+    let bench = Bench::with(world, options).await;
+    scenario.turn(&bench.sim.knobs());
+    bench
+}
+
+#[tokio::test]
+async fn every_scenario_is_the_day_that_its_name_says() {
+    for known in Scenario::ALL {
+        assert_eq!(Scenario::from_word(known.word()), Some(known));
+        assert!(known.about().len() <= 90, "{}", known.about());
+    }
+    // Calm: everything is answered, and links live an hour.
+    let calm = scenario(Scenario::Calm, 20).await;
+    for number in 1..=20 {
+        let read = calm.get(&decision(session_id(number))).await;
+        assert_eq!(read.status, 200);
+        assert!(read.text.contains("X-Amz-Expires=3600"));
+        assert_eq!(calm.decide(session_id(number), "Approved").await.status, 200);
+        assert_eq!(calm.sim.session(session_id(number)).unwrap().reviews.len(), 1);
+    }
+    let expiring = scenario(Scenario::Expiring, 1).await;
+    let read = expiring.get(&decision(session_id(1))).await;
+    assert!(read.text.contains("X-Amz-Expires=20"), "{}", read.text);
+    assert_eq!(Scenario::Empty.cases(), 0);
+    let empty = scenario(Scenario::Empty, 0).await;
+    assert_eq!(empty.get("/v3/sessions/").await.json()["count"], 0);
+}
+
+#[tokio::test]
+async fn in_races_somebody_else_decides_some_of_the_cases() {
+    let races = scenario(Scenario::Races, 100).await;
+    let mut theirs = 0;
+    for number in 1..=100 {
+        races.decide(session_id(number), "Approved").await;
+        let by = |review: &secondlook::sim::Review| review.actor == "console@example.org";
+        theirs +=
+            usize::from(races.sim.session(session_id(number)).unwrap().reviews.iter().any(by));
+    }
+    assert!((5..=50).contains(&theirs), "{theirs} of 100");
+}
+
+#[tokio::test]
+async fn with_faults_each_kind_of_trouble_comes_and_most_calls_do_not() {
+    let faults = scenario(Scenario::Faults, 1).await;
+    faults.sim.knobs().options(|options| options.limits = Limits::none());
+    let (mut throttled, mut down, mut broken) = (0, 0, 0);
+    for _ in 0..1_000 {
+        match faults.send(faults.request("GET", &decision(session_id(1)))).await {
+            Ok(answer) if answer.status == 429 => {
+                assert_eq!(answer.header("retry-after"), Some("1"));
+                throttled += 1;
+            }
+            Ok(answer) if answer.status == 503 => down += 1,
+            Ok(answer) => assert_eq!(answer.status, 200),
+            Err(_) => broken += 1,
+        }
+    }
+    assert!(throttled > 0 && down > 0 && broken > 0, "{throttled} {down} {broken}");
+    let all = throttled + down + broken;
+    assert!((20..=100).contains(&all), "{all} of 1,000");
+}
+
+#[tokio::test]
+async fn with_limits_the_next_read_after_sixty_is_throttled() {
+    let limits = scenario(Scenario::Limits, 1).await;
+    for _ in 0..60 {
+        assert_eq!(limits.get(&decision(session_id(1))).await.status, 200);
+    }
+    assert_eq!(limits.get(&decision(session_id(1))).await.status, 429);
 }

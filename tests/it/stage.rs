@@ -19,7 +19,7 @@ use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World
 use secondlook::store::{
     self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, SeenWorkflow, Settled, Store, Undone,
+    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -536,6 +536,15 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<bool> {
         self.inner.reopen(origin, decision, by, now).await
+    }
+    async fn retry(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Retried> {
+        self.inner.retry(origin, decision, by, now).await
     }
     async fn rewind_held(
         &self,

@@ -9,10 +9,11 @@ use secondlook::domain::{
     Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture, SessionId,
     Similarity, Source, Status, SubjectKind, Tally, Target, WorkerId,
 };
-use secondlook::store::audit::Audited;
+use secondlook::store::audit::{AuditEntry, Audited};
 use secondlook::store::{
     self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
-    LeaseAnswer, Progress, QueueQuery, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
+    LeaseAnswer, Progress, QueueQuery, Retried, SeenWorkflow, Settled, Store, StoreError, Taken,
+    Undone,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -115,6 +116,8 @@ on_every_store! {
     an_undone_case_is_back_where_it_was
     a_settled_case_is_reopened_and_its_decision_replaced
     nothing_else_is_reopened
+    what_was_refused_or_put_off_is_tried_again
+    nothing_else_is_tried_again
     the_undo_window_starts_anew
     held_decisions_are_sent_now
     deliveries_are_taken_in_the_order_they_are_due
@@ -1180,6 +1183,99 @@ async fn nothing_else_is_reopened(store: &dyn Store) {
 
 // The outbox.
 
+async fn retry(store: &dyn Store, n: u128, who: &Holder, now: Millis) -> Retried {
+    store.retry(&origin(), id(n), &who.reviewer.id, now).await.unwrap()
+}
+
+async fn what_was_refused_or_put_off_is_tried_again(store: &dyn Store) {
+    use DeliveryState::{Held, Refused, Sending, Unknown};
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    let no = || Settled::Refused { why: "no".to_owned() };
+    // Nothing of it has left: it is held again, and its reviewer's alone.
+    decided(store, 1, &ana).await;
+    settled(store, &ana, &no(), at(WINDOW)).await;
+    let later = at(WINDOW + 1);
+    assert_eq!(retry(store, 1, &eva, later).await, Retried::NotYours);
+    assert_eq!(row(store, 1).await.state, Refused, "and nothing was touched");
+    let entries = store.audit(&origin(), 0, 99).await.unwrap().len();
+    assert_eq!(retry(store, 1, &ana, later).await, Retried::Due(Held));
+    let audit = store.audit(&origin(), 0, 99).await.unwrap();
+    assert_eq!(audit.len(), entries + 1);
+    let entry: AuditEntry = serde_json::from_str(&audit[entries].entry).unwrap();
+    assert_eq!((entry.what, entry.state.as_str()), (Audited::Retried, "held"));
+    assert_eq!(entry.doer(), ana.reviewer.id.0);
+    let kept = row(store, 1).await;
+    assert_eq!((kept.state, kept.settled_at), (Held, None));
+    assert!(kept.due <= later);
+    assert_eq!(state(store, 1).await, CaseState::Decided, "the case waits for nobody");
+    assert!(take(store, &eva, later).await.is_none());
+    let before = row(store, 1).await.attempts;
+    let delivery = take(store, &ana, later).await.unwrap();
+    assert_eq!((delivery.was, delivery.attempts), (Held, before + 1));
+    assert!(store.settle(&delivery, &no(), later).await.unwrap());
+    // Held again, it is taken back like any other.
+    assert_eq!(retry(store, 1, &ana, later).await, Retried::Due(Held));
+    let undone = store.undo(&origin(), id(1), &ana.reviewer.id, later).await.unwrap();
+    assert_eq!(undone, Undone::TakenBack(key(1)));
+    assert_eq!(state(store, 1).await, CaseState::Open);
+
+    // Something of it has left: nobody can take it back, and anybody may go on with it.
+    decided(store, 2, &ana).await;
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    let half = Progress { status_done: true, ..Progress::default() };
+    assert!(store.progress(&delivery, &half).await.unwrap());
+    assert!(store.settle(&delivery, &no(), at(WINDOW)).await.unwrap());
+    assert_eq!(retry(store, 2, &eva, later).await, Retried::Due(Unknown));
+    let undone = store.undo(&origin(), id(2), &ana.reviewer.id, later).await.unwrap();
+    assert_eq!(undone, Undone::NotHeld(Unknown));
+    let delivery = take(store, &eva, later).await.unwrap();
+    assert_eq!((delivery.was, delivery.progress), (Unknown, half), "as far as it had come");
+    assert_eq!(row(store, 2).await.state, Sending);
+
+    // An unknown outcome: only the wait ends, and the record of what happened does not grow.
+    let far = at(1_000_000);
+    let lost = Settled::Later { at: far, why: "lost".to_owned(), may_have_written: true };
+    assert!(store.settle(&delivery, &lost, later).await.unwrap());
+    assert!(take(store, &eva, later).await.is_none(), "it waits");
+    let entries = store.audit_head(&origin()).await.unwrap();
+    assert_eq!(retry(store, 2, &eva, later).await, Retried::Due(Unknown));
+    assert_eq!(row(store, 2).await.note.as_deref(), Some("lost"));
+    assert_eq!(store.audit_head(&origin()).await.unwrap(), entries);
+    assert_eq!(take(store, &eva, later).await.unwrap().was, Unknown);
+}
+
+async fn nothing_else_is_tried_again(store: &dyn Store) {
+    let ana = holder("ana", 1);
+    let late = at(WINDOW);
+    assert_eq!(retry(store, 9, &ana, T).await, Retried::Unknown);
+    decided(store, 1, &ana).await;
+    assert_eq!(retry(store, 1, &ana, T).await, Retried::Not(DeliveryState::Held));
+    assert!(take(store, &ana, at(1)).await.is_none(), "the undo window stands");
+    take(store, &ana, late).await.unwrap();
+    assert_eq!(retry(store, 1, &ana, late).await, Retried::Not(DeliveryState::Sending));
+    for (n, outcome) in [
+        (2, sent()),
+        (3, Settled::Local { why: "no".to_owned() }),
+        (4, Settled::Conflict { theirs: Status::Approved, by: "eva".to_owned() }),
+    ] {
+        decided(store, n, &ana).await;
+        settled(store, &ana, &outcome, late).await;
+        let state = row(store, n.into()).await.state;
+        assert_eq!(retry(store, n.into(), &ana, late).await, Retried::Not(state));
+        assert_eq!(row(store, n.into()).await.state, state);
+    }
+    // A case that was opened again, and one that was decided anew, has another last word.
+    decided(store, 5, &ana).await;
+    settled(store, &ana, &Settled::Refused { why: "no".to_owned() }, late).await;
+    assert!(store.reopen(&origin(), id(5), &ana.reviewer.id, late).await.unwrap());
+    assert_eq!(retry(store, 5, &ana, late).await, Retried::Replaced);
+    let ours = lease(store, 5, &ana, late).await;
+    let anew = Decision { replaces: Some(id(5)), ..decision(6, &ours, Disposition::Approve) };
+    store.decide(&ours, &anew, late, late).await.unwrap();
+    assert_eq!(retry(store, 5, &ana, late).await, Retried::Replaced);
+    assert_eq!(row(store, 5).await.state, DeliveryState::Refused);
+}
+
 async fn the_undo_window_starts_anew(store: &dyn Store) {
     let (ana, eva) = (holder("ana", 1), holder("eva", 1));
     decided(store, 1, &ana).await;
@@ -1569,6 +1665,7 @@ async fn another_origin_is_invisible(store: &dyn Store) {
     let answer = store.decide(&foreign, &made, T, T).await;
     assert!(matches!(answer, Err(StoreError::LostLease)));
     assert_eq!(store.undo(&theirs, id(2), reviewer, T).await.unwrap(), Undone::Unknown);
+    assert_eq!(store.retry(&theirs, id(2), reviewer, T).await.unwrap(), Retried::Unknown);
     assert!(!store.reopen(&theirs, id(2), &holder("eva", 1).reviewer.id, T).await.unwrap());
     assert_eq!(store.rewind_held(&theirs, reviewer, at(TTL)).await.unwrap(), 0);
     assert_eq!(store.send_now(&theirs, reviewer, T).await.unwrap(), 0);

@@ -27,6 +27,7 @@ enum Verb {
     Undo { old: usize, who: u32 },
     Void { old: usize },
     Reopen { old: usize },
+    Retry { old: usize, who: u32 },
     Rewind { who: u32, window: i64 },
     SendNow { who: u32 },
     Take { who: u32, ttl: i64 },
@@ -52,6 +53,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (old(), who()).prop_map(|(old, who)| Verb::Undo { old, who }),
         1 => old().prop_map(|old| Verb::Void { old }),
         2 => old().prop_map(|old| Verb::Reopen { old }),
+        3 => (old(), who()).prop_map(|(old, who)| Verb::Retry { old, who }),
         1 => (who(), ms()).prop_map(|(who, window)| Verb::Rewind { who, window }),
         1 => who().prop_map(|who| Verb::SendNow { who }),
         4 => (who(), ms()).prop_map(|(who, ttl)| Verb::Take { who, ttl }),
@@ -196,6 +198,10 @@ async fn ask(
         Verb::Reopen { old } => {
             let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);
             format!("{:?}", store.reopen(&origin, id, &console(*old as u32).reviewer.id, t).await)
+        }
+        Verb::Retry { old, who } => {
+            let id = newest(&pockets.decisions, *old).map_or(id(999), |d| d.id);
+            format!("{:?}", store.retry(&origin, id, &console(*who).reviewer.id, t).await)
         }
         Verb::Rewind { who, window } => {
             let reviewer = console(*who).reviewer.id;

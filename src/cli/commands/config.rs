@@ -63,6 +63,9 @@ fn show(args: &Args) -> Result<Exit, CliError> {
         };
         over("images.protocol", word.to_owned(), "flag");
     }
+    if let Some(preset) = args.preset() {
+        over("review.preset", preset.to_owned(), "flag");
+    }
     for row in &mut rows {
         row.value = without_password(&row.value);
     }

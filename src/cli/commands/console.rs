@@ -1,6 +1,7 @@
 //! `review` and `demo`: the console, on the real API or on the simulated one.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
 use url::Url;
@@ -9,24 +10,45 @@ use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::say;
 use super::super::wire::Setup;
+use super::{Desk, replies};
 use crate::core;
 use crate::didit::{self, Client, SessionQuery};
 use crate::domain::Tally;
-use crate::shell::{self, Console, Parts};
+use crate::shell::{self, Console, Given, Parts};
 use crate::sim::{Options, Sim, World};
 use crate::store::MemoryStore;
 
 /// Opens the console on the real API.
-pub async fn review(args: &Args) -> Result<Exit, CliError> {
-    needs_terminal()?;
+pub async fn review(args: &Args, from: Option<&Path>) -> Result<Exit, CliError> {
+    // Keys come from the terminal itself, so that standard input may be a pipe.
+    let piped = from == Some(Path::new("-"));
+    if piped && std::io::stdin().is_terminal() {
+        return Err(CliError::new(
+            Exit::Usage,
+            "--from - reads the cases from standard input, which is the terminal",
+            "Pipe them in, or name a file",
+        ));
+    }
+    needs_terminal(piped)?;
     let setup = Setup::load(args)?;
-    let client = setup.client().await?;
-    let store = setup.open_store().await?;
+    let desk = Desk::open(&setup).await?;
+    let given = match from {
+        Some(file) => replies::load(&setup, &desk, file).await,
+        None => Ok(Given::default()),
+    };
+    let Desk { store, client, .. } = desk;
+    let given = match given {
+        Ok(given) => given,
+        Err(error) => {
+            store.close().await;
+            return Err(error);
+        }
+    };
     let place = Url::parse(&setup.config.didit.base_url)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_default();
-    let parts = setup.parts(store, client, &place).await?;
+    let parts = Parts { given, ..setup.parts(store, client, &place).await? };
     ask_first(&parts).await?;
     let ended = shell::run(parts).await?;
     Ok(farewell(ended))
@@ -50,7 +72,7 @@ async fn ask_first(parts: &Parts) -> Result<(), CliError> {
 
 /// Opens the console on the simulated API, with nothing on disk and nothing beyond loopback.
 pub async fn demo(args: &Args, cases: u32, seed: u64) -> Result<Exit, CliError> {
-    needs_terminal()?;
+    needs_terminal(false)?;
     let setup = Setup::load(args)?;
     let world =
         World::seeded(seed, usize::try_from(cases).unwrap_or(usize::MAX), jiff::Timestamp::now());
@@ -67,8 +89,8 @@ pub async fn demo(args: &Args, cases: u32, seed: u64) -> Result<Exit, CliError> 
     Ok(Exit::Done)
 }
 
-fn needs_terminal() -> Result<(), CliError> {
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+fn needs_terminal(piped: bool) -> Result<(), CliError> {
+    if (piped || std::io::stdin().is_terminal()) && std::io::stdout().is_terminal() {
         return Ok(());
     }
     Err(CliError::new(

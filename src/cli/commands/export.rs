@@ -9,7 +9,9 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
-use crate::domain::{HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind};
+use crate::domain::{
+    HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind, blind,
+};
 
 /// A decision. The names are part of the contract with scripts.
 #[derive(Debug, Serialize)]
@@ -34,6 +36,8 @@ struct Row {
     note: Option<String>,
     judgements: Vec<JudgedRow>,
     receipt: ReceiptRow,
+    /// What was said is hidden, because the case waits for whoever exports to read it too.
+    withheld: bool,
 }
 
 /// A judgement, with what the case says of its candidate.
@@ -60,7 +64,7 @@ struct ReceiptRow {
     dwell_ms: i64,
 }
 
-const HEAD: [&str; 26] = [
+const HEAD: [&str; 27] = [
     "decision",
     "case",
     "session_number",
@@ -87,6 +91,7 @@ const HEAD: [&str; 26] = [
     "flips",
     "score_hidden",
     "dwell_ms",
+    "withheld",
 ];
 
 /// Prints every decision, oldest first.
@@ -94,12 +99,15 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let mut history = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
+    // An export is no way around the blindness of a second reader.
+    let hidden = blind(&mut history, &setup.reviewer.id);
     history.reverse();
     if format == ExportFormat::Csv {
         line(&csv(&HEAD.map(str::to_owned)))?;
     }
     for past in &history {
-        let row = row(&setup, &desk, past).await?;
+        let withheld = hidden.contains(&past.decision.id);
+        let row = row(&setup, &desk, past, withheld).await?;
         match format {
             ExportFormat::Jsonl => json(&row)?,
             ExportFormat::Csv => line(&csv(&cells(&row)))?,
@@ -109,7 +117,12 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
     Ok(Exit::Done)
 }
 
-async fn row(setup: &Setup, desk: &Desk, past: &HistoryRow) -> Result<Row, CliError> {
+async fn row(
+    setup: &Setup,
+    desk: &Desk,
+    past: &HistoryRow,
+    withheld: bool,
+) -> Result<Row, CliError> {
     let d = &past.decision;
     let known = desk.store.case(&desk.origin, &d.case, d.at).await?;
     let bands = setup.bands();
@@ -164,6 +177,7 @@ async fn row(setup: &Setup, desk: &Desk, past: &HistoryRow) -> Result<Row, CliEr
             score_hidden: d.receipt.score_hidden,
             dwell_ms: d.receipt.dwell_ms,
         },
+        withheld,
     })
 }
 
@@ -203,6 +217,7 @@ fn cells(row: &Row) -> [String; HEAD.len()] {
         row.receipt.flips.to_string(),
         row.receipt.score_hidden.to_string(),
         row.receipt.dwell_ms.to_string(),
+        row.withheld.to_string(),
     ]
 }
 

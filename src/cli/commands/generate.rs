@@ -13,7 +13,7 @@ use super::super::error::{CliError, Exit};
 use super::super::help::{self, WORDS};
 use super::super::output::{json, line, raw, say, table};
 use super::super::wire::Setup;
-use crate::core::{ACTIONS, Keymap, Scope};
+use crate::core::{ACTIONS, Scope};
 use crate::input::Key;
 
 /// A key as JSON.
@@ -28,7 +28,7 @@ struct Row<'a> {
 /// Every key, as configured.
 pub fn keys(args: &Args) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let keymap = Keymap::new(&setup.config.keys)?;
+    let keymap = setup.keymap()?;
     if args.json {
         for info in ACTIONS {
             json(&Row {

@@ -110,7 +110,7 @@ pub async fn ingest(args: &Args, file: &Path, aside: Option<&Path>) -> Result<Ex
     end.and(told).map(|()| summary.exit())
 }
 
-async fn open(file: &Path) -> std::io::Result<tokio::fs::File> {
+pub(super) async fn open(file: &Path) -> std::io::Result<tokio::fs::File> {
     if file != Path::new("-") {
         let opened = tokio::fs::File::open(file).await?;
         if opened.metadata().await?.is_dir() {
@@ -229,7 +229,7 @@ async fn one(inbox: &Inbox, text: &str) -> Result<Taken, Bad> {
 
 /// Reads a line without its end into `buffer`: `Some(true)` when it is whole, `Some(false)` when it was
 /// too long and passed over, `None` at the end.
-async fn next_line(
+pub(super) async fn next_line(
     input: &mut (dyn AsyncBufRead + Send + Unpin),
     buffer: &mut Vec<u8>,
 ) -> std::io::Result<Option<bool>> {

@@ -14,6 +14,7 @@ mod money;
 mod outbox;
 mod prompt;
 mod queue;
+mod replies;
 mod search;
 mod sim;
 mod stats;
@@ -30,6 +31,7 @@ use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
 use crate::shell::{Signer, SystemClock};
+use crate::sim::Scenario;
 use crate::store::Store;
 
 /// Does what the arguments ask.
@@ -39,7 +41,8 @@ use crate::store::Store;
 pub async fn run(args: Args) -> Result<Exit, CliError> {
     match &args.command {
         Some(Command::Demo { cases, seed, .. }) => console::demo(&args, *cases, *seed).await,
-        None | Some(Command::Review { .. }) => console::review(&args).await,
+        None => console::review(&args, None).await,
+        Some(Command::Review { from, .. }) => console::review(&args, from.as_deref()).await,
         Some(Command::Sync { watch }) => sync::sync(&args, *watch).await,
         Some(Command::Verify(wanted)) => verify::verify(&args, wanted).await,
         Some(Command::Balance) => money::balance(&args).await,
@@ -69,10 +72,11 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
         Some(Command::Export { format }) => export::export(&args, *format).await,
         Some(Command::Stats) => stats::stats(&args).await,
-        Some(Command::Sim { port, media_port, cases, seed, link_life }) => {
+        Some(Command::Sim { port, media_port, scenario, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,
                 media_port: *media_port,
+                scenario: Scenario::from_word(scenario).unwrap_or(Scenario::Calm),
                 cases: *cases,
                 seed: *seed,
                 link_life: *link_life,
@@ -81,7 +85,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         }
         Some(Command::Config(what)) => config::config(&args, what),
         Some(Command::Doctor) => doctor::doctor(&args).await,
-        Some(Command::Keys) => generate::keys(&args),
+        Some(Command::Keys { .. }) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
         Some(Command::Man { command, dir: None }) => generate::man(command),
         Some(Command::Man { dir: Some(dir), .. }) => generate::pages(dir),

@@ -1,4 +1,4 @@
-//! `outbox list`, `outbox flush`, `history` and `undo`: what is on its way and what became of it.
+//! `outbox list`, `flush` and `retry`, `history` and `undo`: what is on its way and what became of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Settled, SubjectKind,
-    Undone, blind,
+    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Retried, Settled,
+    SubjectKind, Undone, blind,
 };
 use crate::outbox::{Flushed, Outbox, Settings};
 use crate::shell::{is_dead, worker_id};
@@ -56,6 +56,7 @@ pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
     let result = match what {
         What::List => list(args, &desk).await,
         What::Flush { within } => flush(args, &setup, &desk, *within).await,
+        What::Retry { decisions, .. } => retry(args, &setup, &desk, decisions).await,
     };
     desk.store.close().await;
     result
@@ -151,6 +152,119 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
     })
 }
 
+/// What trying a decision again came to, as JSON. The names are part of the contract with scripts.
+#[derive(Serialize)]
+struct Again {
+    decision: String,
+    case: Option<String>,
+    state: Option<&'static str>,
+    retried: bool,
+    why: Option<String>,
+}
+
+/// Makes decisions due now that were refused or put off: those that are named, or all of them. Without names
+/// what is not the reviewer's to retry is passed over.
+async fn retry(
+    args: &Args,
+    setup: &Setup,
+    desk: &Desk,
+    names: &[String],
+) -> Result<Exit, CliError> {
+    let ids: Vec<_> = names.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
+    let all = ids.is_empty();
+    let ids = if all { waiting(desk).await? } else { ids };
+    let now = desk.clock().await.now();
+    let signing = desk.signing(setup).await?;
+    let (mut due, mut missed) = (0, Vec::new());
+    // What has been done is told and signed, also when the store fails half way or nobody reads.
+    let mut told = Ok(());
+    for id in ids {
+        let retried = desk.store.retry(&desk.origin, id, &setup.reviewer.id, now).await;
+        let Ok(retried) = retried else {
+            told = told.and(retried.map(|_| ()).map_err(CliError::from));
+            break;
+        };
+        match not_retried(retried) {
+            None => due += 1,
+            Some(_) if all => continue,
+            Some((exit, _)) => missed.push(exit),
+        }
+        told = told.and(tell_retried(args, desk, id, retried).await);
+    }
+    desk.sign(signing).await?;
+    told?;
+    if due == 0 && missed.is_empty() {
+        return Err(CliError::new(
+            Exit::Nothing,
+            "nothing was refused or put off that you could try again",
+            "`secondlook outbox list` shows what is on its way, `secondlook history` the rest",
+        ));
+    }
+    let worst = [Exit::Conflict, Exit::Auth].into_iter().find(|exit| missed.contains(exit));
+    Ok(match (due, missed.is_empty()) {
+        (_, true) => Exit::Done,
+        (0, false) => worst.unwrap_or(Exit::Nothing),
+        (_, false) => Exit::Partly,
+    })
+}
+
+/// What `--all` tries: refused ones, and those of unknown outcome, oldest first.
+async fn waiting(desk: &Desk) -> Result<Vec<DecisionId>, CliError> {
+    let states = vec![DeliveryState::Refused, DeliveryState::Unknown];
+    let query = HistoryQuery { states, ..HistoryQuery::default() };
+    let rows = desk.store.history(&desk.origin, &query).await?;
+    Ok(rows.iter().rev().map(|row| row.decision.id).collect())
+}
+
+/// Why it stays as it is, and the exit code for that; nothing where it is due now.
+fn not_retried(retried: Retried) -> Option<(Exit, &'static str)> {
+    use DeliveryState as State;
+    Some(match retried {
+        Retried::Due(_) => return None,
+        Retried::Unknown => (Exit::Nothing, "there is no such decision"),
+        Retried::NotYours => (Exit::Auth, "it is another reviewer's; only they can send it"),
+        Retried::Replaced => (Exit::Conflict, "it is not the last word on its case any more"),
+        Retried::Not(State::Held) => {
+            (Exit::Nothing, "it is held; `secondlook outbox flush` sends it now")
+        }
+        Retried::Not(State::Sending) => (Exit::Nothing, "it is on its way at this moment"),
+        Retried::Not(State::Conflict) => (
+            Exit::Conflict,
+            "somebody else decided at Didit; `secondlook undo` opens its case for a new decision",
+        ),
+        Retried::Not(_) => (Exit::Nothing, "nothing of it is left to send"),
+    })
+}
+
+/// One line on each: where it is now, or why it stays as it is.
+async fn tell_retried(
+    args: &Args,
+    desk: &Desk,
+    id: DecisionId,
+    retried: Retried,
+) -> Result<(), CliError> {
+    let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
+    let row = desk.store.history(&desk.origin, &query).await?.pop();
+    let why = not_retried(retried).map(|(_, why)| why);
+    if args.json {
+        return json(&Again {
+            decision: id.to_string(),
+            case: row.as_ref().map(|row| row.decision.case.to_string()),
+            state: row.as_ref().map(|row| row.state.word()),
+            retried: why.is_none(),
+            why: why.map(str::to_owned),
+        });
+    }
+    let name = row.as_ref().map_or_else(|| id.to_string(), name);
+    match why {
+        None => line(&format!(
+            "{name} {}: due now; the next `secondlook outbox flush` or console sends it",
+            row.as_ref().map_or("decision", |row| row.decision.disposition.word()),
+        )),
+        Some(why) => line(&format!("{name} stays as it is: {why}")),
+    }
+}
+
 /// Prints what was decided.
 pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
@@ -203,7 +317,7 @@ fn print(args: &Args, row: &HistoryRow) -> Result<(), CliError> {
 
 /// What undoing a settled decision came to, as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
-struct Again<'a> {
+struct Reopened<'a> {
     decision: String,
     case: &'a str,
     state: &'static str,
@@ -214,9 +328,7 @@ struct Again<'a> {
 /// Takes a decision back that is held or that nobody else has taken up; opens the case of a settled one
 /// again, as `u` does.
 pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
-    let id = DecisionId::parse(decision).map_err(|_| {
-        CliError::new(Exit::Usage, "that is no decision's id", "`secondlook history` prints them")
-    })?;
+    let id = parse(decision)?;
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let signing = desk.signing(&setup).await?;
@@ -319,7 +431,7 @@ async fn reopen(
     }
     let happened = row.happened();
     if args.json {
-        json(&Again {
+        json(&Reopened {
             decision: d.id.to_string(),
             case: d.case.as_str(),
             state: "reopened",
@@ -333,6 +445,12 @@ async fn reopen(
         line(&format!("  not undone: {word}"))?;
     }
     Ok(Exit::Done)
+}
+
+fn parse(decision: &str) -> Result<DecisionId, CliError> {
+    DecisionId::parse(decision).map_err(|_| {
+        CliError::new(Exit::Usage, "that is no decision's id", "`secondlook history` prints them")
+    })
 }
 
 /// Where a decision is; `half` beside it when the status is written and the face is not listed.

@@ -8,7 +8,7 @@ use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
 use super::sync::stop_on_signals;
-use crate::sim::{Options, Sim, World};
+use crate::sim::{Options, Scenario, Sim, World};
 
 /// What was asked.
 pub struct Wanted {
@@ -16,25 +16,32 @@ pub struct Wanted {
     pub port: Option<u16>,
     /// Port of the pictures.
     pub media_port: Option<u16>,
-    /// Flagged cases.
-    pub cases: u32,
+    /// The kind of day.
+    pub scenario: Scenario,
+    /// Flagged cases, where it is not the scenario's number.
+    pub cases: Option<u32>,
     /// The world's seed.
     pub seed: u64,
-    /// Life of a link, seconds.
-    pub link_life: u64,
+    /// Life of a link in seconds, where it is not the scenario's.
+    pub link_life: Option<u64>,
 }
 
 /// Runs until stopped.
 pub async fn sim(args: &Args, wanted: &Wanted) -> Result<Exit, CliError> {
-    let cases = usize::try_from(wanted.cases).unwrap_or(usize::MAX);
+    let scenario = wanted.scenario;
+    let cases = wanted.cases.unwrap_or(scenario.cases());
+    let cases = usize::try_from(cases).unwrap_or(usize::MAX);
     let world = World::seeded(wanted.seed, cases, jiff::Timestamp::now());
-    let options = Options {
+    let mut options = Options {
         port: wanted.port,
         media_port: wanted.media_port,
-        link_life: Duration::from_secs(wanted.link_life.max(1)),
         seed: wanted.seed,
         ..Options::default()
     };
+    scenario.set_options(&mut options);
+    if let Some(seconds) = wanted.link_life {
+        options.link_life = Duration::from_secs(seconds.max(1));
+    }
     let sim = Sim::start(world, options).await.map_err(|error| {
         CliError::new(
             Exit::Failed,
@@ -42,6 +49,7 @@ pub async fn sim(args: &Args, wanted: &Wanted) -> Result<Exit, CliError> {
             "Choose another --port or --media-port",
         )
     })?;
+    scenario.turn(&sim.knobs());
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     if args.json {

@@ -24,7 +24,7 @@ use super::row::{CaseRow, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
     HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
+    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
@@ -725,6 +725,36 @@ impl Store for SqlStore {
                         .await?;
                 }
                 Ok(opens)
+            })
+            .await
+    }
+
+    async fn retry(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Retried> {
+        self.engine
+            .write(async |tx| {
+                schema::still_known(tx).await?;
+                let Some((case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Retried::Unknown);
+                };
+                let newest = rows::newest(tx, case.id).await?;
+                let rests = case.row.rests_on(decision, newest.as_ref());
+                let was = kept.row.row.state;
+                let retried = kept.row.retry(by, rests, now);
+                if matches!(retried, Retried::Due(_)) {
+                    rows::save_decision(tx, &kept).await?;
+                    tx.announce(origin).await?;
+                    if was == DeliveryState::Refused {
+                        let row = &kept.row.row;
+                        rows::record_by(tx, origin, Some(by), Audited::Retried, row, now).await?;
+                    }
+                }
+                Ok(retried)
             })
             .await
     }
