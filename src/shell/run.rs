@@ -498,6 +498,8 @@ impl Shell {
             if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
         self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
+        self.theme = self.theme.on_light(known.is_light());
+        self.dirty = true;
         let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
         self.draw_by(drawing);
     }
@@ -702,10 +704,9 @@ fn drawing(choice: &term::Choice, known: &Capabilities, wrap: Wrap, before: &Dra
         term::Colours::True => Colours::True,
         term::Colours::C256 => Colours::Ansi256,
         term::Colours::C16 => Colours::Ansi16,
-        term::Colours::None => Colours::Mono(match known.background {
-            Some([r, g, b]) if u16::from(r) + u16::from(g) + u16::from(b) > 384 => Ground::Light,
-            _ => Ground::Dark,
-        }),
+        term::Colours::None => {
+            Colours::Mono(if known.is_light() { Ground::Light } else { Ground::Dark })
+        }
     };
     drawing
 }

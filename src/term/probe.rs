@@ -89,6 +89,15 @@ pub struct Capabilities {
     pub silent: bool,
 }
 
+impl Capabilities {
+    /// Whether its ground is light; not known is dark.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        self.background
+            .is_some_and(|rgb| rgb.iter().map(|part| u16::from(*part)).sum::<u16>() > 384)
+    }
+}
+
 /// The answers of one terminal.
 #[derive(Debug, Clone, Default)]
 struct Replies {

@@ -32,13 +32,20 @@ pub enum Meaning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     colour: bool,
+    light: bool,
 }
 
 impl Theme {
     /// With colour, or (`NO_COLOR`) with modifiers alone.
     #[must_use]
     pub fn new(colour: bool) -> Self {
-        Self { colour }
+        Self { colour, light: false }
+    }
+
+    /// The same on a light ground, or on a dark one, as the terminal says.
+    #[must_use]
+    pub fn on_light(self, light: bool) -> Self {
+        Self { light, ..self }
     }
 
     /// Whether colours are used.
@@ -51,7 +58,12 @@ impl Theme {
     #[must_use]
     pub fn style(self, meaning: Meaning) -> Style {
         let plain = Style::new();
+        // Yellow and cyan cannot be read on white, nor the light green that terminals make of a bold one.
+        let light = self.light && self.colour;
         let (colour, modifier) = match meaning {
+            Meaning::Title | Meaning::Key if light => (Color::Blue, Modifier::BOLD),
+            Meaning::Good | Meaning::Same if light => (Color::Green, Modifier::empty()),
+            Meaning::Warn | Meaning::Different if light => (Color::Magenta, Modifier::BOLD),
             Meaning::Text => return plain,
             Meaning::Muted => (Color::DarkGray, Modifier::DIM),
             Meaning::Title => (Color::Cyan, Modifier::BOLD),
@@ -68,5 +80,37 @@ impl Theme {
         } else {
             plain.add_modifier(modifier)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_light_ground_no_colour_is_lost_and_without_colour_nothing_changes() {
+        let all = [
+            Meaning::Text,
+            Meaning::Muted,
+            Meaning::Title,
+            Meaning::Key,
+            Meaning::Focus,
+            Meaning::Good,
+            Meaning::Warn,
+            Meaning::Bad,
+            Meaning::Same,
+            Meaning::Different,
+        ];
+        for meaning in all {
+            let light = Theme::new(true).on_light(true).style(meaning);
+            let bright = [Some(Color::Yellow), Some(Color::Cyan), Some(Color::White)];
+            assert!(!bright.contains(&light.fg), "{meaning:?}");
+            let green_and_bold = (Some(Color::Green), Modifier::BOLD);
+            assert_ne!((light.fg, light.add_modifier), green_and_bold, "{meaning:?}");
+            assert_eq!(light.fg.is_some(), Theme::new(true).style(meaning).fg.is_some());
+            let plain = Theme::new(false);
+            assert_eq!(plain.on_light(true).style(meaning), plain.style(meaning));
+        }
+        assert_eq!(Theme::new(true).on_light(true).on_light(false), Theme::new(true));
     }
 }
