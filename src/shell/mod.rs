@@ -2,8 +2,10 @@
 //! effects into calls and answers into events. Knows every layer below; decides nothing itself.
 
 mod board;
+mod drawing;
 mod easel;
 mod figures;
+mod interview;
 mod leases;
 mod pen;
 mod problem;
@@ -14,7 +16,9 @@ mod signer;
 mod window;
 mod workers;
 
+pub use drawing::{CellFrom, Drawing};
 pub use figures::figures;
+pub use interview::{Card, CardShown, Interview, interview};
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};
