@@ -77,9 +77,11 @@ impl Args {
     #[must_use]
     pub fn images(&self) -> Option<Images> {
         match &self.command {
-            Some(Command::Review { images, .. } | Command::Demo { images, .. }) => {
-                images.or(self.images)
-            }
+            Some(
+                Command::Review { images, .. }
+                | Command::Demo { images, .. }
+                | Command::Doctor { images, .. },
+            ) => images.or(self.images),
             _ => self.images,
         }
     }
@@ -277,7 +279,14 @@ pub enum Command {
     #[command(subcommand)]
     Config(What),
     /// Look at key, store, network and terminal; say what to mend.
-    Doctor,
+    Doctor {
+        /// Show a test card too, the way the console draws faces; any key ends it.
+        #[arg(long)]
+        card: bool,
+        /// Draw the card this way.
+        #[arg(long, value_enum, value_name = "HOW")]
+        images: Option<Images>,
+    },
     /// Print every key of the console, as configured.
     Keys {
         /// Begin with these keys.

@@ -163,6 +163,9 @@ impl From<KeymapError> for CliError {
 
 impl From<ShellError> for CliError {
     fn from(error: ShellError) -> Self {
+        if matches!(error, ShellError::Stopped) {
+            return Self::new(Exit::Failed, error.to_string(), "Run it again");
+        }
         Self::new(
             Exit::Usage,
             error.to_string(),

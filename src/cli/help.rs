@@ -253,8 +253,14 @@ pub const WORDS: &[Words] = &[
         "doctor",
         &[
             "Each line is ok, warn or FAIL, with what to do. The exit code is 1 when something fails.",
+            "On a terminal it says what that was asked, what it answered, and how faces would be drawn there \
+             and why. With --json the same as JSON lines, also into a pipe.",
         ],
-        &["secondlook doctor"],
+        &[
+            "secondlook doctor",
+            "secondlook doctor --card",
+            "secondlook doctor --card --images sixel",
+        ],
     ),
     words("keys", &[], &["secondlook keys", "secondlook keys --preset mnemonic"]),
     words(

@@ -192,6 +192,17 @@ impl Setup {
         Some(Signer::new(Arc::clone(store), origin.clone(), self.reviewer.id.clone(), key))
     }
 
+    /// How pictures are to be drawn whatever the terminal says, if that was asked for.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self.images {
+            Images::Auto => None,
+            Images::Kitty => Some(Protocol::Kitty),
+            Images::Iterm2 => Some(Protocol::Iterm2),
+            Images::Sixel => Some(Protocol::Sixel),
+            Images::Blocks => Some(Protocol::Blocks),
+        }
+    }
+
     /// A console on a store and a client.
     ///
     /// # Errors
@@ -222,13 +233,7 @@ impl Setup {
             origin,
             worker: worker_id(),
             clock,
-            protocol: match self.images {
-                Images::Auto => None,
-                Images::Kitty => Some(Protocol::Kitty),
-                Images::Iterm2 => Some(Protocol::Iterm2),
-                Images::Sixel => Some(Protocol::Sixel),
-                Images::Blocks => Some(Protocol::Blocks),
-            },
+            protocol: self.protocol(),
             environment: environment(),
         })
     }
@@ -325,7 +330,7 @@ pub fn user_file(named: Option<&Path>) -> Result<Option<String>, CliError> {
 }
 
 /// What the environment says of the terminal.
-fn environment() -> Environment {
+pub fn environment() -> Environment {
     let text = |name: &str| var(name).unwrap_or_default();
     Environment {
         term: text("TERM"),
@@ -347,14 +352,26 @@ pub fn utf8() -> bool {
 
 /// The column of our pane's left edge, when tmux can be asked.
 fn tmux_pane_left() -> Option<u16> {
+    tmux(&["display-message", "-p"], &["#{pane_left}"])?.parse().ok()
+}
+
+/// Whether tmux lets pictures through from our pane: `off`, `on`, `all`; `None` without a tmux that knows.
+pub fn tmux_passthrough() -> Option<String> {
+    tmux(&["show-options", "-Apv"], &["allow-passthrough"]).filter(|word| !word.is_empty())
+}
+
+/// Asks tmux something about our pane.
+fn tmux(ask: &[&str], what: &[&str]) -> Option<String> {
     let pane = var("TMUX_PANE").filter(|_| var("TMUX").is_some())?;
     let output = std::process::Command::new("tmux")
-        .args(["display-message", "-p", "-t", &pane, "#{pane_left}"])
+        .args(ask)
+        .args(["-t", &pane])
+        .args(what)
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .output()
         .ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// A name for each environment variable that settings can come from, for `doctor`.

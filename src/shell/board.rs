@@ -152,9 +152,7 @@ impl Board {
             if known {
                 continue;
             }
-            let Rect { x, y, .. } = placed.area;
-            let at = format!("\x1b7\x1b[{};{}H", y + 1, x + 1);
-            let chunk = [at.as_bytes(), bytes, b"\x1b8"].concat();
+            let chunk = at_its_place(placed.area, bytes);
             self.next += 1;
             let id = INLINE + self.next;
             if writer.upload(Upload { id, chunks: vec![chunk], abort: Vec::new() }).is_ok() {
@@ -218,11 +216,18 @@ fn measured(eyes: Eyes) -> Option<u16> {
     }
 }
 
+/// The bytes of a picture that stands beside the cells, written at its place.
+pub fn at_its_place(area: Rect, picture: &[u8]) -> Vec<u8> {
+    let at = format!("\x1b7\x1b[{};{}H", area.y + 1, area.x + 1);
+    [at.as_bytes(), picture, b"\x1b8"].concat()
+}
+
 fn is_inline(placed: &PlacedPicture, gallery: &Gallery) -> bool {
     matches!(gallery.get(&placed.key).map(|f| &f.body), Some(FrameBody::Inline(_)))
 }
 
-fn terminal(sink: Sink, (width, height): Size, counts: bool) -> io::Result<Terminal<Pen>> {
+/// A screen of so many cells, whose bytes are collected in a sink.
+pub fn terminal(sink: Sink, (width, height): Size, counts: bool) -> io::Result<Terminal<Pen>> {
     let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, width, height)) };
     Terminal::with_options(Pen::new(sink, (width, height), counts), options)
 }

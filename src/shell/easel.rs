@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::drawing::Drawing;
 use super::registry::Registry;
 use super::window::SharedVault;
 use crate::core::{Desk, Model, Overlay, PictureState, Screen, Side, Sight, Size, Zoom};
 use crate::domain::{BoundingBox, SessionId};
 use crate::picture::protocol::{
-    CellMode, EncodeOptions, Encoded, Protocol, Tier, Wrap, encode, kitty_delete,
+    EncodeOptions, Encoded, Protocol, Tier, Wrap, encode, kitty_delete,
 };
 use crate::picture::{
     self, FaceFinder, Key, Limits, Pane, Portrait, View, eye_pixels, fit, likely_face,
@@ -42,17 +43,6 @@ const PATIENCE_MS: u64 = 250;
 const TRIES: u8 = 3;
 /// The number under which deletions and questions travel; ids of pictures are not zero.
 const NO_PICTURE: u64 = 0;
-
-/// How pictures are drawn now.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Drawing {
-    /// By which protocol.
-    pub protocol: Protocol,
-    /// With which options; id and tier are each picture's own.
-    pub options: EncodeOptions,
-    /// The size of a cell in pixels.
-    pub cell: (u16, u16),
-}
 
 /// What a picture is made of; another source makes another picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -575,11 +565,4 @@ fn draw(
     };
     let encoded = encode(&fitted, *protocol, options).ok()?;
     Some((encoded, eyes))
-}
-
-/// The drawing to begin with, before the terminal has answered anything: characters work everywhere, and
-/// quadrants are in every font that has half-blocks.
-pub fn first_drawing(cell: (u16, u16)) -> Drawing {
-    let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
-    Drawing { protocol: Protocol::Blocks, options, cell }
 }

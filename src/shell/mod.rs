@@ -2,9 +2,11 @@
 //! effects into calls and answers into events. Knows every layer below; decides nothing itself.
 
 mod board;
+mod drawing;
 mod easel;
 mod figures;
 mod given;
+mod interview;
 mod leases;
 mod pen;
 mod problem;
@@ -15,8 +17,10 @@ mod signer;
 mod window;
 mod workers;
 
+pub use drawing::{CellFrom, Drawing};
 pub use figures::figures;
 pub use given::Given;
+pub use interview::{Card, CardShown, Interview, interview};
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};

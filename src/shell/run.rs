@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::board::Board;
-use super::easel::{Drawing, Easel, Made, first_drawing};
+use super::drawing::{Drawing, cell_of, drawing, first_drawing};
+use super::easel::{Easel, Made};
 use super::given::Given;
 use super::leases::{InHand, Leases, Wanted};
 use super::process::SystemClock;
@@ -26,15 +27,13 @@ use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{CellMode, Colours, Ground, PROTOCOLS, Protocol, Wrap};
+use crate::picture::protocol::{PROTOCOLS, Protocol, Wrap};
 use crate::store::Store;
-use crate::term::{
-    self, Arrival, Capabilities, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer,
-};
+use crate::term::{self, Arrival, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer};
 use crate::tui::Theme;
 
 /// How long the terminal has to answer before it counts as silent; late answers still count.
-const PROBE: Duration = Duration::from_millis(1500);
+pub(super) const PROBE: Duration = Duration::from_millis(1500);
 /// A silent terminal says nothing when a pair is painted: the pair counts as painted this much later.
 const SILENT_DWELL: Duration = Duration::from_millis(1000);
 /// Events that may wait; whoever has more waits himself.
@@ -82,6 +81,9 @@ pub enum ShellError {
     /// Standard input or output is no terminal.
     #[error("the console needs a terminal: {0}")]
     Terminal(#[from] io::Error),
+    /// A signal ended it while the terminal was being asked.
+    #[error("a signal ended it while the terminal was being asked")]
+    Stopped,
 }
 
 /// How a console ended.
@@ -110,16 +112,16 @@ pub async fn run(parts: Parts) -> Result<Console, ShellError> {
 }
 
 /// Signals the console answers to.
-struct Signals {
-    terminate: UnixSignal,
-    hangup: UnixSignal,
-    interrupt: UnixSignal,
+pub(super) struct Signals {
+    pub(super) terminate: UnixSignal,
+    pub(super) hangup: UnixSignal,
+    pub(super) interrupt: UnixSignal,
     resize: UnixSignal,
     resume: UnixSignal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
@@ -237,7 +239,7 @@ impl Shell {
             me.start_tasks(intake, signer);
         });
         let cells = (size.columns, size.rows);
-        let drawing = first_drawing(cell_of(size, None));
+        let drawing = first_drawing(cell_of(size, None).0);
         // Random, so that two consoles in one terminal do not meet.
         let session = fastrand::u8(1..);
         let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
@@ -468,7 +470,7 @@ impl Shell {
 
     fn on_resize(&mut self) {
         let Ok(size) = term::open().and_then(|tty| term::size(&tty)) else { return };
-        let cell = cell_of(size, self.probe.conclude().cell_pixels);
+        let (cell, _) = cell_of(size, self.probe.conclude().cell_pixels);
         if cell != self.easel.drawing().cell {
             let drawing = Drawing { cell, ..*self.easel.drawing() };
             self.easel.redraw_by(drawing, &self.writer);
@@ -494,13 +496,11 @@ impl Shell {
         self.guard.set_silent(answered && known.silent);
         self.board.synchronized = known.synchronized_output;
         let choice = term::choose(&known, &self.environment, self.forced);
-        let wrap =
-            if matches!(known.inside, Inside::Tmux { .. }) { Wrap::Tmux } else { Wrap::Bare };
-        self.writer.set_tmux(wrap == Wrap::Tmux && known.version.is_some());
+        let drawing = drawing(&choice, &known, self.easel.drawing());
+        self.writer.set_tmux(drawing.options.wrap == Wrap::Tmux && known.version.is_some());
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
         self.theme = self.theme.on_light(known.is_light());
         self.dirty = true;
-        let drawing = drawing(&choice, &known, wrap, self.easel.drawing());
         self.draw_by(drawing);
     }
 
@@ -670,43 +670,4 @@ impl Shell {
 /// Whether this process is at the head of its session: no shell started it as one job of several.
 fn leads_session() -> bool {
     rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid())
-}
-
-fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> (u16, u16) {
-    let by_window = || {
-        let width = size.width.checked_div(size.columns)?;
-        let height = size.height.checked_div(size.rows)?;
-        ((4..=64).contains(&width) && (6..=128).contains(&height)).then_some((width, height))
-    };
-    told.or_else(by_window).unwrap_or((10, 20))
-}
-
-fn drawing(choice: &term::Choice, known: &Capabilities, wrap: Wrap, before: &Drawing) -> Drawing {
-    let protocol = match choice.protocol {
-        term::Protocol::Kitty => Protocol::Kitty,
-        term::Protocol::Iterm2 => Protocol::Iterm2,
-        term::Protocol::Sixel => Protocol::Sixel,
-        term::Protocol::Blocks => Protocol::Blocks,
-    };
-    let mut drawing = *before;
-    drawing.protocol = protocol;
-    drawing.cell = known.cell_pixels.unwrap_or(before.cell);
-    drawing.options.wrap = wrap;
-    if let Some(registers) = known.sixel_registers {
-        drawing.options.registers = u16::try_from(registers).unwrap_or(u16::MAX);
-    }
-    drawing.options.cells = match choice.blocks {
-        term::Blocks::Quadrants => CellMode::Quadrant,
-        term::Blocks::Sextants => CellMode::Sextant,
-        term::Blocks::Octants => CellMode::Octant,
-    };
-    drawing.options.colours = match choice.colours {
-        term::Colours::True => Colours::True,
-        term::Colours::C256 => Colours::Ansi256,
-        term::Colours::C16 => Colours::Ansi16,
-        term::Colours::None => {
-            Colours::Mono(if known.is_light() { Ground::Light } else { Ground::Dark })
-        }
-    };
-    drawing
 }

@@ -77,6 +77,10 @@ pub struct Choice {
     pub blocks: Blocks,
     /// Why this protocol, as the end of a sentence.
     pub why: String,
+    /// Why these colours, likewise.
+    pub why_colours: &'static str,
+    /// Why these characters, likewise.
+    pub why_blocks: &'static str,
 }
 
 /// A make of terminal, by its XTVERSION answer. What they can do: their sources and issue trackers,
@@ -178,8 +182,9 @@ pub fn choose(
         Some(protocol) => (protocol, "it was asked for by --images".to_owned()),
         None => protocol(terminal, environment),
     };
-    let (colours, blocks) = (colours(terminal, environment), blocks(terminal, environment));
-    Choice { protocol, colours, blocks, why }
+    let (colours, why_colours) = colours(terminal, environment);
+    let (blocks, why_blocks) = blocks(terminal, environment);
+    Choice { protocol, colours, blocks, why, why_colours, why_blocks }
 }
 
 fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, String) {
@@ -247,31 +252,39 @@ fn environment_says_iterm2(terminal: &Capabilities, environment: &Environment) -
 
 /// What counts is the terminal that draws. What stands between must know the width of the characters: the
 /// octants are too new for that.
-fn blocks(terminal: &Capabilities, environment: &Environment) -> Blocks {
+fn blocks(terminal: &Capabilities, environment: &Environment) -> (Blocks, &'static str) {
     let brand = terminal.version.as_deref().map_or(Brand::Unknown, Brand::of);
     match (brand.blocks(), &terminal.inside) {
-        _ if !environment.utf8 => Blocks::Quadrants,
-        (Blocks::Octants, Inside::Bare) => Blocks::Octants,
-        (Blocks::Octants | Blocks::Sextants, Inside::Bare | Inside::Tmux { .. }) => {
-            Blocks::Sextants
+        _ if !environment.utf8 => (Blocks::Quadrants, "the locale is not UTF-8; set LANG"),
+        (Blocks::Octants, Inside::Bare) => (Blocks::Octants, "the terminal draws them itself"),
+        (Blocks::Octants, Inside::Tmux { .. }) => {
+            (Blocks::Sextants, "the terminal draws finer ones, whose width tmux may not know")
         }
-        _ => Blocks::Quadrants,
+        (Blocks::Sextants, Inside::Bare | Inside::Tmux { .. }) => {
+            (Blocks::Sextants, "the terminal draws them itself")
+        }
+        _ => (Blocks::Quadrants, "nearly every font has them; finer ones may be boxes here"),
     }
 }
 
-fn colours(terminal: &Capabilities, environment: &Environment) -> Colours {
+fn colours(terminal: &Capabilities, environment: &Environment) -> (Colours, &'static str) {
     let term = environment.term.as_str();
     let brand = terminal.version.as_deref().map_or(Brand::Unknown, Brand::of);
-    if environment.no_color || term == "dumb" || term.starts_with("vt") {
-        Colours::None
-    } else if matches!(environment.colorterm.as_str(), "truecolor" | "24bit")
-        || term.ends_with("-direct")
-        || brand.draws_true_colours()
-    {
-        Colours::True
-    } else if term.contains("256color") || term.starts_with("tmux") || brand == Brand::Xterm {
-        Colours::C256
+    if environment.no_color {
+        (Colours::None, "NO_COLOR is set")
+    } else if term == "dumb" || term.starts_with("vt") {
+        (Colours::None, "TERM names a terminal without colours")
+    } else if matches!(environment.colorterm.as_str(), "truecolor" | "24bit") {
+        (Colours::True, "COLORTERM says so")
+    } else if term.ends_with("-direct") {
+        (Colours::True, "TERM says so")
+    } else if brand.draws_true_colours() {
+        (Colours::True, "the terminal is known to draw them")
+    } else if term.contains("256color") || term.starts_with("tmux") {
+        (Colours::C256, "TERM says so, and nothing says more")
+    } else if brand == Brand::Xterm {
+        (Colours::C256, "xterm is known to draw so many")
     } else {
-        Colours::C16
+        (Colours::C16, "nothing says that there are more")
     }
 }

@@ -132,6 +132,12 @@ impl Guard {
         self.shared.inside().farewell = bytes;
     }
 
+    /// What was set last by [`Guard::set_farewell`].
+    #[must_use]
+    pub fn farewell(&self) -> Vec<u8> {
+        self.shared.inside().farewell.clone()
+    }
+
     /// Answers come from the terminal around tmux.
     pub fn set_tmux(&self, tmux: bool) {
         self.shared.inside().tmux = tmux;

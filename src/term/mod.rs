@@ -22,7 +22,7 @@ pub use choose::{Blocks, Choice, Colours, Environment, Protocol, choose};
 pub use guard::{Guard, install_panic_hook, restore_sequence};
 pub use pacer::{Event, Link, Upload, What};
 pub use parser::{Answer, Heard, Parser};
-pub use probe::{Capabilities, Inside, Probe, questions, wrap_for_tmux};
+pub use probe::{Capabilities, Inside, Probe, Question, questions, wrap_for_tmux};
 pub use reader::{Arrival, Reader};
 pub use tty::{Size, open, size};
 pub use writer::{FRAMES, Hush, MARKS, Refused, UPLOADS, Writer};

@@ -12,20 +12,105 @@ const ASKED_HERE: u32 = 31;
 /// The one asked through tmux, of the terminal outside.
 const ASKED_OUTSIDE: u32 = 32;
 
-/// The questions, in one write: to whom we talk to, or (`outside`) to the terminal around tmux. The
-/// last of them, after the device attributes that every terminal answers, is a fence (`CSI 5n`).
+/// What is asked of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "`words` says what each asks")]
+pub enum Question {
+    Version,
+    Graphics,
+    Synchronized,
+    Cell,
+    Area,
+    Registers,
+    Background,
+    Attributes,
+    Fence,
+}
+
+impl Question {
+    /// All of them in the order they are asked: after the device attributes, which every terminal
+    /// answers, comes a fence.
+    pub const ALL: [Self; 9] = [
+        Self::Version,
+        Self::Graphics,
+        Self::Synchronized,
+        Self::Cell,
+        Self::Area,
+        Self::Registers,
+        Self::Background,
+        Self::Attributes,
+        Self::Fence,
+    ];
+
+    /// What it asks.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Version => "name and version",
+            Self::Graphics => "kitty graphics",
+            Self::Synchronized => "whole frames",
+            Self::Cell => "size of a cell",
+            Self::Area => "size of the window",
+            Self::Registers => "sixel colours",
+            Self::Background => "background",
+            Self::Attributes => "device attributes",
+            Self::Fence => "all read",
+        }
+    }
+
+    /// Its bytes, before any envelope.
+    #[must_use]
+    pub fn sequence(self, outside: bool) -> &'static str {
+        match self {
+            Self::Version => "\x1b[>q",
+            // With ASKED_OUTSIDE or ASKED_HERE.
+            Self::Graphics if outside => "\x1b_Gi=32,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\",
+            Self::Graphics => "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\",
+            Self::Synchronized => "\x1b[?2026$p",
+            Self::Cell => "\x1b[16t",
+            Self::Area => "\x1b[14t",
+            Self::Registers => "\x1b[?1;1;0S",
+            Self::Background => "\x1b]11;?\x1b\\",
+            Self::Attributes => "\x1b[c",
+            Self::Fence => "\x1b[5n",
+        }
+    }
+
+    /// Whether it is asked at all: tmux and screen take the kitty question for a window's title, and
+    /// neither would say yes.
+    #[must_use]
+    pub fn is_asked(self, environment: &Environment, outside: bool) -> bool {
+        self != Self::Graphics || outside || !environment.multiplexed()
+    }
+
+    /// The question that an answer is to, if it is one of these.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Option<Self> {
+        match answer {
+            Answer::Version(_) => Some(Self::Version),
+            Answer::Kitty { id: Some(ASKED_HERE | ASKED_OUTSIDE), .. } => Some(Self::Graphics),
+            Answer::Mode { mode: 2026, .. } => Some(Self::Synchronized),
+            Answer::CellPixels { .. } => Some(Self::Cell),
+            Answer::AreaPixels { .. } => Some(Self::Area),
+            Answer::SixelRegisters(_) => Some(Self::Registers),
+            Answer::Background(_) => Some(Self::Background),
+            Answer::PrimaryAttributes(_) => Some(Self::Attributes),
+            Answer::StatusOk => Some(Self::Fence),
+            Answer::Kitty { .. }
+            | Answer::Mode { .. }
+            | Answer::SixelGeometry { .. }
+            | Answer::Cursor { .. }
+            | Answer::Keyboard(_)
+            | Answer::Other => None,
+        }
+    }
+}
+
+/// The questions, in one write: to whom we talk to, or (`outside`) to the terminal around tmux.
 #[must_use]
 pub fn questions(environment: &Environment, outside: bool) -> Vec<u8> {
-    let id = if outside { ASKED_OUTSIDE } else { ASKED_HERE };
-    // tmux and screen take the kitty question for a window's title; none of them would say yes.
-    let kitty = if !outside && environment.multiplexed() {
-        String::new()
-    } else {
-        format!("\x1b_Gi={id},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\")
-    };
-    let batch = format!(
-        "\x1b[>q{kitty}\x1b[?2026$p\x1b[16t\x1b[14t\x1b[?1;1;0S\x1b]11;?\x1b\\\x1b[c\x1b[5n"
-    );
+    let asked = Question::ALL.into_iter().filter(|q| q.is_asked(environment, outside));
+    let batch: String = asked.map(|question| question.sequence(outside)).collect();
     if outside { wrap_for_tmux(batch.as_bytes()) } else { batch.into_bytes() }
 }
 

@@ -11,5 +11,6 @@ mod widget;
 pub use draw::{Drawn, PlacedPicture, draw};
 pub use gallery::{Eyes, Frame, FrameBody, FrameKey, Gallery};
 pub use layout::{ReviewLayout, SMALLEST, region, size};
+pub use screen::{card, card_room};
 pub use theme::{Meaning, Theme};
 pub use widget::bar;

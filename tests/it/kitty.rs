@@ -378,8 +378,13 @@ impl Shared {
 impl Far {
     /// Opens the console of a home at the end of a line.
     pub fn open(home: &Home, line: Line, size: (u16, u16)) -> Self {
+        Self::run(home, &["review"], line, size)
+    }
+
+    /// Runs a command of the program there.
+    pub fn run(home: &Home, arguments: &[&str], line: Line, size: (u16, u16)) -> Self {
         let mut command = CommandBuilder::new(PROGRAM);
-        command.arg("review");
+        command.args(arguments);
         command.env_clear();
         command.cwd(home.path(""));
         for (name, value) in home.environment() {

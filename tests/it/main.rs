@@ -9,6 +9,7 @@ mod core_support;
 mod crash;
 mod didit;
 mod didit_sim;
+mod doctor;
 mod documents;
 mod export;
 mod failures;

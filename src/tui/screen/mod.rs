@@ -1,5 +1,6 @@
 //! One file a screen; a screen reads the model and draws.
 
+mod card;
 mod help;
 mod history;
 mod interlock;
@@ -9,6 +10,7 @@ mod quit;
 mod review;
 mod statistics;
 
+pub use card::{card, card_room};
 pub use help::{help, reasons};
 pub use history::history;
 pub use interlock::interlock;

@@ -1,5 +1,8 @@
 //! `doctor`: looks at what the program stands on and says what to mend.
 
+mod card;
+mod terminal;
+
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -9,10 +12,13 @@ use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
 use super::super::paths::Paths;
-use super::super::wire::{Setup, VARIABLES, clock_trouble, origin};
+use super::super::wire::{
+    Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin,
+    tmux_passthrough,
+};
 use crate::didit::ErrorKind;
 use crate::domain::Status;
-use crate::term;
+use crate::shell::interview;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,11 +42,13 @@ fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Chec
 }
 
 /// Looks at everything; exit code 1 when something fails.
-pub async fn doctor(args: &Args) -> Result<Exit, CliError> {
+pub async fn doctor(args: &Args, card: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let mut checks = vec![configuration(args), environment(), reviewer(&setup), terminal()];
+    let mut checks = vec![configuration(args), environment(), reviewer(&setup)];
     checks.push(store(&setup).await);
     checks.extend(api(&setup).await);
+    // Last: it listens to signals, which from then on end nothing by themselves.
+    checks.extend(terminal(args, &setup, card).await?);
     for check in &checks {
         if args.json {
             json(check)?;
@@ -89,26 +97,25 @@ fn reviewer(setup: &Setup) -> Check {
     )
 }
 
-fn terminal() -> Check {
-    if !std::io::stdin().is_terminal() {
-        return check("terminal", Verdict::Warn, "standard input is no terminal: no console here");
+/// What the terminal can do and how the console would draw there. It is asked where it is ours: where both
+/// ends are a terminal, or one is and the data are for a program.
+async fn terminal(args: &Args, setup: &Setup, card: bool) -> Result<Vec<Check>, CliError> {
+    let (stdin, stdout) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
+    if card && !(stdin && stdout) {
+        return Err(CliError::new(
+            Exit::Usage,
+            "a card needs a terminal, and standard input or output is none",
+            "Run it in a terminal, over SSH with `ssh -t`, and without a pipe",
+        ));
     }
-    match term::open().and_then(term::size) {
-        Ok(size) => {
-            let pixels = if size.width == 0 {
-                "no pixel size told".to_owned()
-            } else {
-                format!("{}x{} pixels", size.width, size.height)
-            };
-            let cells = (size.columns, size.rows);
-            let small = cells.0 < crate::tui::SMALLEST.0 || cells.1 < crate::tui::SMALLEST.1;
-            let verdict = if small { Verdict::Warn } else { Verdict::Ok };
-            check("terminal", verdict, format!("{}x{} cells, {pixels}", cells.0, cells.1))
-        }
-        Err(error) => {
-            check("terminal", Verdict::Warn, format!("its size cannot be asked: {error}"))
-        }
+    if !stdin || !(stdout || args.json) {
+        let text = "not asked: standard input or output is none; run it alone in the terminal";
+        return Ok(vec![check("terminal", Verdict::Warn, text)]);
     }
+    let environment = environment_of_terminal();
+    let card = if card { card::card() } else { None };
+    let found = interview(&environment, setup.protocol(), card).await?;
+    Ok(terminal::checks(&found, &environment, tmux_passthrough().as_deref()))
 }
 
 async fn store(setup: &Setup) -> Check {

@@ -1,0 +1,81 @@
+//! How pictures are drawn: what was chosen for the terminal, in the words of the encoders. The console and
+//! `doctor` get it from here, so that what the one says is what the other does.
+
+use crate::picture::protocol::{CellMode, Colours, EncodeOptions, Ground, Protocol, Wrap};
+use crate::term::{self, Capabilities, Inside};
+
+/// How pictures are drawn now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawing {
+    /// By which protocol.
+    pub protocol: Protocol,
+    /// With which options; id and tier are each picture's own.
+    pub options: EncodeOptions,
+    /// The size of a cell in pixels.
+    pub cell: (u16, u16),
+}
+
+/// Who told the size of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellFrom {
+    /// The terminal, when it was asked.
+    Terminal,
+    /// The system, by the size of the window.
+    Window,
+    /// Nobody: it is a usual one.
+    Nobody,
+}
+
+/// The drawing to begin with, before the terminal has answered anything: characters work everywhere, and
+/// quadrants are in every font that has half-blocks.
+pub fn first_drawing(cell: (u16, u16)) -> Drawing {
+    let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
+    Drawing { protocol: Protocol::Blocks, options, cell }
+}
+
+/// The size of a cell in pixels, and who told it.
+pub fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> ((u16, u16), CellFrom) {
+    let by_window = || {
+        let width = size.width.checked_div(size.columns)?;
+        let height = size.height.checked_div(size.rows)?;
+        ((4..=64).contains(&width) && (6..=128).contains(&height)).then_some((width, height))
+    };
+    if let Some(cell) = told {
+        return (cell, CellFrom::Terminal);
+    }
+    by_window().map_or(((10, 20), CellFrom::Nobody), |cell| (cell, CellFrom::Window))
+}
+
+/// The drawing that a choice means on this terminal; what nobody told stays as before.
+pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) -> Drawing {
+    let protocol = match choice.protocol {
+        term::Protocol::Kitty => Protocol::Kitty,
+        term::Protocol::Iterm2 => Protocol::Iterm2,
+        term::Protocol::Sixel => Protocol::Sixel,
+        term::Protocol::Blocks => Protocol::Blocks,
+    };
+    let mut drawing = *before;
+    drawing.protocol = protocol;
+    drawing.cell = known.cell_pixels.unwrap_or(before.cell);
+    drawing.options.wrap = match known.inside {
+        Inside::Tmux { .. } => Wrap::Tmux,
+        Inside::Bare | Inside::Screen | Inside::Zellij => Wrap::Bare,
+    };
+    if let Some(registers) = known.sixel_registers {
+        drawing.options.registers = u16::try_from(registers).unwrap_or(u16::MAX);
+    }
+    drawing.options.cells = match choice.blocks {
+        term::Blocks::Quadrants => CellMode::Quadrant,
+        term::Blocks::Sextants => CellMode::Sextant,
+        term::Blocks::Octants => CellMode::Octant,
+    };
+    drawing.options.colours = match choice.colours {
+        term::Colours::True => Colours::True,
+        term::Colours::C256 => Colours::Ansi256,
+        term::Colours::C16 => Colours::Ansi16,
+        term::Colours::None => {
+            Colours::Mono(if known.is_light() { Ground::Light } else { Ground::Dark })
+        }
+    };
+    drawing
+}
