@@ -104,7 +104,7 @@ impl Board {
             drawn = self.frame(model, gallery, theme)?;
         }
         let text = self.sink.take();
-        if !text.is_empty() && writer.frame(self.sealed(text)).is_err() {
+        if !text.is_empty() && writer.frame(sealed(text, self.synchronized)).is_err() {
             // The terminal is far behind: draw everything once it has caught up.
             return self.begin_anew(model.size, writer);
         }
@@ -128,13 +128,6 @@ impl Board {
         let mut drawn = Drawn::default();
         self.terminal.draw(|frame| drawn = draw(model, gallery, theme, frame))?;
         Ok(drawn)
-    }
-
-    fn sealed(&self, text: Vec<u8>) -> Vec<u8> {
-        if !self.synchronized {
-            return text;
-        }
-        [b"\x1b[?2026h".as_slice(), &text, b"\x1b[?2026l"].concat()
     }
 
     /// A picture beside the cells is taken away only by clearing: the cells do not know that it is there.
@@ -214,6 +207,14 @@ fn measured(eyes: Eyes) -> Option<u16> {
         Eyes::Measured(pixels) | Eyes::Detected(pixels) => Some(pixels),
         Eyes::Guessed(_) => None,
     }
+}
+
+/// A frame, in the marks of a synchronized update where the terminal knows them.
+pub fn sealed(text: Vec<u8>, synchronized: bool) -> Vec<u8> {
+    if !synchronized {
+        return text;
+    }
+    [b"\x1b[?2026h".as_slice(), &text, b"\x1b[?2026l"].concat()
 }
 
 /// The bytes of a picture that stands beside the cells, written at its place.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 
-use super::board::{at_its_place, terminal};
+use super::board::{at_its_place, sealed, terminal};
 use super::drawing::{CellFrom, Drawing, cell_of, drawing, first_drawing};
 use super::pen::Sink;
 use super::run::{PROBE, ShellError, Signals};
-use crate::picture::protocol::{Encoded, Tier, Wrap, encode, kitty_block, kitty_delete};
+use crate::picture::protocol::{Encoded, Tier, encode, kitty_block, kitty_delete};
 use crate::picture::{Aim, Limits, Pane, PictureBytes, View, decode, fit};
 use crate::term::{
     self, Answer, Arrival, Capabilities, Choice, Environment, Guard, Heard, Inside, Probe, Reader,
@@ -158,7 +158,7 @@ impl Talk {
         let in_tmux = matches!(found.known.inside, Inside::Tmux { .. });
         self.writer.set_tmux(in_tmux && found.known.version.is_some());
         if let Some(card) = card {
-            found.card = Some(self.show(&card, &found.drawing, size, guard).await?);
+            found.card = Some(self.show(&card, &found, guard).await?);
         }
         Ok(found)
     }
@@ -202,17 +202,23 @@ impl Talk {
     async fn show(
         &mut self,
         card: &Card,
-        drawing: &Drawing,
-        size: term::Size,
+        found: &Interview,
         guard: &Guard,
     ) -> Result<CardShown, ShellError> {
+        let drawing = &found.drawing;
         let words = (card.words)(drawing);
-        let cells = (size.columns, size.rows);
+        let cells = (found.size.columns, found.size.rows);
         // One id out of a random block, so that no console in this terminal has the same.
         let (id, _) = kitty_block(fastrand::u8(1..));
-        let Some(encoded) = made(card, drawing, tui::card_room(cells, words.len()), id) else {
+        let below = tui::card_room(cells, words.len());
+        // As large as a face beside another, so that what holds for the card holds for faces; xterm drops
+        // sixel pictures that are much larger.
+        let (columns, rows) = tui::ReviewLayout::new(cells).picture_cells();
+        let room = (columns.min(below.width), rows.min(below.height));
+        let Some(encoded) = made(card, drawing, room, id) else {
             return Ok(CardShown::NoRoom);
         };
+        let counts = found.known.inside == Inside::Bare && found.known.version.is_some();
         let wrap = drawing.options.wrap;
         let mut farewell = wrap.seal(b"\x1b\\".to_vec().into()).to_vec();
         farewell.extend(kitty_delete(id, wrap));
@@ -234,8 +240,8 @@ impl Talk {
             Encoded::Cells(cells) => FrameBody::Cells(cells.into()),
         };
         let frame = Frame { columns, rows, body, eyes: Eyes::Guessed(0), tier: None };
-        let (text, area) = drawn(&words, &frame, cells, wrap == Wrap::Bare)?;
-        let _ = self.writer.frame(text);
+        let (text, area) = drawn(&words, &frame, cells, counts)?;
+        let _ = self.writer.frame(sealed(text, found.known.synchronized_output));
         if let FrameBody::Inline(bytes) = &frame.body {
             let chunks = vec![at_its_place(area, bytes)];
             if self.writer.upload(Upload { id: 1, chunks, abort: Vec::new() }).is_ok() {
@@ -283,12 +289,12 @@ impl Talk {
 }
 
 /// The card as the terminal takes it.
-fn made(card: &Card, drawing: &Drawing, room: Rect, id: u32) -> Option<Encoded> {
-    let Drawing { protocol, options, cell } = *drawing;
+fn made(card: &Card, drawing: &Drawing, (columns, rows): (u16, u16), id: u32) -> Option<Encoded> {
+    let Drawing { protocol, options, cell, .. } = *drawing;
     let mut options = options;
     (options.image_id, options.tier) = (id, Tier::Fine);
     let portrait = decode(&card.picture, 0, &Limits::default()).ok()?;
-    let pane = Pane::new(room.width, room.height, cell, protocol.dots(cell, options.cells));
+    let pane = Pane::new(columns, rows, cell, protocol.dots(cell, options.cells));
     let fitted = fit(&portrait, None, &View::default(), Aim::Picture, &pane).ok()?;
     encode(&fitted, protocol, &options).ok()
 }

@@ -71,7 +71,7 @@ fn the_card_is_drawn_by_kitty_and_nothing_of_it_stays() {
     let home = Home::new("");
     let far = Far::run(&home, &["doctor", "--card"], HERE, (100, 30));
     far.wait("the card", |kitty| kitty.shown().len() == 1);
-    far.wait_for(&["Test card, drawn by kitty.", "mark in all four corners"]);
+    far.wait_for(&["Test card, drawn by kitty.", "in each of the four corners"]);
     far.look(|kitty| {
         let card = &kitty.images[&kitty.shown()[0]];
         let at = |x: f64, y: f64| {
@@ -80,7 +80,8 @@ fn the_card_is_drawn_by_kitty_and_nothing_of_it_stays() {
             card.get_pixel(x, y).0
         };
         for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-            assert!(at(x, y).iter().all(|value| *value > 200), "no mark at {x},{y}");
+            let [red, green, blue] = at(x, y);
+            assert!(red > 200 && green > 90 && blue < 80, "no mark at {x},{y}");
         }
         assert!(at(0.15, 0.07)[0] < 60 && at(0.85, 0.07)[0] > 190, "no ramp");
     });
@@ -96,7 +97,7 @@ fn the_card_is_drawn_by_kitty_and_nothing_of_it_stays() {
 fn the_card_is_drawn_with_characters_where_there_are_no_pixels() {
     let home = Home::new("");
     let terminal = home.open(Plays::Xterm, PROGRAM, &["doctor", "--card"]);
-    terminal.wait_for(&["Test card, drawn by blocks.", "characters are coarse"]);
+    terminal.wait_for(&["Test card, drawn by blocks.", "all in greys. The fine lines"]);
     terminal.press("x");
     let (code, words) = terminal.restored();
     // There is no key in this home.

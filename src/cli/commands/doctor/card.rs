@@ -4,7 +4,7 @@
 use image::{Rgb, RgbImage, imageops};
 use zeroize::Zeroizing;
 
-use crate::picture::{PictureBytes, Protocol};
+use crate::picture::{Colours, PictureBytes, Protocol};
 use crate::shell::{Card, Drawing};
 use crate::sim::faces::{self, Format, Identity, Shot};
 
@@ -12,6 +12,8 @@ const WIDTH: u32 = 640;
 const HEIGHT: u32 = 400;
 /// Arms of the corner marks.
 const ARM: u32 = 40;
+/// Of the marks: seen beside a black screen, a white one and the card itself, also in greys.
+const MARK: Rgb<u8> = Rgb([255, 140, 0]);
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 const BLACK: Rgb<u8> = Rgb([0; 3]);
 /// Skin, dark to light, then the corners of the colours.
@@ -40,13 +42,16 @@ fn words(drawing: &Drawing) -> Vec<String> {
             "The lines at the bottom stand apart, at least the wider ones."
         }
     };
+    let coloured = drawing.protocol != Protocol::Blocks || drawing.options.colours == Colours::True;
+    let colours =
+        if coloured { "red, green, blue, yellow." } else { "four colours, all in greys." };
     vec![
         format!("Test card, drawn by {}. Any key takes it away.", drawing.protocol.word()),
-        "You should see: a white mark in all four corners, whole (else it is cropped); a ramp from"
+        "You should see: an angle in each of the four corners, whole (else it is cropped); a ramp from"
             .into(),
         "black to white without jumps; a face, not stretched; eight patches, four of skin, then"
             .into(),
-        format!("red, green, blue, yellow. {fine}"),
+        format!("{colours} {fine}"),
     ]
 }
 
@@ -80,8 +85,8 @@ fn picture() -> RgbImage {
         let (x, y) = (if right { WIDTH - ARM } else { 0 }, if bottom { HEIGHT - ARM } else { 0 });
         let (x_bar, y_bar) =
             (if right { WIDTH - 6 } else { 0 }, if bottom { HEIGHT - 6 } else { 0 });
-        fill(x, y_bar, ARM, 6, &|_, _| WHITE);
-        fill(x_bar, y, 6, ARM, &|_, _| WHITE);
+        fill(x, y_bar, ARM, 6, &|_, _| MARK);
+        fill(x_bar, y, 6, ARM, &|_, _| MARK);
     }
     let face = faces::draw(&Identity::from_seed(7), &Shot::from_seed(1), 190, 238);
     imageops::replace(&mut card, &face, 130, 66);
