@@ -392,6 +392,30 @@ fn a_second_person_confirms_through_the_same_interlock() {
     assert!(yes.receipt.pictures.len() == 2, "with a receipt of its own");
 }
 
+/// The store gives nobody their own proposal to read; this is the guard behind that one.
+#[test]
+fn nobody_confirms_what_they_proposed() {
+    let (details, mut proposal) = proposed();
+    proposal.reviewer = reviewer("ben");
+    let mut play = second(details, proposal);
+    play.press("B");
+    assert!(play.top().is_none(), "it stays shut");
+    play.press("1 1 B");
+    assert_eq!(play.decided(), [""; 0]);
+}
+
+#[test]
+fn an_interlock_that_was_opened_for_another_case_shuts() {
+    let mut play = Play::new(vec![known(1, &[88.0])]);
+    play.press("B");
+    let Some(Overlay::Interlock(lock)) = play.model.overlays.last_mut() else { panic!("shut") };
+    lock.case = id(2);
+    play.press("1");
+    assert!(play.top().is_none() && play.notice().contains("changed"), "{}", play.notice());
+    play.press("B");
+    assert_eq!(play.decided(), [""; 0]);
+}
+
 #[test]
 fn a_second_person_can_list_no_other_face_and_declines_with_any_other_word() {
     let (details, proposal) = proposed();
