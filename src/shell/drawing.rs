@@ -13,6 +13,25 @@ pub struct Drawing {
     pub options: EncodeOptions,
     /// The size of a cell in pixels.
     pub cell: (u16, u16),
+    /// The longest side of a picture in pixels; the terminal draws nothing of a larger one.
+    pub longest: Option<u16>,
+}
+
+impl Drawing {
+    /// As many of a pane's cells, across and down, as one picture may take.
+    pub fn within(&self, (columns, rows): (u16, u16)) -> (u16, u16) {
+        let most = |cells: u16, cell: u16| match self.longest {
+            Some(side) => cells.min((side / cell.max(1)).max(1)),
+            None => cells,
+        };
+        (most(columns, self.cell.0), most(rows, self.cell.1))
+    }
+}
+
+/// xterm's `maxGraphicSize`, as it comes: 1000 pixels either way.
+fn longest(protocol: Protocol, version: Option<&str>) -> Option<u16> {
+    let is_xterm = version.is_some_and(|version| version.starts_with("XTerm("));
+    (protocol == Protocol::Sixel && is_xterm).then_some(1000)
 }
 
 /// Who told the size of a cell.
@@ -30,7 +49,7 @@ pub enum CellFrom {
 /// quadrants are in every font that has half-blocks.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
     let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
-    Drawing { protocol: Protocol::Blocks, options, cell }
+    Drawing { protocol: Protocol::Blocks, options, cell, longest: None }
 }
 
 /// The size of a cell in pixels, and who told it.
@@ -56,6 +75,7 @@ pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) ->
     };
     let mut drawing = *before;
     drawing.protocol = protocol;
+    drawing.longest = longest(protocol, known.version.as_deref());
     drawing.cell = known.cell_pixels.unwrap_or(before.cell);
     drawing.options.wrap = match known.inside {
         Inside::Tmux { .. } => Wrap::Tmux,
@@ -78,4 +98,22 @@ pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) ->
         }
     };
     drawing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_no_larger_than_xterm_draws_and_elsewhere_fills_its_pane() {
+        let drawing = |protocol, version| Drawing {
+            longest: longest(protocol, Some(version)),
+            ..first_drawing((10, 20))
+        };
+        let xterm = drawing(Protocol::Sixel, "XTerm(379)");
+        assert_eq!(xterm.within((200, 60)), (100, 50));
+        assert_eq!(xterm.within((40, 25)), (40, 25));
+        assert_eq!(drawing(Protocol::Blocks, "XTerm(379)").within((200, 60)), (200, 60));
+        assert_eq!(drawing(Protocol::Sixel, "foot(1.13.1)").within((200, 60)), (200, 60));
+    }
 }

@@ -542,7 +542,7 @@ fn draw(
     id: u32,
     drawing: &Drawing,
 ) -> Option<(Encoded, Eyes)> {
-    let Drawing { protocol, options, cell } = drawing;
+    let Drawing { protocol, options, cell, .. } = drawing;
     let options = &EncodeOptions { image_id: id, tier: job.tier, ..*options };
     let given = job.source.face.as_ref().and_then(|face| portrait.place(face));
     let found = if given.is_none() { portrait.face(finder) } else { None };
@@ -553,7 +553,7 @@ fn draw(
         pan: sight.pan(),
         mirror: job.key.mirrored,
     };
-    let (columns, rows) = job.key.cells;
+    let (columns, rows) = drawing.within(job.key.cells);
     let pane = Pane::new(columns, rows, *cell, protocol.dots(*cell, options.cells));
     let face = given.or(found).unwrap_or_else(|| likely_face(portrait));
     let fitted = fit(portrait, Some(&face), &view, protocol.aim(), &pane).ok()?;
