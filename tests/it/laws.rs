@@ -395,11 +395,12 @@ fn a_second_person_confirms_through_the_same_interlock() {
 /// The store gives nobody their own proposal to read; this is the guard behind that one.
 #[test]
 fn nobody_confirms_what_they_proposed() {
-    let (details, mut proposal) = proposed();
-    proposal.reviewer = reviewer("ben");
-    let mut play = second(details, proposal);
+    let (details, proposal) = proposed();
+    let mut play = second(details, proposal.clone());
+    play.model.settings.reviewer = proposal.reviewer;
     play.press("B");
     assert!(play.top().is_none(), "it stays shut");
+    assert!(play.notice().contains("You proposed this"), "{}", play.notice());
     play.press("1 1 B");
     assert_eq!(play.decided(), [""; 0]);
 }
