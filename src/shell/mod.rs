@@ -9,6 +9,7 @@ mod given;
 mod interview;
 mod leases;
 mod pen;
+pub mod private;
 mod problem;
 mod process;
 mod registry;

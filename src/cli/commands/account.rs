@@ -2,14 +2,13 @@
 //! from standard input, never from the arguments; the API key goes into a file that only the user may
 //! read, or to standard output when asked for.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::super::args::{Account as What, Args};
 use super::super::error::{CliError, Exit};
@@ -17,6 +16,7 @@ use super::super::output::{json, line, say};
 use super::super::paths::Paths;
 use super::prompt;
 use crate::didit::{Account, ApiError, Application};
+use crate::shell::private;
 
 /// Where the account calls are, unless DIDIT_AUTH_URL says otherwise.
 const BASE: &str = "https://apx.didit.me/auth/v2";
@@ -157,22 +157,9 @@ fn keep(args: &Args, application: &Application, print: bool) -> Result<(), CliEr
     Ok(())
 }
 
-/// Written beside and moved into place, so that there is a whole key or the one before.
 fn write(path: &Path, key: &SecretString) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file
-        .write_all(key.expose_secret().as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it must not stay; there is nothing to do when even that fails.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    let text = Zeroizing::new(format!("{}\n", key.expose_secret()));
+    private::replace(path, text.as_bytes())
 }
 
 fn logout() -> Result<Exit, CliError> {

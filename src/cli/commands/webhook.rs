@@ -1,8 +1,7 @@
 //! `webhook serve` and `webhook config`: receive Didit's events, and tell Didit where to send them.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::didit::{Destination, NewDestination};
 use crate::intake::{Inbox, Taken};
+use crate::shell::private;
 use crate::webhook::{Answer, Limits, Notice, Receiver, Told, serve, work};
 
 /// How long the events that wait are worked on after a stop.
@@ -218,23 +218,8 @@ fn keep(path: &Path, secret: &SecretString) -> Result<(), CliError> {
             "Name another --secret-file and run it again",
         )
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(wrong)?;
-    }
-    // A new file put in the old one's place: never half written, never readable by others.
-    let new = path.with_extension("new");
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
-    let mut file = made.map_err(wrong)?;
-    let written = file
-        .write_all(secret.expose_secret().as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&new, path));
-    written.map_err(|error| {
-        // Nothing of the secret stays where nobody looks for it.
-        let _ = std::fs::remove_file(&new);
-        wrong(error)
-    })
+    let text = Zeroizing::new(format!("{}\n", secret.expose_secret()));
+    private::replace(path, text.as_bytes()).map_err(wrong)
 }
 
 // The destination.
