@@ -34,9 +34,9 @@ pub struct Args {
     /// Print data as JSON lines.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Draw pictures in the console this way.
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub images: Option<Images>,
+    /// How pictures are drawn.
+    #[command(flatten)]
+    pub drawn: Drawn,
     /// Begin with these keys.
     #[arg(long, value_name = "NAME", value_parser = presets())]
     pub preset: Option<String>,
@@ -75,15 +75,16 @@ impl Args {
 
     /// How pictures are to be drawn, said before the command or after it.
     #[must_use]
-    pub fn images(&self) -> Option<Images> {
-        match &self.command {
+    pub fn drawn(&self) -> Drawn {
+        let own = match &self.command {
             Some(
-                Command::Review { images, .. }
-                | Command::Demo { images, .. }
-                | Command::Doctor { images, .. },
-            ) => images.or(self.images),
-            _ => self.images,
-        }
+                Command::Review { drawn, .. }
+                | Command::Demo { drawn, .. }
+                | Command::Doctor { drawn, .. },
+            ) => *drawn,
+            _ => Drawn::default(),
+        };
+        Drawn { images: own.images.or(self.drawn.images), cells: own.cells.or(self.drawn.cells) }
     }
 }
 
@@ -99,9 +100,20 @@ fn scenarios() -> PossibleValuesParser {
 }
 
 /// How pictures are drawn.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Drawn {
+    /// Draw pictures this way.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub images: Option<Images>,
+    /// Make them of these characters, where they are made of characters.
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub cells: Option<Cells>,
+}
+
+/// Ways to draw pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Images {
-    /// As the terminal says it can.
+    /// As the terminal says it can, whatever was chosen in the console before.
     Auto,
     /// kitty's protocol with Unicode placeholders.
     Kitty,
@@ -111,6 +123,21 @@ pub enum Images {
     Sixel,
     /// Coloured characters.
     Blocks,
+}
+
+/// Characters that pictures are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cells {
+    /// The finest that the terminal is known to draw.
+    Auto,
+    /// One dot across and two down; in every font.
+    Half,
+    /// Two by two; in nearly every font.
+    Quadrant,
+    /// Two by three; many terminals draw them themselves.
+    Sextant,
+    /// Two by four; few terminals draw them.
+    Octant,
 }
 
 /// What to do.
@@ -124,9 +151,9 @@ pub enum Command {
         /// Draw this world: the same one each time.
         #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
-        /// Draw pictures this way.
-        #[arg(long, value_enum, value_name = "HOW")]
-        images: Option<Images>,
+        /// How pictures are drawn.
+        #[command(flatten)]
+        drawn: Drawn,
         /// Begin with these keys.
         #[arg(long, value_name = "NAME", value_parser = presets())]
         preset: Option<String>,
@@ -136,9 +163,9 @@ pub enum Command {
         /// Review the cases of this file of JSON lines at once; - for standard input.
         #[arg(long, value_name = "FILE|-")]
         from: Option<std::path::PathBuf>,
-        /// Draw pictures this way.
-        #[arg(long, value_enum, value_name = "HOW")]
-        images: Option<Images>,
+        /// How pictures are drawn.
+        #[command(flatten)]
+        drawn: Drawn,
         /// Begin with these keys.
         #[arg(long, value_name = "NAME", value_parser = presets())]
         preset: Option<String>,
@@ -283,9 +310,9 @@ pub enum Command {
         /// Show a test card too, the way the console draws faces; any key ends it.
         #[arg(long)]
         card: bool,
-        /// Draw the card this way.
-        #[arg(long, value_enum, value_name = "HOW")]
-        images: Option<Images>,
+        /// How pictures are drawn.
+        #[command(flatten)]
+        drawn: Drawn,
     },
     /// Print every key of the console, as configured.
     Keys {

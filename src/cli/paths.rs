@@ -37,6 +37,11 @@ impl Paths {
         self.0.config_dir().join("webhook_secret")
     }
 
+    /// What was chosen in which terminal; systems without a place for such files keep nothing.
+    pub fn terminals(&self) -> Option<PathBuf> {
+        self.0.state_dir().map(|folder| folder.join("terminals.json"))
+    }
+
     /// The store.
     pub fn store(&self) -> PathBuf {
         self.0.data_dir().join("secondlook.db")

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use clap::ValueEnum;
 use secrecy::SecretString;
 use url::Url;
 
-use super::args::{Args, Images};
+use super::args::{Args, Cells, Images};
 use super::error::{CliError, Exit};
 use super::paths::Paths;
 use super::{identity, key};
@@ -18,9 +19,9 @@ use crate::didit::{self, Client, SharedBudget};
 use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Given, Parts, Signer, SystemClock, worker_id};
+use crate::shell::{Given, Memory, Parts, Signer, SystemClock, worker_id};
 use crate::store::{self, Store};
-use crate::term::{Environment, Protocol};
+use crate::term::{Blocks, Environment, Protocol, Wish};
 use crate::tui;
 
 /// How long a call to the API may take.
@@ -31,6 +32,11 @@ fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The word by which a value is named on the command line and in the configuration.
+fn word<T: ValueEnum>(value: T) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 /// What every command needs: settings and where things are.
 pub struct Setup {
     /// The settings, environment and flags put over them.
@@ -39,8 +45,8 @@ pub struct Setup {
     pub store_url: String,
     /// Who decides.
     pub reviewer: Reviewer,
-    /// How pictures are drawn.
-    pub images: Images,
+    /// Pictures are drawn as the terminal says, whatever was chosen in it before.
+    afresh: bool,
 }
 
 impl Setup {
@@ -64,14 +70,15 @@ impl Setup {
         if let Some(preset) = args.preset() {
             preset.clone_into(&mut config.review.preset);
         }
-        let images = args.images().unwrap_or(match config.images.protocol.as_str() {
-            "kitty" => Images::Kitty,
-            "iterm2" => Images::Iterm2,
-            "sixel" => Images::Sixel,
-            "blocks" => Images::Blocks,
-            _ => Images::Auto,
-        });
-        Ok(Self { config, store_url, reviewer, images })
+        let drawn = args.drawn();
+        if let Some(images) = drawn.images {
+            config.images.protocol = word(images);
+        }
+        if let Some(cells) = drawn.cells {
+            config.images.cells = word(cells);
+        }
+        let afresh = drawn.images == Some(Images::Auto);
+        Ok(Self { config, store_url, reviewer, afresh })
     }
 
     /// Finds the API key.
@@ -193,13 +200,42 @@ impl Setup {
     }
 
     /// How pictures are to be drawn whatever the terminal says, if that was asked for.
-    pub fn protocol(&self) -> Option<Protocol> {
-        match self.images {
-            Images::Auto => None,
-            Images::Kitty => Some(Protocol::Kitty),
-            Images::Iterm2 => Some(Protocol::Iterm2),
-            Images::Sixel => Some(Protocol::Sixel),
-            Images::Blocks => Some(Protocol::Blocks),
+    pub fn wish(&self) -> Wish {
+        let images = &self.config.images;
+        let protocol = match Images::from_str(&images.protocol, false) {
+            Ok(Images::Kitty) => Some(Protocol::Kitty),
+            Ok(Images::Iterm2) => Some(Protocol::Iterm2),
+            Ok(Images::Sixel) => Some(Protocol::Sixel),
+            Ok(Images::Blocks) => Some(Protocol::Blocks),
+            Ok(Images::Auto) | Err(_) => None,
+        };
+        let blocks = match Cells::from_str(&images.cells, false) {
+            Ok(Cells::Half) => Some(Blocks::Halves),
+            Ok(Cells::Quadrant) => Some(Blocks::Quadrants),
+            Ok(Cells::Sextant) => Some(Blocks::Sextants),
+            Ok(Cells::Octant) => Some(Blocks::Octants),
+            Ok(Cells::Auto) | Err(_) => None,
+        };
+        Wish { protocol, blocks }
+    }
+
+    /// What was chosen in which terminal; and what is to be said when that cannot be known, for then it is
+    /// left as it is.
+    pub fn memory(&self) -> (Memory, Option<String>) {
+        // Without a home nothing is kept, which is no trouble here.
+        let Some(path) = Paths::find().ok().and_then(|paths| paths.terminals()) else {
+            return (Memory::default(), None);
+        };
+        if self.afresh {
+            return (Memory::afresh(path), None);
+        }
+        match Memory::read(path.clone()) {
+            Ok(memory) => (memory, None),
+            Err(error) => {
+                let shown = path.display();
+                let text = format!("What was chosen for pictures is not known: {shown}: {error}");
+                (Memory::default(), Some(text))
+            }
         }
     }
 
@@ -223,6 +259,7 @@ impl Setup {
         let clock = clock(&client).await;
         Ok(Parts {
             warning: clock_trouble(&client),
+            memory: Memory::default(),
             given: Given::default(),
             signer: self.signer(&store, &origin),
             settings: self.console(place)?,
@@ -233,7 +270,7 @@ impl Setup {
             origin,
             worker: worker_id(),
             clock,
-            protocol: self.protocol(),
+            set: self.wish(),
             environment: environment(),
         })
     }

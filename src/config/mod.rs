@@ -97,6 +97,8 @@ pub struct Review {
 pub struct Images {
     /// `auto`, `kitty`, `iterm2`, `sixel` or `blocks`.
     pub protocol: String,
+    /// `auto`, `half`, `quadrant`, `sextant` or `octant`.
+    pub cells: String,
     /// Whether images may come from private addresses.
     pub allow_private_hosts: bool,
 }
@@ -193,6 +195,12 @@ impl Config {
                     .contains(&self.images.protocol.as_str()),
                 "images.protocol",
                 "auto, kitty, iterm2, sixel or blocks",
+            ),
+            (
+                ["auto", "half", "quadrant", "sextant", "octant"]
+                    .contains(&self.images.cells.as_str()),
+                "images.cells",
+                "auto, half, quadrant, sextant or octant",
             ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
@@ -310,6 +318,7 @@ mod tests {
             ("[review]\nundo_seconds = 'x'", "invalid type"),
             ("][", "expected"),
             ("[images]\nprotocol = 'ascii'", "images.protocol must be"),
+            ("[images]\ncells = 'braille'", "images.cells must be"),
             ("[review]\npreset = 'mnemonik'", "did you mean 'mnemonic'"),
         ] {
             let error = Config::load(Some(text)).unwrap_err().to_string();

@@ -76,6 +76,7 @@ pub enum Action {
     PanDown,
     Mirror,
     Protocol,
+    Cells,
     Curtain,
     Help,
     Back,
@@ -281,6 +282,14 @@ pub const ACTIONS: &[ActionInfo] = &[
         &[Review],
         "images",
         "draw pictures another way: next protocol",
+    ),
+    row(
+        Action::Cells,
+        "cells",
+        &["P"],
+        &[Review],
+        "cells",
+        "make them of other characters: next set",
     ),
     row(
         Action::Curtain,

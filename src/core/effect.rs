@@ -52,6 +52,8 @@ pub enum Effect {
     LoadStatistics,
     /// Draw pictures by the next protocol.
     NextProtocol,
+    /// Make pictures of the next set of characters.
+    NextCells,
     /// Take every picture off the terminal (curtain).
     WipePictures,
     /// Stop the program as the shell's job control does (Ctrl-Z).

@@ -228,6 +228,7 @@ fn act(model: &mut Model, action: Action, key: Key, at: Millis) -> Vec<Effect> {
             return effects;
         }
         Action::Protocol => return vec![Effect::NextProtocol],
+        Action::Cells => return vec![Effect::NextCells],
         Action::Curtain => {
             model.overlays = vec![Overlay::Curtain];
             let mut effects = cover(model);

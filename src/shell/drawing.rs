@@ -65,14 +65,29 @@ pub fn cell_of(size: term::Size, told: Option<(u16, u16)>) -> ((u16, u16), CellF
     by_window().map_or(((10, 20), CellFrom::Nobody), |cell| (cell, CellFrom::Window))
 }
 
-/// The drawing that a choice means on this terminal; what nobody told stays as before.
-pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) -> Drawing {
-    let protocol = match choice.protocol {
+/// Which encoder draws so.
+#[must_use]
+pub fn encoder(protocol: term::Protocol) -> Protocol {
+    match protocol {
         term::Protocol::Kitty => Protocol::Kitty,
         term::Protocol::Iterm2 => Protocol::Iterm2,
         term::Protocol::Sixel => Protocol::Sixel,
         term::Protocol::Blocks => Protocol::Blocks,
-    };
+    }
+}
+
+fn cell_mode(blocks: term::Blocks) -> CellMode {
+    match blocks {
+        term::Blocks::Halves => CellMode::Half,
+        term::Blocks::Quadrants => CellMode::Quadrant,
+        term::Blocks::Sextants => CellMode::Sextant,
+        term::Blocks::Octants => CellMode::Octant,
+    }
+}
+
+/// The drawing that a choice means on this terminal; what nobody told stays as before.
+pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) -> Drawing {
+    let protocol = encoder(choice.protocol);
     let mut drawing = *before;
     drawing.protocol = protocol;
     drawing.longest = longest(protocol, known.version.as_deref());
@@ -84,11 +99,7 @@ pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) ->
     if let Some(registers) = known.sixel_registers {
         drawing.options.registers = u16::try_from(registers).unwrap_or(u16::MAX);
     }
-    drawing.options.cells = match choice.blocks {
-        term::Blocks::Quadrants => CellMode::Quadrant,
-        term::Blocks::Sextants => CellMode::Sextant,
-        term::Blocks::Octants => CellMode::Octant,
-    };
+    drawing.options.cells = cell_mode(choice.blocks);
     drawing.options.colours = match choice.colours {
         term::Colours::True => Colours::True,
         term::Colours::C256 => Colours::Ansi256,

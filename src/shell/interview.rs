@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use super::board::{at_its_place, sealed, terminal};
 use super::drawing::{CellFrom, Drawing, cell_of, drawing, first_drawing};
+use super::memory::{Memory, Place};
 use super::pen::Sink;
 use super::run::{PROBE, ShellError, Signals};
 use crate::picture::protocol::{Encoded, Tier, encode, kitty_block, kitty_delete};
 use crate::picture::{Aim, Limits, Pane, PictureBytes, View, decode, fit};
 use crate::term::{
     self, Answer, Arrival, Capabilities, Choice, Environment, Guard, Heard, Inside, Probe, Reader,
-    Upload, What, Writer,
+    Upload, What, Wish, Wishes, Writer,
 };
 use crate::tui::{self, Eyes, Frame, FrameBody};
 
@@ -38,6 +39,8 @@ pub struct Interview {
     pub outside: Option<Vec<Answer>>,
     /// What the answers add up to.
     pub known: Capabilities,
+    /// What is remembered of it.
+    pub remembered: Wish,
     /// What was chosen, and why.
     pub choice: Choice,
     /// How the console would draw.
@@ -67,13 +70,14 @@ pub enum CardShown {
     NoRoom,
 }
 
-/// Asks the terminal, and shows a card until a key is pressed.
+/// Asks the terminal, and shows a card until a key is pressed, drawn as it was set and as it is remembered.
 ///
 /// # Errors
 /// [`ShellError`] when there is no terminal, or a signal came.
 pub async fn interview(
     environment: &Environment,
-    forced: Option<term::Protocol>,
+    set: Wish,
+    memory: &Memory,
     card: Option<Card>,
 ) -> Result<Interview, ShellError> {
     let tty = term::open()?;
@@ -84,7 +88,7 @@ pub async fn interview(
     term::install_panic_hook(&guard, writer.hush());
     let (reader, heard) = Reader::start(term::open()?)?;
     let mut talk = Talk { writer, heard, written, signals };
-    let found = talk.hold(environment, forced, card, size, &guard).await;
+    let found = talk.hold(environment, set, memory, card, size, &guard).await;
     // First the cells that name the card, then the card.
     let _ = talk.writer.frame(b"\x1b[0m\x1b[2J".to_vec());
     let wiped = guard.farewell();
@@ -141,7 +145,8 @@ impl Talk {
     async fn hold(
         &mut self,
         environment: &Environment,
-        forced: Option<term::Protocol>,
+        set: Wish,
+        memory: &Memory,
         card: Option<Card>,
         size: term::Size,
         guard: &Guard,
@@ -149,10 +154,20 @@ impl Talk {
         let (probe, here, outside) = self.ask(environment).await?;
         let known = probe.conclude();
         let (cell, cell_from) = cell_of(size, known.cell_pixels);
-        let choice = term::choose(&known, environment, forced);
+        let chosen = memory.of(&Place::of(&known, environment));
+        let choice = term::choose(&known, environment, &Wishes { set, chosen });
         let drawing = drawing(&choice, &known, &first_drawing(cell));
-        let mut found =
-            Interview { size, here, outside, known, choice, drawing, cell_from, card: None };
+        let mut found = Interview {
+            size,
+            here,
+            outside,
+            known,
+            remembered: chosen,
+            choice,
+            drawing,
+            cell_from,
+            card: None,
+        };
         self.writer.set_silent(found.known.silent);
         guard.set_silent(found.known.silent);
         let in_tmux = matches!(found.known.inside, Inside::Tmux { .. });

@@ -15,6 +15,7 @@ use super::drawing::{Drawing, cell_of, drawing, first_drawing};
 use super::easel::{Easel, Made};
 use super::given::Given;
 use super::leases::{InHand, Leases, Wanted};
+use super::memory::{Memory, Place};
 use super::process::SystemClock;
 use super::signer::Signer;
 use super::window::{SharedVault, Window};
@@ -27,9 +28,11 @@ use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{PROTOCOLS, Protocol, Wrap};
+use crate::picture::protocol::{Protocol, Wrap};
 use crate::store::Store;
-use crate::term::{self, Arrival, Environment, Guard, Heard, Inside, Probe, Reader, What, Writer};
+use crate::term::{
+    self, Arrival, Environment, Guard, Heard, Inside, Probe, Reader, What, Wish, Wishes, Writer,
+};
 use crate::tui::Theme;
 
 /// How long the terminal has to answer before it counts as silent; late answers still count.
@@ -70,7 +73,9 @@ pub struct Parts {
     /// The time.
     pub clock: SystemClock,
     /// How pictures are drawn, if the user said so.
-    pub protocol: Option<term::Protocol>,
+    pub set: Wish,
+    /// What was chosen in which terminal.
+    pub memory: Memory,
     /// What the environment says of the terminal.
     pub environment: Environment,
 }
@@ -151,7 +156,12 @@ struct Shell {
     clock: SystemClock,
     theme: Theme,
     environment: Environment,
-    forced: Option<term::Protocol>,
+    wishes: Wishes,
+    memory: Memory,
+    /// A key has chosen how pictures are drawn: what was chosen before counts no more.
+    chosen_now: bool,
+    /// What a key has chosen is not kept yet.
+    to_keep: bool,
     guard: Guard,
     writer: Writer,
     board: Board,
@@ -254,7 +264,10 @@ impl Shell {
             theme: Theme::new(!parts.environment.no_color),
             probe: Probe::new(&parts.environment),
             environment: parts.environment,
-            forced: parts.protocol,
+            wishes: Wishes { set: parts.set, ..Wishes::default() },
+            memory: parts.memory,
+            chosen_now: false,
+            to_keep: false,
             guard,
             writer,
             board: Board::new(cells)?,
@@ -279,7 +292,7 @@ impl Shell {
         mut written: mpsc::Receiver<term::Event>,
     ) -> Exit {
         let Ok(mut signals) = Signals::new() else { return Exit::Gone };
-        // A forced protocol is drawn at once; else characters are, until the terminal has answered.
+        // What the settings say is drawn at once; else characters are, until the terminal has answered.
         self.choose_drawing();
         let _ = self.writer.ask(term::questions(&self.environment, false), 0);
         loop {
@@ -369,6 +382,9 @@ impl Shell {
             // The attempt has used the lease up: wanting the same again is news to whoever holds leases.
             self.leases.send_modify(|_| {});
         }
+        if let Event::Decided { result: Ok(_), .. } = &event {
+            self.remember();
+        }
         let waits = |desk: &Desk| !matches!(desk.lease, LeaseState::Ours | LeaseState::Asking);
         if event == Event::News && self.model.desk.as_ref().is_some_and(waits) {
             // What somebody else had may be free by now.
@@ -384,6 +400,7 @@ impl Shell {
                     let _ = self.again.try_send(key);
                 }
                 Effect::NextProtocol => self.next_protocol(),
+                Effect::NextCells => self.next_cells(),
                 Effect::WipePictures => self.easel.wipe(&self.writer),
                 Effect::Suspend => self.suspend(),
                 other => self.workers.perform(other),
@@ -495,7 +512,10 @@ impl Shell {
         self.writer.set_silent(answered && known.silent);
         self.guard.set_silent(answered && known.silent);
         self.board.synchronized = known.synchronized_output;
-        let choice = term::choose(&known, &self.environment, self.forced);
+        if answered && !self.chosen_now {
+            self.wishes.chosen = self.memory.of(&Place::of(&known, &self.environment));
+        }
+        let choice = term::choose(&known, &self.environment, &self.wishes);
         let drawing = drawing(&choice, &known, self.easel.drawing());
         self.writer.set_tmux(drawing.options.wrap == Wrap::Tmux && known.version.is_some());
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
@@ -513,17 +533,60 @@ impl Shell {
         self.update(Event::Protocol(drawing.protocol.word().to_owned()));
     }
 
+    /// Steps to the next protocol. The terminal's own choice is wished for by nobody, so that stepping back
+    /// to it is how a wish is forgotten.
     fn next_protocol(&mut self) {
-        let now = self.easel.drawing().protocol;
-        let at = PROTOCOLS.iter().position(|entry| entry.protocol == now).unwrap_or(0);
-        let next = PROTOCOLS[(at + 1) % PROTOCOLS.len()].protocol;
-        self.forced = Some(match next {
-            Protocol::Kitty => term::Protocol::Kitty,
-            Protocol::Iterm2 => term::Protocol::Iterm2,
-            Protocol::Sixel => term::Protocol::Sixel,
-            Protocol::Blocks => term::Protocol::Blocks,
-        });
+        let (own, now) = self.choices();
+        let next = after(&term::Protocol::ALL, now.protocol);
+        self.wishes.set.protocol = None;
+        self.wishes.chosen.protocol = (next != own.protocol).then_some(next);
+        self.chosen_by_key();
+    }
+
+    /// Steps to the next set of characters, where pictures are made of them.
+    fn next_cells(&mut self) {
+        let (own, now) = self.choices();
+        if now.protocol != term::Protocol::Blocks {
+            let protocol = self.easel.drawing().protocol.word();
+            let text =
+                format!("Pictures are drawn by {protocol}, not of characters; nothing to change.");
+            return self.update(Event::Say(text));
+        }
+        let next = after(&term::Blocks::ALL, now.blocks);
+        self.wishes.set.blocks = None;
+        self.wishes.chosen.blocks = (next != own.blocks).then_some(next);
+        self.chosen_by_key();
+        self.update(Event::Say(format!("Pictures are made of {}.", next.word())));
+    }
+
+    /// What would be chosen if nobody wished for anything, and what is.
+    fn choices(&self) -> (term::Choice, term::Choice) {
+        let known = self.probe.conclude();
+        let choose = |wishes| term::choose(&known, &self.environment, wishes);
+        (choose(&Wishes::default()), choose(&self.wishes))
+    }
+
+    fn chosen_by_key(&mut self) {
+        (self.chosen_now, self.to_keep) = (true, true);
         self.choose_drawing();
+    }
+
+    /// Keeps what a key has chosen for the next time in this terminal: when a case was decided by it, or the
+    /// reviewer leaves. What was only tried is not worth it.
+    fn remember(&mut self) {
+        if !std::mem::take(&mut self.to_keep) {
+            return;
+        }
+        let place = Place::of(&self.probe.conclude(), &self.environment);
+        let (memory, wish) = (self.memory.clone(), self.wishes.chosen);
+        let events = self.workers.events.clone();
+        self.workers.tracker.spawn(async move {
+            let kept = tokio::task::spawn_blocking(move || memory.keep(place, wish)).await;
+            if let Ok(Err(error)) = kept {
+                let text = format!("What you chose for pictures is for today only: {error}.");
+                let _ = events.send(Event::Say(text)).await;
+            }
+        });
     }
 
     // Drawing and wanting.
@@ -627,6 +690,9 @@ impl Shell {
 
     async fn close(mut self, exit: Exit, reader: Reader) -> Result<Console, ShellError> {
         let unsent = self.model.unsent();
+        if exit == Exit::Quit {
+            self.remember();
+        }
         self.workers.tracker.close();
         // What was decided is recorded before anything else ends.
         let recorded = self.drain_pending();
@@ -665,6 +731,12 @@ impl Shell {
             }
         }
     }
+}
+
+/// What stands after this in a list, the first after the last.
+fn after<T: Copy + PartialEq>(all: &[T], now: T) -> T {
+    let rest = all.iter().skip_while(|one| **one != now).skip(1);
+    rest.chain(all).next().copied().unwrap_or(now)
 }
 
 /// Whether this process is at the head of its session: no shell started it as one job of several.

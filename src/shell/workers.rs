@@ -92,6 +92,7 @@ impl Workers {
                 // The loop's own.
                 Effect::Refresh(_)
                 | Effect::NextProtocol
+                | Effect::NextCells
                 | Effect::WipePictures
                 | Effect::Suspend => return,
             };

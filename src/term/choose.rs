@@ -1,10 +1,13 @@
 //! Which way pictures are drawn on this terminal, and with which colours: one pure decision from
 //! what the terminal answered, with the reason in words for the screen and for `doctor`.
 
+use serde::{Deserialize, Serialize};
+
 use super::probe::{Capabilities, Inside};
 
 /// A way to draw pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Kitty graphics with Unicode placeholders.
     Kitty,
@@ -14,6 +17,11 @@ pub enum Protocol {
     Sixel,
     /// Coloured block characters.
     Blocks,
+}
+
+impl Protocol {
+    /// All, best first.
+    pub const ALL: [Self; 4] = [Self::Kitty, Self::Iterm2, Self::Sixel, Self::Blocks];
 }
 
 /// How many colours text may have.
@@ -29,15 +37,37 @@ pub enum Colours {
     None,
 }
 
-/// Which block characters a terminal draws well, two dots across.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Of which block characters pictures are made, two dots across but for the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blocks {
+    /// One dot across and two down: in every font. Taken only where somebody asks for them.
+    #[serde(rename = "half")]
+    Halves,
     /// Two dots down: in nearly every font.
+    #[serde(rename = "quadrant")]
     Quadrants,
     /// Three: where the terminal draws them itself and asks no font.
+    #[serde(rename = "sextant")]
     Sextants,
     /// Four: the newest, in few terminals.
+    #[serde(rename = "octant")]
     Octants,
+}
+
+impl Blocks {
+    /// All, coarsest first.
+    pub const ALL: [Self; 4] = [Self::Halves, Self::Quadrants, Self::Sextants, Self::Octants];
+
+    /// Their name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Halves => "half-blocks",
+            Self::Quadrants => "quadrants",
+            Self::Sextants => "sextants",
+            Self::Octants => "octants",
+        }
+    }
 }
 
 /// What the environment says; every field as it stands, empty when unset.
@@ -63,6 +93,34 @@ impl Environment {
     /// `TERM` is that of tmux or GNU screen.
     pub(super) fn multiplexed(&self) -> bool {
         self.term.starts_with("tmux") || self.term.starts_with("screen")
+    }
+}
+
+/// What somebody wants whatever the terminal says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Pictures drawn so.
+    pub protocol: Option<Protocol>,
+    /// Pictures of characters made of these.
+    pub blocks: Option<Blocks>,
+}
+
+/// The wishes there are. A setting goes before what is remembered; a key pressed later takes the setting back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// By a flag or the configuration.
+    pub set: Wish,
+    /// With a key, in this console or an earlier one in this terminal.
+    pub chosen: Wish,
+}
+
+impl Wishes {
+    /// What is wanted of one thing, and why it is.
+    fn first<T>(&self, of: fn(&Wish) -> Option<T>) -> Option<(T, &'static str)> {
+        let set = of(&self.set).map(|wanted| (wanted, "a flag or the configuration says so"));
+        set.or_else(|| {
+            of(&self.chosen).map(|wanted| (wanted, "chosen in the console for this terminal"))
+        })
     }
 }
 
@@ -171,19 +229,16 @@ impl Brand {
     }
 }
 
-/// Chooses. A protocol asked for by the user is taken as it is.
+/// Chooses. What is wished for is taken as it is.
 #[must_use]
-pub fn choose(
-    terminal: &Capabilities,
-    environment: &Environment,
-    forced: Option<Protocol>,
-) -> Choice {
-    let (protocol, why) = match forced {
-        Some(protocol) => (protocol, "it was asked for by --images".to_owned()),
+pub fn choose(terminal: &Capabilities, environment: &Environment, wishes: &Wishes) -> Choice {
+    let (protocol, why) = match wishes.first(|wish| wish.protocol) {
+        Some((protocol, why)) => (protocol, why.to_owned()),
         None => protocol(terminal, environment),
     };
     let (colours, why_colours) = colours(terminal, environment);
-    let (blocks, why_blocks) = blocks(terminal, environment);
+    let (blocks, why_blocks) =
+        wishes.first(|wish| wish.blocks).unwrap_or_else(|| blocks(terminal, environment));
     Choice { protocol, colours, blocks, why, why_colours, why_blocks }
 }
 

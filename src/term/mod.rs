@@ -18,7 +18,7 @@ mod sequence;
 mod tty;
 mod writer;
 
-pub use choose::{Blocks, Choice, Colours, Environment, Protocol, choose};
+pub use choose::{Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose};
 pub use guard::{Guard, install_panic_hook, restore_sequence};
 pub use pacer::{Event, Link, Upload, What};
 pub use parser::{Answer, Heard, Parser};

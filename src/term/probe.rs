@@ -335,7 +335,7 @@ fn positive(width: u16, height: u16) -> Option<(u16, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::choose::{Choice, Colours, Protocol, choose};
+    use super::super::choose::{Choice, Colours, Protocol, Wish, Wishes, choose};
     use super::super::parser::{Heard, Parser};
     use super::super::recorded::TERMINALS;
     use super::*;
@@ -373,7 +373,7 @@ mod tests {
     }
 
     fn chosen(name: &str, environment: &Environment) -> Choice {
-        choose(&probed(name, environment).conclude(), environment, None)
+        choose(&probed(name, environment).conclude(), environment, &Wishes::default())
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
         let choice = |bytes: &[u8]| {
             let mut probe = Probe::new(&named);
             answers(bytes).iter().for_each(|answer| probe.heard(answer));
-            choose(&probe.conclude(), &named, None).protocol
+            choose(&probe.conclude(), &named, &Wishes::default()).protocol
         };
         // An old iTerm2 tells pixels; mosh carries the variable and answers attributes only.
         assert_eq!(choice(b"\x1b[4;408;640t\x1b[?62;4c"), Protocol::Iterm2);
@@ -486,10 +486,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forced_is_taken_and_colours_follow_the_environment() {
+    fn what_is_wished_for_is_taken_and_colours_follow_the_environment() {
         let silent = Probe::new(&over_ssh()).conclude();
-        let forced = choose(&silent, &over_ssh(), Some(Protocol::Sixel));
-        assert_eq!(forced.protocol, Protocol::Sixel);
+        use super::super::choose::Blocks::{Octants, Quadrants, Sextants};
+        let wish = |protocol, blocks| Wish { protocol: Some(protocol), blocks };
+        let set = wish(Protocol::Sixel, None);
+        let chosen = wish(Protocol::Iterm2, Some(Octants));
+        for (wishes, protocol, blocks) in [
+            (Wishes { set, ..Wishes::default() }, Protocol::Sixel, Quadrants),
+            (Wishes { chosen, ..Wishes::default() }, Protocol::Iterm2, Octants),
+            // Each thing by itself, and what is set before what was chosen.
+            (Wishes { set, chosen }, Protocol::Sixel, Octants),
+            (
+                Wishes { set: Wish { protocol: None, blocks: Some(Sextants) }, chosen },
+                Protocol::Iterm2,
+                Sextants,
+            ),
+        ] {
+            let choice = choose(&silent, &over_ssh(), &wishes);
+            assert_eq!((choice.protocol, choice.blocks), (protocol, blocks), "{wishes:?}");
+        }
         let table = [
             (Environment { no_color: true, ..over_ssh() }, Colours::None),
             (Environment { term: "dumb".into(), ..over_ssh() }, Colours::None),
@@ -499,7 +515,11 @@ mod tests {
             (over_ssh(), Colours::C256),
         ];
         for (environment, colours) in table {
-            assert_eq!(choose(&silent, &environment, None).colours, colours, "{environment:?}");
+            assert_eq!(
+                choose(&silent, &environment, &Wishes::default()).colours,
+                colours,
+                "{environment:?}"
+            );
         }
     }
 

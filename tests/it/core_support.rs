@@ -400,9 +400,11 @@ impl Play {
                 self.view(all).rows.iter().for_each(|row| tallier.case(row, &bands));
                 vec![Event::Statistics(Ok(Box::new(tallier.decisions(&self.decisions))))]
             }
-            Effect::Pull | Effect::NextProtocol | Effect::WipePictures | Effect::Suspend => {
-                Vec::new()
-            }
+            Effect::Pull
+            | Effect::NextProtocol
+            | Effect::NextCells
+            | Effect::WipePictures
+            | Effect::Suspend => Vec::new(),
         }
     }
 

@@ -28,6 +28,7 @@ mod races;
 mod reach;
 mod readme;
 mod refusals;
+mod remembered;
 mod replies;
 mod screens;
 mod search;

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use serde::Serialize;
 use url::Url;
 
-use super::super::args::{Args, Images, What};
+use super::super::args::{Args, What};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say, table};
 use super::super::paths::Paths;
@@ -53,15 +53,12 @@ fn show(args: &Args) -> Result<Exit, CliError> {
         let same = given("SECONDLOOK_STORE").as_ref() == Some(url);
         over("store.url", url.clone(), if same { "environment" } else { "flag" });
     }
-    if let Some(images) = args.images() {
-        let word = match images {
-            Images::Auto => "auto",
-            Images::Kitty => "kitty",
-            Images::Iterm2 => "iterm2",
-            Images::Sixel => "sixel",
-            Images::Blocks => "blocks",
-        };
-        over("images.protocol", word.to_owned(), "flag");
+    let drawn = args.drawn();
+    if drawn.images.is_some() {
+        over("images.protocol", setup.config.images.protocol.clone(), "flag");
+    }
+    if drawn.cells.is_some() {
+        over("images.cells", setup.config.images.cells.clone(), "flag");
     }
     if let Some(preset) = args.preset() {
         over("review.preset", preset.to_owned(), "flag");

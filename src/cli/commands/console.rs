@@ -48,7 +48,9 @@ pub async fn review(args: &Args, from: Option<&Path>) -> Result<Exit, CliError> 
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_default();
-    let parts = Parts { given, ..setup.parts(store, client, &place).await? };
+    let (memory, trouble) = setup.memory();
+    let mut parts = Parts { given, memory, ..setup.parts(store, client, &place).await? };
+    parts.warning = parts.warning.or(trouble);
     ask_first(&parts).await?;
     let ended = shell::run(parts).await?;
     Ok(farewell(ended))

@@ -114,8 +114,12 @@ async fn terminal(args: &Args, setup: &Setup, card: bool) -> Result<Vec<Check>, 
     }
     let environment = environment_of_terminal();
     let card = if card { card::card() } else { None };
-    let found = interview(&environment, setup.protocol(), card).await?;
-    Ok(terminal::checks(&found, &environment, tmux_passthrough().as_deref()))
+    let (memory, trouble) = setup.memory();
+    let found = interview(&environment, setup.wish(), &memory, card).await?;
+    let mut checks = terminal::checks(&found, &environment, tmux_passthrough().as_deref());
+    checks.extend(terminal::remembered(found.remembered, &memory));
+    checks.extend(trouble.map(|text| check("remembered", Verdict::Warn, text)));
+    Ok(checks)
 }
 
 async fn store(setup: &Setup) -> Check {

@@ -3,9 +3,9 @@
 
 use super::{Check, Verdict, check};
 use crate::domain::printable;
-use crate::picture::{CellMode, Colours, Protocol, Wrap};
-use crate::shell::{CardShown, CellFrom, Interview};
-use crate::term::{Answer, Environment, Inside, Question};
+use crate::picture::{Colours, Protocol, Wrap};
+use crate::shell::{CardShown, CellFrom, Interview, Memory, encoder};
+use crate::term::{Answer, Environment, Inside, Question, Wish};
 use crate::tui::SMALLEST;
 
 /// Graphemes of an answer that are shown.
@@ -149,13 +149,8 @@ fn cell(found: &Interview) -> Check {
 }
 
 fn characters(found: &Interview) -> Check {
-    let name = match found.drawing.options.cells {
-        CellMode::Half => "half-blocks",
-        CellMode::Quadrant => "quadrants",
-        CellMode::Sextant => "sextants",
-        CellMode::Octant => "octants",
-    };
-    check("characters", Verdict::Ok, format!("{name}: {}", found.choice.why_blocks))
+    let (name, why) = (found.choice.blocks.word(), found.choice.why_blocks);
+    check("characters", Verdict::Ok, format!("{name}: {why}"))
 }
 
 fn colours(found: &Interview) -> Check {
@@ -184,6 +179,21 @@ fn registers(found: &Interview) -> Option<Check> {
         Some(told) => check("sixel", Verdict::Ok, format!("{colours} colours of {told}")),
         None => check("sixel", Verdict::Ok, format!("{colours} colours; it does not tell its own")),
     })
+}
+
+/// What was chosen in this terminal before, and how to be rid of it.
+pub fn remembered(wish: Wish, memory: &Memory) -> Option<Check> {
+    let path = memory.path()?.display();
+    let protocol = wish.protocol.map(|protocol| encoder(protocol).word());
+    let chosen: Vec<&str> =
+        protocol.into_iter().chain(wish.blocks.map(|blocks| blocks.word())).collect();
+    let text = if chosen.is_empty() {
+        format!("nothing was chosen in this terminal; {path}")
+    } else {
+        let chosen = chosen.join(", ");
+        format!("{chosen}; p and P in the console change it, --images auto passes over it; {path}")
+    };
+    Some(check("remembered", Verdict::Ok, text))
 }
 
 fn card(shown: CardShown) -> Check {
