@@ -103,6 +103,38 @@ async fn a_file_of_something_else_is_said_and_left_alone() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), "{\"version\": 2}");
 }
 
+#[test]
+fn doctor_tells_what_was_chosen_here_and_draws_by_it() {
+    let home = Home::new("");
+    std::fs::create_dir_all(home.path("state/secondlook")).unwrap();
+    let entry = json!({
+        "place": { "terminal": "kitty(0.40.0)", "term": "xterm-256color", "tmux": null },
+        "images": "sixel",
+        "cells": "half",
+    });
+    let text = json!({ "version": 1, "terminals": [entry] }).to_string();
+    home.file("state/secondlook/terminals.json", &text, 0o600);
+    let report = |options: &str| {
+        // Into a file beside, because a row is longer than a screen is wide.
+        let script = format!("{PROGRAM} doctor --json {options} > report; true");
+        let terminal = home.open(Plays::Kitty, "/bin/sh", &["-c", &script]);
+        assert_eq!(terminal.restored().0, 0);
+        std::fs::read_to_string(home.path("report")).unwrap()
+    };
+    let said = report("");
+    for text in [
+        "sixel: chosen in the console for this terminal",
+        "half-blocks: chosen in the console for this terminal",
+        "sixel, half-blocks; p and P in the console change it",
+    ] {
+        assert!(said.contains(text), "{text} is not in {said}");
+    }
+    let said = report("--images auto");
+    assert!(said.contains("kitty: kitty(0.40.0) draws kitty placeholders"), "{said}");
+    let said = report("--cells octant");
+    assert!(said.contains("octants: a flag or the configuration says so"), "{said}");
+}
+
 // The file itself.
 
 fn known(name: &str, inside: Inside) -> Capabilities {
