@@ -587,6 +587,16 @@ fn quit_while_sending() {
 }
 
 #[test]
+fn quit_when_all_has_gone_out_meanwhile() {
+    shots("quit_nothing_left", |size| {
+        let mut play = at_work(queue_of_many(), size);
+        play.press("q");
+        play.send(Event::Outbox(Vec::new()));
+        play
+    });
+}
+
+#[test]
 fn curtain() {
     shots("curtain", |size| {
         let mut play = at_work(queue_of_many(), size);

@@ -16,6 +16,17 @@ pub fn quit(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             Span::raw(words.to_owned()),
         ])
     };
+    // They may have gone out while the question stood.
+    if unsent.held + unsent.sending == 0 {
+        let lines = vec![
+            Line::default(),
+            Line::styled("  Nothing is left to send.", theme.style(Meaning::Good)),
+            Line::default(),
+            key("k", "leave"),
+            key("esc", "stay"),
+        ];
+        return frame.render_widget(Paragraph::new(lines), frame.area());
+    }
     let mut lines = vec![
         Line::default(),
         Line::styled(
