@@ -26,6 +26,19 @@ impl Drawing {
         };
         (most(columns, self.cell.0), most(rows, self.cell.1))
     }
+
+    /// Whether pictures lie over the cells instead of in them, in a tmux. It knows nothing of them there:
+    /// whatever row it draws anew, and whatever pane, it draws without them.
+    pub fn is_over_tmux(&self) -> bool {
+        let over = matches!(self.protocol, Protocol::Iterm2 | Protocol::Sixel);
+        over && self.options.wrap == Wrap::Tmux
+    }
+
+    /// Whether frames may be written as synchronized updates. At the end of one, tmux (3.7 and later) draws
+    /// every row anew in which a cell has changed, the whole of it.
+    pub fn synchronizes(&self, known: &Capabilities) -> bool {
+        known.synchronized_output && !self.is_over_tmux()
+    }
 }
 
 /// xterm's `maxGraphicSize`, as it comes: 1000 pixels either way.
@@ -126,5 +139,24 @@ mod tests {
         assert_eq!(xterm.within((40, 25)), (40, 25));
         assert_eq!(drawing(Protocol::Blocks, "XTerm(379)").within((200, 60)), (200, 60));
         assert_eq!(drawing(Protocol::Sixel, "foot(1.13.1)").within((200, 60)), (200, 60));
+    }
+
+    #[test]
+    fn no_update_is_synchronized_where_tmux_would_draw_over_a_picture() {
+        let known = term::Probe::new(&term::Environment::default()).conclude();
+        let (knows, not) = (Capabilities { synchronized_output: true, ..known.clone() }, known);
+        for (protocol, wrap, synchronized) in [
+            (Protocol::Sixel, Wrap::Tmux, false),
+            (Protocol::Iterm2, Wrap::Tmux, false),
+            (Protocol::Kitty, Wrap::Tmux, true),
+            (Protocol::Blocks, Wrap::Tmux, true),
+            (Protocol::Sixel, Wrap::Bare, true),
+            (Protocol::Iterm2, Wrap::Bare, true),
+        ] {
+            let mut drawing = Drawing { protocol, ..first_drawing((10, 20)) };
+            drawing.options.wrap = wrap;
+            assert_eq!(drawing.synchronizes(&knows), synchronized, "{protocol:?} {wrap:?}");
+            assert!(!drawing.synchronizes(&not));
+        }
     }
 }

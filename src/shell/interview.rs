@@ -256,7 +256,7 @@ impl Talk {
         };
         let frame = Frame { columns, rows, body, eyes: Eyes::Guessed(0), tier: None };
         let (text, area) = drawn(&words, &frame, cells, counts)?;
-        let _ = self.writer.frame(sealed(text, found.known.synchronized_output));
+        let _ = self.writer.frame(sealed(text, drawing.synchronizes(&found.known)));
         if let FrameBody::Inline(bytes) = &frame.body {
             let chunks = vec![at_its_place(area, bytes)];
             if self.writer.upload(Upload { id: 1, chunks, abort: Vec::new() }).is_ok() {

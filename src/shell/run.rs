@@ -443,6 +443,11 @@ impl Shell {
         if focused {
             // In a tmux, another terminal may be looking now.
             self.easel.question(&self.writer, |_| true);
+            if self.easel.drawing().is_over_tmux() {
+                // It has shown another window or pane, and this one again without its pictures.
+                self.begin_anew();
+                self.update(Event::Covered);
+            }
         }
         self.update(Event::Focus(focused));
     }
@@ -511,12 +516,12 @@ impl Shell {
         let answered = self.probe_ends.is_none();
         self.writer.set_silent(answered && known.silent);
         self.guard.set_silent(answered && known.silent);
-        self.board.synchronized = known.synchronized_output;
         if answered && !self.chosen_now {
             self.wishes.chosen = self.memory.of(&Place::of(&known, &self.environment));
         }
         let choice = term::choose(&known, &self.environment, &self.wishes);
         let drawing = drawing(&choice, &known, self.easel.drawing());
+        self.board.synchronized = drawing.synchronizes(&known);
         self.writer.set_tmux(drawing.options.wrap == Wrap::Tmux && known.version.is_some());
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
         self.theme = self.theme.on_light(known.is_light());
