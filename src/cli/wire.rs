@@ -376,6 +376,7 @@ pub fn environment() -> Environment {
         colorterm: text("COLORTERM"),
         no_color: var("NO_COLOR").is_some(),
         utf8: utf8(),
+        pane: tmux_pane(),
         pane_left: tmux_pane_left(),
     }
 }
@@ -397,9 +398,14 @@ pub fn tmux_passthrough() -> Option<String> {
     tmux(&["show-options", "-Apv"], &["allow-passthrough"]).filter(|word| !word.is_empty())
 }
 
+/// Our pane, when there is a tmux to ask.
+fn tmux_pane() -> Option<String> {
+    var("TMUX_PANE").filter(|_| var("TMUX").is_some())
+}
+
 /// Asks tmux something about our pane.
 fn tmux(ask: &[&str], what: &[&str]) -> Option<String> {
-    let pane = var("TMUX_PANE").filter(|_| var("TMUX").is_some())?;
+    let pane = tmux_pane()?;
     let output = std::process::Command::new("tmux")
         .args(ask)
         .args(["-t", &pane])

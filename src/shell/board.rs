@@ -44,6 +44,8 @@ pub struct Board {
     pub synchronized: bool,
     /// Whether the terminal repeats picture cells by a count; taken in by [`Board::begin_anew`].
     pub counts: bool,
+    /// Nothing is written now that lands, or whose answer lands, where the keys go: that is not here.
+    waits: bool,
 }
 
 impl Board {
@@ -63,6 +65,7 @@ impl Board {
             next: 0,
             synchronized: false,
             counts: false,
+            waits: false,
         })
     }
 
@@ -80,6 +83,16 @@ impl Board {
         self.sink.take();
         self.sink.add(b"\x1b[0m\x1b[2J");
         Ok(())
+    }
+
+    /// Holds back what would go to whoever has the keys, or lets it go again. An answer that is still to come
+    /// means nothing: nobody may have been looking.
+    pub fn wait(&mut self, waits: bool) {
+        self.waits = waits;
+        if waits {
+            self.marks.clear();
+            self.asked = None;
+        }
     }
 
     /// Whether the writer has room for another frame.
@@ -108,8 +121,10 @@ impl Board {
             // The terminal is far behind: draw everything once it has caught up.
             return self.begin_anew(model.size, writer);
         }
-        self.write_inline(&drawn, gallery, writer);
-        self.ask_painted(model, &drawn, gallery, writer);
+        if !self.waits {
+            self.write_inline(&drawn, gallery, writer);
+            self.ask_painted(model, &drawn, gallery, writer);
+        }
         self.shown = drawn.pictures;
         Ok(())
     }

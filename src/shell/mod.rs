@@ -16,6 +16,7 @@ mod process;
 mod registry;
 mod run;
 mod signer;
+mod tmux;
 mod window;
 mod workers;
 

@@ -18,6 +18,7 @@ use super::leases::{InHand, Leases, Wanted};
 use super::memory::{Memory, Place};
 use super::process::SystemClock;
 use super::signer::Signer;
+use super::tmux;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
 use crate::core::{
@@ -28,7 +29,7 @@ use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
 use crate::picture::Fetcher;
-use crate::picture::protocol::{Protocol, Wrap};
+use crate::picture::protocol::Wrap;
 use crate::store::Store;
 use crate::term::{
     self, Arrival, Environment, Guard, Heard, Inside, Probe, Reader, What, Wish, Wishes, Writer,
@@ -45,6 +46,8 @@ const EVENTS: usize = 256;
 const GRACE: Duration = Duration::from_secs(5);
 /// How often pictures in a tmux are asked after.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How often a tmux is asked after our pane where it may take pictures away unasked.
+const ASK_SOON: Duration = Duration::from_secs(1);
 /// At most one frame in this time.
 const FRAME: Duration = Duration::from_millis(16);
 
@@ -158,6 +161,8 @@ struct Shell {
     environment: Environment,
     wishes: Wishes,
     memory: Memory,
+    /// We talk to the terminal around a tmux.
+    outside: bool,
     /// A key has chosen how pictures are drawn: what was chosen before counts no more.
     chosen_now: bool,
     /// What a key has chosen is not kept yet.
@@ -266,6 +271,7 @@ impl Shell {
             environment: parts.environment,
             wishes: Wishes { set: parts.set, ..Wishes::default() },
             memory: parts.memory,
+            outside: false,
             chosen_now: false,
             to_keep: false,
             guard,
@@ -301,7 +307,7 @@ impl Shell {
             let first = self.next(&mut heard, &mut written, &mut signals).await;
             self.act_on(first);
             while let Ok(event) = self.events.try_recv() {
-                self.update(event);
+                self.act_on(Happened::Event(event));
             }
             if let Some(exit) = self.model.exit {
                 return exit;
@@ -346,6 +352,8 @@ impl Shell {
 
     fn act_on(&mut self, happened: Happened) {
         match happened {
+            // As tmux tells it; the terminal's own word comes as an arrival.
+            Happened::Event(Event::Focus(focused)) => self.on_pane(focused),
             Happened::Event(event) => self.update(event),
             Happened::Arrival(arrival) => self.on_arrival(arrival),
             Happened::Written(event) => self.on_written(event),
@@ -361,10 +369,7 @@ impl Shell {
                     self.on_painted(mark, at);
                 }
             }
-            Happened::AskAgain => {
-                self.ask_again = Some(Instant::now() + ASK_AGAIN);
-                self.easel.question(&self.writer, |key| self.board.shows(key));
-            }
+            Happened::AskAgain => self.ask_again(),
             Happened::Nothing => {}
         }
     }
@@ -416,6 +421,8 @@ impl Shell {
             Heard::Key(key) => self.update(Event::Key { key, at, burst: arrival.burst }),
             Heard::Paste { text, .. } => self.update(Event::Paste { text, at }),
             Heard::FocusGained => self.on_focus(true),
+            // In a tmux it may be our pane all the same, of a window that others are in front of.
+            Heard::FocusLost if self.asks_tmux() => self.ask_again(),
             Heard::FocusLost => self.on_focus(false),
             Heard::Answer(answer) => {
                 match answer {
@@ -439,17 +446,47 @@ impl Shell {
     }
 
     fn on_focus(&mut self, focused: bool) {
-        self.easel.focused = focused;
+        self.focus(focused);
+        self.dirty = true;
         if focused {
             // In a tmux, another terminal may be looking now.
             self.easel.question(&self.writer, |_| true);
-            if self.easel.drawing().is_over_tmux() {
-                // It has shown another window or pane, and this one again without its pictures.
-                self.begin_anew();
-                self.update(Event::Covered);
-            }
+        }
+        if self.easel.drawing().is_over_tmux() {
+            // It shows another window or pane, or this one again: both without our pictures.
+            self.begin_anew();
+            self.update(Event::Covered);
         }
         self.update(Event::Focus(focused));
+    }
+
+    /// tmux has told whether keys go to our pane.
+    fn on_pane(&mut self, active: bool) {
+        if active != self.easel.focused {
+            self.on_focus(active);
+        } else if active {
+            self.easel.question(&self.writer, |key| self.board.shows(key));
+        }
+    }
+
+    /// Asks tmux for our pane, and where it is the active one, the terminal for its pictures: the answers of
+    /// the terminal go to whatever pane is active.
+    fn ask_again(&mut self) {
+        let soon = self.easel.drawing().is_over_tmux();
+        self.ask_again = Some(Instant::now() + if soon { ASK_SOON } else { ASK_AGAIN });
+        let Some(pane) = self.environment.pane.clone() else {
+            return self.on_pane(self.easel.focused);
+        };
+        let events = self.workers.events.clone();
+        self.workers.tracker.spawn(async move {
+            // A tmux that does not tell is not waited for.
+            let active = tmux::is_active(&pane).await.unwrap_or(true);
+            let _ = events.send(Event::Focus(active)).await;
+        });
+    }
+
+    fn asks_tmux(&self) -> bool {
+        self.outside && self.environment.pane.is_some()
     }
 
     /// The terminal has said whether it holds a picture. What it lost is sent again, and a pair with it is
@@ -499,6 +536,11 @@ impl Shell {
         }
         self.update(Event::Resized((size.columns, size.rows)));
         self.begin_anew();
+        if self.asks_tmux() {
+            // The window may have been split, and the new pane be the active one.
+            self.focus(false);
+            return self.ask_again();
+        }
         // Another terminal may be looking now, which holds nothing.
         self.easel.question(&self.writer, |_| true);
     }
@@ -514,19 +556,30 @@ impl Shell {
     fn choose_drawing(&mut self) {
         let known = self.probe.conclude();
         let answered = self.probe_ends.is_none();
-        self.writer.set_silent(answered && known.silent);
-        self.guard.set_silent(answered && known.silent);
         if answered && !self.chosen_now {
             self.wishes.chosen = self.memory.of(&Place::of(&known, &self.environment));
         }
         let choice = term::choose(&known, &self.environment, &self.wishes);
         let drawing = drawing(&choice, &known, self.easel.drawing());
         self.board.synchronized = drawing.synchronizes(&known);
-        self.writer.set_tmux(drawing.options.wrap == Wrap::Tmux && known.version.is_some());
+        self.outside = drawing.options.wrap == Wrap::Tmux && known.version.is_some();
+        self.writer.set_tmux(self.outside);
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
         self.theme = self.theme.on_light(known.is_light());
         self.dirty = true;
         self.draw_by(drawing);
+        self.focus(self.easel.focused);
+    }
+
+    /// Takes in whether keys come here. Where they do not, in a tmux, nothing is asked: somebody else would
+    /// be typed the answers.
+    fn focus(&mut self, focused: bool) {
+        self.easel.focused = focused;
+        let elsewhere = !focused && self.outside;
+        let silent = self.probe_ends.is_none() && self.probe.conclude().silent;
+        self.board.wait(elsewhere);
+        self.writer.set_silent(silent || elsewhere);
+        self.guard.set_silent(silent || elsewhere);
     }
 
     fn draw_by(&mut self, drawing: Drawing) {
@@ -624,9 +677,9 @@ impl Shell {
         // Bytes collected in memory: this cannot fail.
         let _ = self.board.draw(&self.model, self.easel.gallery(), self.theme, &self.writer);
         self.easel.delete(&self.writer);
-        // tmux tells nobody that another terminal has come to look, which holds no picture of ours.
-        let Drawing { protocol, options, .. } = self.easel.drawing();
-        if *protocol == Protocol::Kitty && options.wrap == Wrap::Tmux {
+        // tmux tells nobody that another terminal has come to look, which holds no picture of ours, and not
+        // everybody that another pane is looked at.
+        if self.outside {
             self.ask_again.get_or_insert_with(|| Instant::now() + ASK_AGAIN);
         }
     }

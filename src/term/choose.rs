@@ -85,6 +85,8 @@ pub struct Environment {
     pub no_color: bool,
     /// The locale (`LC_ALL`, `LC_CTYPE` or `LANG`) is UTF-8.
     pub utf8: bool,
+    /// Our pane in tmux (`TMUX_PANE`).
+    pub pane: Option<String>,
     /// The column of the tmux pane's left edge (`#{pane_left}`), when tmux was asked.
     pub pane_left: Option<u16>,
 }
