@@ -224,10 +224,9 @@ impl Talk {
         // One id out of a random block, so that no console in this terminal has the same.
         let (id, _) = kitty_block(fastrand::u8(1..));
         let below = tui::card_room(cells, words.len());
-        // As large as a face beside another, so that what holds for the card holds for faces; xterm drops
-        // sixel pictures that are much larger.
+        // As large as a face beside another, so that what holds for the card holds for faces.
         let (columns, rows) = tui::ReviewLayout::new(cells).picture_cells();
-        let room = (columns.min(below.width), rows.min(below.height));
+        let room = drawing.within((columns.min(below.width), rows.min(below.height)));
         let Some(encoded) = made(card, drawing, room, id) else {
             return Ok(CardShown::NoRoom);
         };

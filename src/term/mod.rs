@@ -19,7 +19,9 @@ mod sequence;
 mod tty;
 mod writer;
 
-pub use choose::{Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose};
+pub use choose::{
+    Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose, passthrough,
+};
 pub use fault::{end_on_panic, install_panic_hook};
 pub use guard::{Guard, restore_sequence};
 pub use pacer::{Event, Link, Upload, What};
