@@ -19,9 +19,12 @@ pub use args::{Args, Command};
 pub use error::{CliError, Exit};
 pub use help::{WORDS, Words, command};
 
+use crate::{picture, term};
+
 /// Parses the arguments, does what they ask, and answers with the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    term::end_on_panic(picture::is_apart);
     let args = match Args::read() {
         Ok(args) => args,
         Err(error) => {

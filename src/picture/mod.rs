@@ -4,9 +4,10 @@
 //! [`PictureBytes`]; [`decode`] makes a [`Portrait`] of them; [`fit`] cuts and scales the portrait
 //! for a pane; [`encode`] turns that into one terminal protocol; [`Vault`] keeps bytes and
 //! portraits in bounded memory meanwhile. Everything but the fetching is a plain function, to be run
-//! on a worker. Nothing here knows a case, a queue, a screen or the disk, and nothing that holds a
+//! on a worker and [`apart`]. Nothing here knows a case, a queue, a screen or the disk, and nothing that holds a
 //! face prints it: every `Debug` here says sizes only, every buffer of ours is wiped when dropped.
 
+mod apart;
 mod bytes;
 mod deadline;
 mod decode;
@@ -20,6 +21,7 @@ mod scale;
 mod shrink;
 mod vault;
 
+pub use apart::{apart, is_apart};
 pub use bytes::{Format, PictureBytes};
 pub use deadline::{link_deadline, refresh_at};
 pub use decode::{Area, DecodeError, Limits, Portrait, decode};

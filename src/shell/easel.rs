@@ -289,7 +289,7 @@ impl Easel {
         self.busy.insert((job.key.clone(), job.tier));
         let (vault, finder) = (self.vault.clone(), Arc::clone(&self.finder));
         self.workers.spawn_blocking(move || {
-            let result = prepare(&vault, &finder, &job, id, &drawing);
+            let result = contained(|| prepare(&vault, &finder, &job, id, &drawing));
             Made { job, id, drawing, result }
         });
     }
@@ -508,6 +508,11 @@ fn source(model: &Model, key: &FrameKey) -> Option<Source> {
         turn: subject.map_or(0, |s| s.turn),
         face: subject.and_then(|s| s.faces.get(chosen.unwrap_or(0)).copied()),
     })
+}
+
+/// A picture over which a decoder or an encoder panics is one that cannot be prepared.
+fn contained<T: Send>(work: impl FnOnce() -> Result<T, Missing> + Send) -> Result<T, Missing> {
+    picture::apart(work).unwrap_or(Err(Missing::Unfit))
 }
 
 /// Decodes, fits and encodes one picture.

@@ -13,7 +13,7 @@ use super::memory::{Memory, Place};
 use super::pen::Sink;
 use super::run::{PROBE, ShellError, Signals};
 use crate::picture::protocol::{Encoded, Tier, encode, kitty_block, kitty_delete};
-use crate::picture::{Aim, Limits, Pane, PictureBytes, View, decode, fit};
+use crate::picture::{self, Aim, Limits, Pane, PictureBytes, View, decode, fit};
 use crate::term::{
     self, Answer, Arrival, Capabilities, Choice, Environment, Guard, Heard, Inside, Probe, Reader,
     Upload, What, Wish, Wishes, Writer,
@@ -85,7 +85,7 @@ pub async fn interview(
     let signals = Signals::new()?;
     let guard = Guard::new(tty)?;
     let (writer, written) = Writer::start(term::open()?)?;
-    term::install_panic_hook(&guard, writer.hush());
+    term::install_panic_hook(&guard, writer.hush(), picture::is_apart);
     let (reader, heard) = Reader::start(term::open()?)?;
     let mut talk = Talk { writer, heard, written, signals };
     let found = talk.hold(environment, set, memory, card, size, &guard).await;
@@ -95,8 +95,6 @@ pub async fn interview(
     let _ = talk.writer.finish(wiped, Instant::now() + LEAVING);
     drop(reader);
     guard.restore()?;
-    // The guard is gone, and with it what the hook would put back: from here on panics are as ever.
-    let _ = std::panic::take_hook();
     found
 }
 
@@ -226,10 +224,9 @@ impl Talk {
         // One id out of a random block, so that no console in this terminal has the same.
         let (id, _) = kitty_block(fastrand::u8(1..));
         let below = tui::card_room(cells, words.len());
-        // As large as a face beside another, so that what holds for the card holds for faces; xterm drops
-        // sixel pictures that are much larger.
+        // As large as a face beside another, so that what holds for the card holds for faces.
         let (columns, rows) = tui::ReviewLayout::new(cells).picture_cells();
-        let room = (columns.min(below.width), rows.min(below.height));
+        let room = drawing.within((columns.min(below.width), rows.min(below.height)));
         let Some(encoded) = made(card, drawing, room, id) else {
             return Ok(CardShown::NoRoom);
         };

@@ -28,8 +28,8 @@ use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
 use crate::intake::{self, Intake};
 use crate::outbox::{self, Outbox};
-use crate::picture::Fetcher;
 use crate::picture::protocol::Wrap;
+use crate::picture::{self, Fetcher};
 use crate::store::Store;
 use crate::term::{
     self, Arrival, Environment, Guard, Heard, Inside, Probe, Reader, What, Wish, Wishes, Writer,
@@ -112,7 +112,7 @@ pub async fn run(parts: Parts) -> Result<Console, ShellError> {
     let size = term::size(&tty)?;
     let guard = Guard::new(tty)?;
     let (writer, written) = Writer::start(term::open()?)?;
-    term::install_panic_hook(&guard, writer.hush());
+    term::install_panic_hook(&guard, writer.hush(), picture::is_apart);
     let (reader, heard) = Reader::start(term::open()?)?;
     let mut shell = Shell::new(parts, size, guard, writer)?;
     let exit = shell.work(heard, written).await;
@@ -305,6 +305,10 @@ impl Shell {
             self.draw();
             self.follow_wants();
             let first = self.next(&mut heard, &mut written, &mut signals).await;
+            if self.writer.is_hushed() {
+                // Something has panicked, and the program is about to end: nothing is heard any more.
+                std::future::pending::<()>().await;
+            }
             self.act_on(first);
             while let Ok(event) = self.events.try_recv() {
                 self.act_on(Happened::Event(event));

@@ -17,7 +17,9 @@ use super::problem;
 use crate::core::{Event, PictureState, ProblemKind, Side};
 use crate::didit::Client;
 use crate::domain::{Clock, Details, Link, Millis, SessionId, SubjectKind};
-use crate::picture::{self, FetchError, Fetcher, Key, Vault, link_deadline, refresh_at};
+use crate::picture::{
+    self, DecodeError, FetchError, Fetcher, Key, Vault, link_deadline, refresh_at,
+};
 
 /// How long bytes may be shown after they were fetched: as long as the links that brought them.
 const HELD_MS: i64 = 60 * 60 * 1000;
@@ -341,8 +343,8 @@ impl Worker {
         let turn = if side == Side::Subject { details.subject.turn } else { 0 };
         let limits = picture::Limits::default();
         let looked = tokio::task::spawn_blocking(move || {
-            let portrait = picture::decode(&file, turn, &limits);
-            (file, portrait)
+            let portrait = picture::apart(|| picture::decode(&file, turn, &limits));
+            (file, portrait.unwrap_or(Err(DecodeError::Damaged)))
         });
         let Ok((file, portrait)) = looked.await else { return Got::Later };
         let portrait = match portrait {

@@ -273,9 +273,14 @@ fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, St
         return blocks(hint);
     }
     match &terminal.inside {
-        Inside::Tmux { .. } if terminal.version.is_none() => blocks(
-            "tmux passes no pictures on; set -g allow-passthrough all in tmux to see them better",
-        ),
+        Inside::Tmux { version } if terminal.version.is_none() => {
+            let word = passthrough(version);
+            let why = "tmux passes no pictures on";
+            (
+                Protocol::Blocks,
+                format!("{why}; set -g allow-passthrough {word} in tmux to see them better"),
+            )
+        }
         _ => (Protocol::Blocks, format!("{name} draws no pictures that we know of")),
     }
 }
@@ -292,6 +297,13 @@ fn against_placeholders(inside: &Inside, environment: &Environment) -> Option<&'
         ),
         _ => None,
     }
+}
+
+/// The most that a tmux can let through: `all`, also from a pane that nobody looks at, which 3.3 does not
+/// know yet.
+#[must_use]
+pub fn passthrough(version: &str) -> &'static str {
+    if version.starts_with("3.3") { "on" } else { "all" }
 }
 
 /// tmux 3.7, 3.7a, 3.7b and 3.7c.

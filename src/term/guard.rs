@@ -4,8 +4,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::PanicHookInfo;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -15,18 +14,21 @@ use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetatt
 use super::parser::{Answer, Heard, Parser};
 use super::probe::wrap_for_tmux;
 use super::tty;
-use super::writer::Hush;
 
 /// Alternate screen, cleared; no cursor; pastes marked; focus reported.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l\x1b[?2004h\x1b[?1004h";
 /// The end of any string that was cut off; the end of a synchronized update; plain letters;
 /// reports off; the cursor; the screen from before.
 const RESTORE: &[u8] = b"\x1b\\\x1b[?2026l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// Our own screen without its faces: who switches to it later finds nothing. Never written outside.
+const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
 /// Answered after all that was asked before. Not `CSI 5n`: the answer to an older fence of the
 /// writer's would be taken for the end.
 const LAST_QUESTION: &[u8] = b"\x1b[c";
 /// How long a terminal may take for the last bytes.
 const WRITE: Duration = Duration::from_millis(500);
+/// How long to wait before the door is tried again.
+const RETRY: Duration = Duration::from_millis(1);
 /// How long to wait for answers on their way, so that they do not reach the shell.
 const ANSWERS: Duration = Duration::from_millis(500);
 
@@ -47,7 +49,13 @@ struct Shared {
     tty: OwnedFd,
     before: Termios,
     inside: Mutex<Inside>,
+    /// Held by whoever enters or leaves.
+    door: Mutex<()>,
 }
+
+/// The way out of a program that is dying. It does not keep the terminal: the guard may be gone by then.
+#[derive(Debug)]
+pub(super) struct WayOut(Weak<Shared>);
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,6 +66,8 @@ impl std::fmt::Debug for Shared {
 #[derive(Default)]
 struct Inside {
     entered: bool,
+    /// The program is dying: nobody enters any more.
+    shut: bool,
     farewell: Vec<u8>,
     /// The terminal answers nothing: waiting for answers is in vain.
     silent: bool,
@@ -74,7 +84,7 @@ impl Guard {
     pub fn new(tty: OwnedFd) -> io::Result<Self> {
         tty::set_nonblocking(&tty)?;
         let before = tcgetattr(&tty)?;
-        let shared = Shared { tty, before, inside: Mutex::new(Inside::default()) };
+        let shared = Shared { tty, before, inside: Mutex::default(), door: Mutex::default() };
         let guard = Self { shared: Arc::new(shared) };
         guard.enter()?;
         Ok(guard)
@@ -87,8 +97,12 @@ impl Guard {
     /// As [`Guard::new`].
     pub fn enter(&self) -> io::Result<()> {
         let shared = &self.shared;
+        let _door = shared.door();
         {
             let mut inside = shared.inside();
+            if inside.shut {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
             if inside.entered {
                 return Ok(());
             }
@@ -102,7 +116,7 @@ impl Guard {
             .and_then(|()| tty::write_all(&shared.tty, ENTER, Instant::now() + WRITE));
         if entered.is_err() {
             // The first error is the one that matters.
-            let _ = shared.put_back(Duration::ZERO);
+            let _ = shared.put_back_inside(Duration::ZERO);
         }
         entered
     }
@@ -147,6 +161,11 @@ impl Guard {
     pub fn set_silent(&self, silent: bool) {
         self.shared.inside().silent = silent;
     }
+
+    /// For the panic hook.
+    pub(super) fn way_out(&self) -> WayOut {
+        WayOut(Arc::downgrade(&self.shared))
+    }
 }
 
 impl Drop for Guard {
@@ -156,13 +175,52 @@ impl Drop for Guard {
     }
 }
 
+impl WayOut {
+    /// Puts the terminal back for good, whatever others are doing with it.
+    pub fn take(&self) {
+        let Some(shared) = self.0.upgrade() else { return };
+        // Whoever is at the door needs no longer than this, unless it is what panicked.
+        let deadline = Instant::now() + WRITE + ANSWERS;
+        let door = shared.door_until(deadline);
+        shared.inside().shut = true;
+        if door.is_some() {
+            // A reader still at work may take the answers first, which is as good.
+            let _ = shared.put_back_inside(ANSWERS);
+        }
+        // Also when somebody left, and did not come to the end of it.
+        let _ = tcsetattr(&shared.tty, OptionalActions::Now, &shared.before);
+    }
+}
+
 impl Shared {
-    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves, if inside: farewell, restoring bytes, answers drained, modes put back.
+    fn door(&self) -> MutexGuard<'_, ()> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` when somebody was at the door all the time.
+    fn door_until(&self, deadline: Instant) -> Option<MutexGuard<'_, ()>> {
+        loop {
+            match self.door.try_lock() {
+                Ok(door) => return Some(door),
+                Err(TryLockError::Poisoned(door)) => return Some(door.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY),
+            }
+        }
+    }
+
     fn put_back(&self, answers: Duration) -> io::Result<()> {
+        let _door = self.door();
+        self.put_back_inside(answers)
+    }
+
+    /// Leaves, if inside: farewell, the screen cleared, restoring bytes, answers drained, modes put back.
+    /// Only for whoever is at the door.
+    fn put_back_inside(&self, answers: Duration) -> io::Result<()> {
         // An unfinished string would swallow the farewell.
         let mut bytes = b"\x1b\\".to_vec();
         let ask = {
@@ -171,6 +229,7 @@ impl Shared {
                 return Ok(());
             }
             bytes.extend_from_slice(&inside.farewell);
+            bytes.extend_from_slice(CLEAR);
             bytes.extend_from_slice(RESTORE);
             let ask = !inside.silent && !answers.is_zero();
             match (ask, inside.tmux) {
@@ -210,34 +269,4 @@ impl Shared {
         }
         Ok(())
     }
-}
-
-/// On a panic, silences the writer, puts the terminal back and says where it happened, in that
-/// order. The panic's own message is never printed: it could hold a name or a link. The program
-/// should end after a panic on any thread, because its screen is gone.
-pub fn install_panic_hook(guard: &Guard, hush: Hush) {
-    // The guard may be gone by then; the hook must not keep its terminal.
-    let shared = Arc::downgrade(&guard.shared);
-    std::panic::set_hook(Box::new(move |info| {
-        hush.hush();
-        if let Some(shared) = shared.upgrade() {
-            // A reader still at work may take the answers first, which is as good.
-            let _ = shared.put_back(ANSWERS);
-        }
-        say(info);
-    }));
-}
-
-/// Says where, on standard error.
-fn say(info: &PanicHookInfo<'_>) {
-    let place = info.location().map_or_else(
-        || "an unknown place".to_owned(),
-        |place| format!("{}:{}", place.file(), place.line()),
-    );
-    let sentence = format!(
-        "secondlook has a fault at {place} and had to stop; decisions already held are kept, please \
-         report this place\n"
-    );
-    // Nothing is left to be done if even this fails.
-    let _ = tty::write_all(rustix::stdio::stderr(), sentence.as_bytes(), Instant::now() + WRITE);
 }

@@ -4,9 +4,10 @@
 //! question of ours ([`Heard`]); an answer never becomes a key, however it is cut. What goes to the
 //! terminal is either a text frame or a picture in chunks ([`Writer`]); frames go first, pictures
 //! in a window that keeps the keyboard quick on a slow link. [`Guard`] puts everything back on
-//! every way out. This module knows nothing of cases, pictures' contents or screens.
+//! every way out, and a panic is one, after which nothing goes on. This module knows nothing of cases, pictures' contents or screens.
 
 mod choose;
+mod fault;
 mod guard;
 mod pacer;
 mod parser;
@@ -18,8 +19,11 @@ mod sequence;
 mod tty;
 mod writer;
 
-pub use choose::{Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose};
-pub use guard::{Guard, install_panic_hook, restore_sequence};
+pub use choose::{
+    Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose, passthrough,
+};
+pub use fault::{end_on_panic, install_panic_hook};
+pub use guard::{Guard, restore_sequence};
 pub use pacer::{Event, Link, Upload, What};
 pub use parser::{Answer, Heard, Parser};
 pub use probe::{Capabilities, Inside, Probe, Question, questions, wrap_for_tmux};

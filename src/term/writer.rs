@@ -239,6 +239,12 @@ impl Writer {
         Hush(Arc::clone(&self.shared))
     }
 
+    /// Whether [`Hush::hush`] was called: the program is dying, on another thread than this.
+    #[must_use]
+    pub fn is_hushed(&self) -> bool {
+        self.shared.hushed.load(Ordering::SeqCst)
+    }
+
     /// Holds uploads back and waits until every frame is written: before the program is suspended.
     /// False when the deadline came first, or the terminal is gone.
     #[must_use]

@@ -71,7 +71,11 @@ fn the_card_is_drawn_by_kitty_and_nothing_of_it_stays() {
     let home = Home::new("");
     let far = Far::run(&home, &["doctor", "--card"], HERE, (100, 30));
     far.wait("the card", |kitty| kitty.shown().len() == 1);
-    far.wait_for(&["Test card, drawn by kitty.", "in each of the four corners"]);
+    far.wait_for(&[
+        "Test card, drawn by kitty.",
+        "in each of the four corners",
+        "in even small steps",
+    ]);
     far.look(|kitty| {
         let card = &kitty.images[&kitty.shown()[0]];
         let at = |x: f64, y: f64| {

@@ -3,6 +3,7 @@
 //! rate and a delay each way; what is asserted of it are order and bytes, never times.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -13,7 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Termios, tcgetattr};
 use secondlook::picture::protocol::{PLACEHOLDER, kitty_anchor};
 
 use crate::terminal::{Home, LIMIT, PROGRAM, plain};
@@ -60,6 +63,8 @@ pub struct Kitty {
     in_update: bool,
     to_show: Vec<u8>,
     answers: Vec<u8>,
+    /// It does not say what it is, so that whoever leaves waits for that until its time is over.
+    pub keeps_waiting: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,6 +93,7 @@ impl Kitty {
             in_update: false,
             to_show: Vec::new(),
             answers: Vec::new(),
+            keeps_waiting: false,
         }
     }
 
@@ -167,6 +173,7 @@ impl Kitty {
             b">q" => b"\x1bP>|kitty(0.40.0)\x1b\\",
             b"?2026$p" => b"\x1b[?2026;2$y",
             b"16t" => b"\x1b[6;20;10t",
+            b"c" if self.keeps_waiting => return,
             b"c" => b"\x1b[?62;52;c",
             b"5n" => b"\x1b[0n",
             _ => return,
@@ -256,6 +263,12 @@ impl Kitty {
         &self.shown
     }
 
+    /// Whether the program has left its own screen, or was never on it.
+    pub fn is_left(&self) -> bool {
+        let screen = self.screen.screen();
+        !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+    }
+
     /// The text of the screen.
     pub fn text(&self) -> String {
         plain(&self.screen.screen().contents())
@@ -331,6 +344,7 @@ pub struct Far {
     shared: Arc<Shared>,
     master: Box<dyn MasterPty + Send>,
     child: Box<dyn Child + Send + Sync>,
+    before: Termios,
 }
 
 struct Shared {
@@ -383,7 +397,18 @@ impl Far {
 
     /// Runs a command of the program there.
     pub fn run(home: &Home, arguments: &[&str], line: Line, size: (u16, u16)) -> Self {
-        let mut command = CommandBuilder::new(PROGRAM);
+        Self::start(home, PROGRAM, arguments, line, size)
+    }
+
+    /// Runs any program there.
+    pub fn start(
+        home: &Home,
+        program: impl AsRef<OsStr>,
+        arguments: &[&str],
+        line: Line,
+        size: (u16, u16),
+    ) -> Self {
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.cwd(home.path(""));
@@ -391,6 +416,7 @@ impl Far {
             command.env(name, value);
         }
         let pair = native_pty_system().openpty(cells(size)).unwrap();
+        let before = modes(pair.master.as_ref());
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let master = pair.master;
@@ -412,7 +438,7 @@ impl Far {
         std::thread::spawn(move || arrive(&its, line));
         let its = Arc::clone(&shared);
         std::thread::spawn(move || answer(to, &its, line));
-        Self { shared, master, child }
+        Self { shared, master, child, before }
     }
 
     /// Looks at the terminal.
@@ -489,7 +515,12 @@ impl Far {
     }
 
     /// Waits until the program is gone and all that it wrote has arrived; returns the terminal.
-    pub fn end(mut self) -> Kitty {
+    pub fn end(self) -> Kitty {
+        self.restored().0
+    }
+
+    /// As [`Far::end`], with the exit code. The modes of the line have to be what they were before.
+    pub fn restored(mut self) -> (Kitty, u32) {
         let deadline = Instant::now() + LIMIT;
         let shared = Arc::clone(&self.shared);
         let mut seen = shared.seen();
@@ -498,8 +529,12 @@ impl Far {
             assert!(!left.is_zero(), "it does not end\n{}", seen.kitty.text());
             seen = shared.sleep(seen, left);
         }
-        let _ = self.child.wait();
-        std::mem::replace(&mut seen.kitty, Kitty::new((1, 1)))
+        let code = self.child.wait().unwrap().exit_code();
+        let after = modes(self.master.as_ref());
+        assert_eq!(after.local_modes, self.before.local_modes);
+        assert_eq!(after.input_modes, self.before.input_modes);
+        assert_eq!(after.output_modes, self.before.output_modes);
+        (std::mem::replace(&mut seen.kitty, Kitty::new((1, 1))), code)
     }
 }
 
@@ -514,6 +549,13 @@ impl Drop for Far {
 
 fn cells((cols, rows): (u16, u16)) -> PtySize {
     PtySize { rows, cols, pixel_width: cols * 10, pixel_height: rows * 20 }
+}
+
+/// The modes of the program's end of a line.
+fn modes(master: &dyn MasterPty) -> Termios {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let line = rustix::fs::open(master.tty_name().unwrap(), flags, Mode::empty()).unwrap();
+    tcgetattr(line).unwrap()
 }
 
 /// Takes what the program writes onto the line at once: its buffers have no end.

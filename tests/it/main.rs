@@ -21,6 +21,7 @@ mod laws;
 mod layers;
 mod openapi;
 mod outbox;
+mod panics;
 mod picture;
 mod postgres;
 mod pty;

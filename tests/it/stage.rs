@@ -295,6 +295,8 @@ pub enum Death {
     Before,
     /// After it took effect.
     After,
+    /// After it took effect, of a fault with these words.
+    Fault(&'static str),
 }
 
 /// A store whose user stops at the n-th verb of a delivery, and `died` tells the test so: that the
@@ -330,6 +332,10 @@ impl DeadlyStore {
                 let answer = call.await;
                 stop.await;
                 answer
+            }
+            Death::Fault(words) => {
+                let _ = call.await;
+                panic!("{words}");
             }
         }
     }

@@ -293,7 +293,8 @@ fn the_guard_puts_everything_back_once_and_lets_no_answer_through() {
     for _ in 0..2 {
         guard.leave().unwrap();
         let written = until(&bytes, b"\x1b[c");
-        let mut expected = b"\x1b\\farewell".to_vec();
+        // The last thing on our own screen is nothing.
+        let mut expected = b"\x1b\\farewell\x1b[0m\x1b[2J".to_vec();
         expected.extend_from_slice(restore_sequence());
         expected.extend_from_slice(b"\x1b[c");
         assert_eq!(written.escape_ascii().to_string(), expected.escape_ascii().to_string());
@@ -332,7 +333,7 @@ const SECRET: &str = "a-name-from-a-passport";
 fn panicking_child() {
     let guard = Guard::new(open().unwrap()).unwrap();
     let (writer, _events) = Writer::start(open().unwrap()).unwrap();
-    install_panic_hook(&guard, writer.hush());
+    install_panic_hook(&guard, writer.hush(), || false);
     writer.frame(b"on-the-screen".to_vec()).unwrap();
     assert!(writer.pause(Instant::now() + LIMIT));
     panic!("{SECRET}");
@@ -363,7 +364,7 @@ fn a_panic_puts_the_terminal_back_and_then_tells_where_but_not_what() {
         let _ = send.send(all);
     });
     let mut child = slave.spawn_command(command).unwrap();
-    assert!(!child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().exit_code(), 1);
     let after = tcgetattr(&looking).unwrap();
     drop((slave, looking));
     let output = output.recv_timeout(LIMIT).unwrap();

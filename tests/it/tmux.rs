@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use secondlook::sim::{Limits, Options, Sim, session_id};
 
+use crate::kitty::{Far, Line};
 use crate::terminal::{
     Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, plain, world,
 };
@@ -51,6 +52,12 @@ impl Tmux {
         let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
         Client { tmux: self, terminal: self.home.open(plays, "tmux", &attach) }
     }
+}
+
+/// The values that this tmux knows of `allow-passthrough`.
+fn known_values(tmux: &Tmux) -> Vec<&'static str> {
+    let known = |word: &&str| tmux.run(&["set", "-g", "allow-passthrough", word]).code == 0;
+    ["off", "on", "all"].into_iter().filter(known).collect()
 }
 
 impl Drop for Tmux {
@@ -201,4 +208,78 @@ async fn while_another_pane_is_typed_into_nothing_is_drawn_or_asked() {
     assert_eq!(tmux.run(&["select-pane", "-t", "desk.0"]).code, 0);
     until("confirmed again", &|screen| screen.contains(" ARMED "));
     assert_eq!(pane("desk.1").trim(), "typed");
+}
+
+/// Starts a session that waits, and attaches a kitty to it.
+fn kitty_around(tmux: &Tmux) -> Far {
+    let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
+    let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
+    assert_eq!(tmux.run(&[&new[..], &waiting[..]].concat()).code, 0);
+    let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
+    let line = Line { rate: 100_000_000, delay: Duration::ZERO };
+    let far = Far::start(&tmux.home, "tmux", &attach, line, (100, 31));
+    far.wait_for(&["waiting"]);
+    far
+}
+
+#[test]
+fn doctor_names_tmux_and_what_to_set() {
+    if !has("tmux") {
+        return;
+    }
+    let tmux = Tmux::new(Home::new(""));
+    let far = kitty_around(&tmux);
+    let version = tmux.run(&["-V"]).out.trim().to_owned();
+    let best = *known_values(&tmux).last().unwrap();
+    let path = tmux.home.path("report").display().to_string();
+    for word in known_values(&tmux) {
+        assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", word]).code, 0);
+        // Into a file beside, because a row is longer than a screen is wide.
+        let script = format!("{PROGRAM} doctor --json > {path}; echo told: {word}; exec cat");
+        let respawn = ["respawn-pane", "-k", "-t", "desk", "/bin/sh", "-c", &script];
+        assert_eq!(tmux.run(&respawn).code, 0);
+        far.wait_for(&[&format!("told: {word}")]);
+        let report = std::fs::read_to_string(&path).unwrap();
+        let row = |check: &str| {
+            let rows =
+                report.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+            rows.into_iter().find(|row| row["check"] == check).unwrap()
+        };
+        let (terminal, envelope) = (row("terminal"), row("envelope"));
+        let text = terminal["text"].as_str().unwrap();
+        if word == "off" {
+            assert_eq!(terminal["verdict"], "warn", "{report}");
+            let said = format!("{version}, which lets nothing through: tmux set -g");
+            assert!(text.contains(&format!("{said} allow-passthrough {best}")), "{report}");
+        } else {
+            assert_eq!(terminal["verdict"], "ok", "{report}");
+            assert!(text.contains("kitty(0.40.0)"), "{report}");
+        }
+        assert_eq!(envelope["verdict"], if word == best { "ok" } else { "warn" }, "{report}");
+        let told = format!("allow-passthrough is {word}");
+        assert!(envelope["text"].as_str().unwrap().contains(&told), "{report}");
+    }
+}
+
+#[test]
+fn the_card_comes_through_tmux_and_nothing_of_it_stays() {
+    if !has("tmux") {
+        return;
+    }
+    let tmux = Tmux::new(Home::new(""));
+    let far = kitty_around(&tmux);
+    assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
+    let script = format!("{PROGRAM} doctor --card; echo over; exec cat");
+    let respawn = ["respawn-pane", "-k", "-t", "desk", "/bin/sh", "-c", &script];
+    assert_eq!(tmux.run(&respawn).code, 0);
+    far.wait("the card", |kitty| kitty.shown().len() == 1);
+    far.wait_for(&["Test card, drawn by kitty.", "in even small steps"]);
+    far.press(" ");
+    far.wait_for(&["taken away", "over"]);
+    far.look(|kitty| {
+        assert_eq!(kitty.images.len(), 0, "the card stays in the terminal");
+        assert!(!kitty.text().contains("Test card"));
+    });
+    assert_eq!(tmux.run(&["kill-server"]).code, 0);
+    far.end();
 }

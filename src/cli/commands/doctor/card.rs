@@ -42,6 +42,8 @@ fn words(drawing: &Drawing) -> Vec<String> {
             "The lines at the bottom stand apart, at least the wider ones."
         }
     };
+    // A palette has no room for every grey, and characters have few cells for them.
+    let steps = if drawing.protocol == Protocol::Blocks { "steps" } else { "small steps" };
     let coloured = drawing.protocol != Protocol::Blocks || drawing.options.colours == Colours::True;
     let colours =
         if coloured { "red, green, blue, yellow." } else { "four colours, all in greys." };
@@ -49,8 +51,9 @@ fn words(drawing: &Drawing) -> Vec<String> {
         format!("Test card, drawn by {}. Any key takes it away.", drawing.protocol.word()),
         "You should see: an angle in each of the four corners, whole (else it is cropped); a ramp from"
             .into(),
-        "black to white without jumps; a face, not stretched; eight patches, four of skin, then"
-            .into(),
+        format!(
+            "black to white in even {steps}; a face, not stretched; eight patches, four of skin, then"
+        ),
         format!("{colours} {fine}"),
     ]
 }

@@ -5,7 +5,7 @@ use super::{Check, Verdict, check};
 use crate::domain::printable;
 use crate::picture::{Colours, Protocol, Wrap};
 use crate::shell::{CardShown, CellFrom, Interview, Memory, encoder};
-use crate::term::{Answer, Environment, Inside, Question, Wish};
+use crate::term::{self, Answer, Environment, Inside, Question, Wish};
 use crate::tui::SMALLEST;
 
 /// Graphemes of an answer that are shown.
@@ -17,7 +17,7 @@ pub fn checks(
     environment: &Environment,
     passthrough: Option<&str>,
 ) -> Vec<Check> {
-    let mut checks = vec![size(found)];
+    let mut checks = vec![size(found, passthrough)];
     checks.extend(asked(&found.here, environment, false));
     if let Some(outside) = &found.outside {
         checks.extend(asked(outside, environment, true));
@@ -32,8 +32,19 @@ pub fn checks(
     checks
 }
 
-fn size(found: &Interview) -> Check {
+fn size(found: &Interview, passthrough: Option<&str>) -> Check {
     let (columns, rows) = (found.size.columns, found.size.rows);
+    if let (Inside::Tmux { version }, None) = (&found.known.inside, &found.known.version) {
+        let (shown, word) = (printable(version, 20), term::passthrough(version));
+        let why = match passthrough {
+            Some("on" | "all") => {
+                "whose terminal does not answer: attach one before, or try another".to_owned()
+            }
+            _ => format!("which lets nothing through: tmux set -g allow-passthrough {word}"),
+        };
+        let text = format!("{columns}x{rows} cells; tmux {shown}, {why}");
+        return check("terminal", Verdict::Warn, text);
+    }
     let name = found.known.version.as_deref().unwrap_or("it does not tell its name");
     let text = format!("{columns}x{rows} cells; {}", printable(name, SHOWN));
     if found.known.silent {
@@ -119,15 +130,18 @@ fn wrap(found: &Interview, passthrough: Option<&str>) -> Option<Check> {
         };
         return Some(check("envelope", Verdict::Ok, text));
     };
-    let version = printable(version, 20);
+    let (version, best) = (printable(version, 20), term::passthrough(version));
     let told = passthrough.map_or_else(
         || "tmux does not tell allow-passthrough".to_owned(),
         |word| format!("allow-passthrough is {}", printable(word, 20)),
     );
     let text = format!("tmux {version}'s; {told}");
     Some(match passthrough {
-        Some("all") => check("envelope", Verdict::Ok, text),
-        _ => check("envelope", Verdict::Warn, format!("{text}; tmux set -g allow-passthrough all")),
+        Some(word) if word == "all" || word == best => check("envelope", Verdict::Ok, text),
+        _ => {
+            let text = format!("{text}; tmux set -g allow-passthrough {best}");
+            check("envelope", Verdict::Warn, text)
+        }
     })
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::super::error::{CliError, Exit};
-use crate::picture::{DecodeError, Format, PictureBytes, shrink};
+use crate::picture::{DecodeError, Format, PictureBytes, apart, shrink};
 
 /// Largest file Didit takes.
 pub const MOST: u64 = 5 << 20;
@@ -284,7 +284,8 @@ pub fn ready(picture: &PictureBytes, may_shrink: bool) -> Result<Loaded, String>
     if !may_shrink {
         return Err("it is larger than 5 MB; --shrink makes it smaller".to_owned());
     }
-    let bytes = shrink(picture, most).map_err(|error| match error {
+    let small = apart(|| shrink(picture, most)).unwrap_or(Err(DecodeError::Damaged));
+    let bytes = small.map_err(|error| match error {
         DecodeError::Damaged => "it is larger than 5 MB and damaged".to_owned(),
         DecodeError::Unsupported => "it is larger than 5 MB and of a kind not read here".to_owned(),
         DecodeError::TooLarge => "it has too many pixels to be made smaller".to_owned(),
