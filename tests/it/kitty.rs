@@ -65,6 +65,8 @@ pub struct Kitty {
     answers: Vec<u8>,
     /// It does not say what it is, so that whoever leaves waits for that until its time is over.
     pub keeps_waiting: bool,
+    /// Whoever draws on it does not do so in whole frames: between two pieces cells may name nothing.
+    pub in_pieces: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,7 @@ impl Kitty {
             to_show: Vec::new(),
             answers: Vec::new(),
             keeps_waiting: false,
+            in_pieces: false,
         }
     }
 
@@ -248,7 +251,11 @@ impl Kitty {
             return;
         }
         self.screen.process(&std::mem::take(&mut self.to_show));
-        let shown = named(self.screen.screen());
+        let shown = match named(self.screen.screen()) {
+            Ok(shown) => shown,
+            Err(_) if self.in_pieces => return,
+            Err(why) => panic!("{why}"),
+        };
         let (now, held) = (shown.clone(), &self.images);
         let missing: Vec<u32> = shown.iter().filter(|id| !held.contains_key(id)).copied().collect();
         self.holes.extend(missing);
@@ -282,7 +289,7 @@ impl Kitty {
 
 /// The pictures that cells name, left to right. Every cell must name its place: the first of a row by
 /// its marks, the others by what stands to their left.
-fn named(screen: &vt100::Screen) -> Vec<u32> {
+fn named(screen: &vt100::Screen) -> Result<Vec<u32>, String> {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let mut found: Vec<(u16, u32)> = Vec::new();
     for row in 0..rows {
@@ -306,19 +313,15 @@ fn named(screen: &vt100::Screen) -> Vec<u32> {
                 if !found.contains(&(column, id)) {
                     found.push((column, id));
                 }
-            } else {
-                assert_eq!(
-                    continues,
-                    Some(colour),
-                    "a cell that continues nothing: {row},{column}"
-                );
+            } else if continues != Some(colour) {
+                return Err(format!("a cell that continues nothing: {row},{column}"));
             }
             continues = Some(colour);
         }
     }
     found.sort_unstable();
     found.dedup_by_key(|(_, id)| *id);
-    found.into_iter().map(|(_, id)| id).collect()
+    Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
 fn screen(columns: u16, rows: u16) -> vt100::Parser {

@@ -218,6 +218,7 @@ fn kitty_around(tmux: &Tmux) -> Far {
     let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
     let line = Line { rate: 100_000_000, delay: Duration::ZERO };
     let far = Far::start(&tmux.home, "tmux", &attach, line, (100, 31));
+    far.look(|kitty| kitty.in_pieces = true);
     far.wait_for(&["waiting"]);
     far
 }
