@@ -25,6 +25,7 @@ pub use figures::figures;
 pub use given::Given;
 pub use interview::{Card, CardShown, Interview, interview};
 pub use memory::{Memory, MemoryError, Place};
+pub use pen::{Pen, Sink};
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};

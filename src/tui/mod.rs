@@ -13,4 +13,4 @@ pub use gallery::{Eyes, Frame, FrameBody, FrameKey, Gallery};
 pub use layout::{ReviewLayout, SMALLEST, region, size};
 pub use screen::{card, card_room};
 pub use theme::{Meaning, Theme};
-pub use widget::bar;
+pub use widget::{bar, picture};

@@ -7,6 +7,11 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::{Rgb, RgbImage};
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use secondlook::picture::{CellMode, CellPicture, Ink};
+use secondlook::shell::{Pen, Sink};
+use secondlook::tui::{self, Eyes, Frame, FrameBody};
 
 /// The file in a kitty transmission, or its raw pixels where it has no file.
 pub fn kitty(bytes: &[u8]) -> RgbImage {
@@ -128,4 +133,74 @@ pub fn enlarged(image: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
             (top * (1.0 - fy) + low * fy).round() as u8
         }))
     })
+}
+
+/// Characters as a terminal draws them, in cells of so many pixels.
+pub fn cells(picture: &CellPicture, mode: CellMode, cell: (u16, u16)) -> RgbImage {
+    let (across, down) = mode.dots();
+    let (width, height) = (u32::from(cell.0), u32::from(cell.1));
+    let size = (u32::from(picture.columns) * width, u32::from(picture.rows) * height);
+    RgbImage::from_fn(size.0, size.1, |x, y| {
+        let at = &picture.cells[(y / height * u32::from(picture.columns) + x / width) as usize];
+        let column = x % width * u32::from(across) / width;
+        let row = y % height * u32::from(down) / height;
+        let bit = row * u32::from(across) + column;
+        let ink = if mask(mode, at.symbol) >> bit & 1 == 1 { at.fg } else { at.bg };
+        match ink {
+            Ink::Rgb(rgb) => Rgb(rgb),
+            Ink::Index(index @ (16 | 231)) => Rgb([if index == 16 { 0 } else { 255 }; 3]),
+            Ink::Index(index @ 232..) => Rgb([8 + 10 * (index - 232); 3]),
+            Ink::Plain | Ink::Index(_) => panic!("true colours or greys were asked for"),
+        }
+    })
+}
+
+/// What the pen writes of characters on a blank screen.
+pub fn written(picture: CellPicture) -> Vec<u8> {
+    let (columns, rows) = (picture.columns, picture.rows);
+    let sink = Sink::default();
+    let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+    let pen = Pen::new(sink.clone(), (columns, rows), false);
+    let mut terminal = Terminal::with_options(pen, TerminalOptions { viewport }).unwrap();
+    let body = FrameBody::Cells(picture.into());
+    let frame = Frame { columns, rows, body, eyes: Eyes::Guessed(0), tier: None };
+    sink.take();
+    terminal
+        .draw(|screen| {
+            tui::picture(&frame, screen.area(), screen);
+        })
+        .unwrap();
+    sink.take()
+}
+
+/// Which dots of a character are drawn, the first the lowest bit.
+fn mask(mode: CellMode, symbol: char) -> u32 {
+    let found = (0..=u8::MAX).find(|mask| mode.symbol(*mask) == symbol);
+    u32::from(found.unwrap_or_else(|| panic!("{symbol:?} is no character of {mode:?}")))
+}
+
+/// Structural similarity of the lightness, in windows of 8x8 pixels.
+pub fn ssim(a: &RgbImage, b: &RgbImage) -> f64 {
+    let light = |image: &RgbImage, x, y| {
+        let [r, g, b] = image.get_pixel(x, y).0.map(f64::from);
+        0.299 * r + 0.587 * g + 0.114 * b
+    };
+    let (mut sum, mut windows) = (0.0, 0.0);
+    for top in (0..a.height() - 7).step_by(4) {
+        for left in (0..a.width() - 7).step_by(4) {
+            let mut s = [0.0; 5];
+            for (x, y) in (0..64).map(|i| (left + i % 8, top + i / 8)) {
+                let (p, q) = (light(a, x, y), light(b, x, y));
+                for (sum, value) in s.iter_mut().zip([p, q, p * p, q * q, p * q]) {
+                    *sum += value / 64.0;
+                }
+            }
+            let [p, q, pp, qq, pq] = s;
+            let (c1, c2) = (6.5025, 58.5225);
+            sum += (2.0 * p * q + c1) * (2.0 * (pq - p * q) + c2)
+                / ((p * p + q * q + c1) * (pp - p * p + qq - q * q + c2));
+            windows += 1.0;
+        }
+    }
+    sum / windows
 }
