@@ -1,6 +1,8 @@
 //! Pictures made of characters: block elements with two colours a cell, for terminals that show no
 //! pixels. For each cell every division into two colours that the characters can draw is tried, and
-//! the one nearest to the picture taken. Without colours, dithering gives tones.
+//! the one taken that is nearest to the picture for its bytes: on a slow line colours are nearly all
+//! that a picture costs, and those of the neighbour to the left cost nothing. Without colours, dithering
+//! gives tones.
 
 use zeroize::{DefaultIsZeroes, Zeroize, Zeroizing};
 
@@ -176,12 +178,9 @@ pub(super) fn encode(fitted: &Fitted, options: &EncodeOptions) -> Result<Encoded
     let rgb = fitted.pixels();
     let width = fitted.width as usize;
     let cells = match options.colours {
-        Colours::True => coloured(rgb, width, mode, Ink::Rgb),
-        Colours::Ansi256 => coloured(rgb, width, mode, |rgb| Ink::Index(grey_256(rgb))),
-        Colours::Ansi16 => {
-            let greys = dithered_greys(rgb, width);
-            coloured(&greys, width, mode, |rgb| Ink::Index(nearest_grey(rgb)))
-        }
+        Colours::True => coloured(rgb, width, mode, &TRUE),
+        Colours::Ansi256 => coloured(&greys(rgb), width, mode, &GREYS_256),
+        Colours::Ansi16 => coloured(&dithered_greys(rgb, width), width, mode, &GREYS_16),
         Colours::Mono(ground) => uncoloured(rgb, width, mode, ground),
     };
     Ok(Encoded::Cells(CellPicture { columns, rows, cells }))
@@ -199,59 +198,128 @@ fn cells<T: Copy>(dots: &[T], width: usize, mode: CellMode) -> impl Iterator<Ite
     })
 }
 
-fn coloured(rgb: &[u8], width: usize, mode: CellMode, ink: fn([u8; 3]) -> Ink) -> Vec<PictureCell> {
-    let (pixels, _) = rgb.as_chunks::<3>();
-    cells(pixels, width, mode)
-        .map(|dots| {
-            let (mask, fg, bg) = divide(&dots);
-            let (fg, bg) = (ink(fg), ink(bg));
-            // One colour alone is a plain ground: no character that a font could draw badly.
-            let mask = if fg == bg { 0 } else { mask };
-            PictureCell { symbol: mode.symbol(mask), fg, bg }
-        })
-        .collect()
+/// The colours that cells may have.
+struct Palette {
+    /// The nearest of them, as it is shown.
+    nearest: fn([u8; 3]) -> [u8; 3],
+    /// How one of them is named.
+    ink: fn([u8; 3]) -> Ink,
+    /// About as many bytes name one (`38;2;210;170;150`).
+    bytes: f64,
 }
 
-/// The division of a cell's dots into two colours that loses least, and the mean of each part. The
-/// first dot is always in the first part: the other half of the masks are the same divisions.
-fn divide(dots: &[[u8; 3]]) -> (u8, [u8; 3], [u8; 3]) {
-    let all = sum(dots, u8::MAX);
-    let mut best = (f64::MIN, 1u8);
-    for mask in (1..=u8::MAX >> (8 - dots.len())).step_by(2) {
-        let part = sum(dots, mask);
+const TRUE: Palette = Palette { nearest: |rgb| rgb, ink: Ink::Rgb, bytes: 16.0 };
+const GREYS_256: Palette = Palette {
+    nearest: |rgb| [light_256(grey_256(rgb)); 3],
+    ink: |rgb| Ink::Index(grey_256(rgb)),
+    bytes: 8.0,
+};
+const GREYS_16: Palette = Palette {
+    nearest: |rgb| [nearest_grey(rgb).0; 3],
+    ink: |rgb| Ink::Index(nearest_grey(rgb).1),
+    bytes: 3.0,
+};
+
+/// What a byte is worth: the part of a cell's contrast that may be lost for it.
+fn worth(mode: CellMode) -> f64 {
+    match mode {
+        CellMode::Half => 0.009,
+        CellMode::Quadrant => 0.0047,
+        CellMode::Sextant => 0.0039,
+        CellMode::Octant => 0.0035,
+    }
+}
+
+/// The contrast that a cell has at least, in steps squared: in an even one small errors are seen, too.
+const LEAST_CONTRAST: f64 = 60.0;
+
+/// A cell: the dots that are drawn, their colour, and that of the others. Where no dot is drawn the first
+/// colour is whatever was in force.
+#[derive(Clone, Copy)]
+struct Division {
+    mask: u8,
+    fg: [u8; 3],
+    bg: [u8; 3],
+}
+
+fn coloured(rgb: &[u8], width: usize, mode: CellMode, palette: &Palette) -> Vec<PictureCell> {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    let columns = width / usize::from(mode.dots().0);
+    let worth = worth(mode) * palette.bytes;
+    let mut left = None;
+    let divided = cells(pixels, width, mode).enumerate().map(|(at, dots)| {
+        // Each row begins anew: what stands to the left of a picture is not known here.
+        let divided = divide(&dots, left.filter(|_| at % columns != 0), palette, worth);
+        left = Some(divided);
+        let Division { mask, fg, bg } = divided;
+        PictureCell { symbol: mode.symbol(mask), fg: (palette.ink)(fg), bg: (palette.ink)(bg) }
+    });
+    divided.collect()
+}
+
+/// The division of a cell's dots that costs least: what it loses, squared, and the price of its colours.
+/// Each part has the mean of its dots or the colour that the cell to the left has left in force, which is
+/// free. One colour alone is a plain ground: no character that a font could draw badly.
+fn divide(dots: &[[u8; 3]], left: Option<Division>, palette: &Palette, worth: f64) -> Division {
+    let all = Sum::of(dots, u8::MAX);
+    let price = worth * all.lost(all.mean()).max(LEAST_CONTRAST);
+    let colours = |part: &Sum, held: Option<[u8; 3]>| {
+        let own = (palette.nearest)(part.mean());
+        let free = held == Some(own);
+        let own = (own, part.lost(own) + if free { 0.0 } else { price });
+        let held = held.map_or(own, |held| (held, part.lost(held)));
+        if held.1 < own.1 { held } else { own }
+    };
+    let (held_fg, held_bg) = (left.map(|left| left.fg), left.map(|left| left.bg));
+    let (bg, cost) = colours(&all, held_bg);
+    let mut best = (cost, Division { mask: 0, fg: held_fg.unwrap_or(bg), bg });
+    let full = u8::MAX >> (8 - dots.len());
+    for mask in 1..full {
+        let part = Sum::of(dots, mask);
         let rest = all.less(&part);
-        // The squared error is a constant less this.
-        let kept = part.weight() + rest.weight();
-        if kept > best.0 + 1e-9 {
-            best = (kept, mask);
+        let ((fg, drawn), (bg, ground)) = (colours(&part, held_fg), colours(&rest, held_bg));
+        if fg != bg && drawn + ground < best.0 - 1e-6 {
+            best = (drawn + ground, Division { mask, fg, bg });
         }
     }
-    let part = sum(dots, best.1);
-    let rest = all.less(&part);
-    let fg = part.mean();
-    (best.1, fg, if rest.count == 0 { fg } else { rest.mean() })
+    best.1
 }
 
-/// The sum of some colours.
+/// Sums over some colours.
 struct Sum {
     colour: [u32; 3],
+    squares: u32,
     count: u32,
 }
 
 impl Sum {
+    /// Of the dots that a mask names.
+    fn of(dots: &[[u8; 3]], mask: u8) -> Self {
+        let mut sum = Self { colour: [0; 3], squares: 0, count: 0 };
+        for (_, dot) in dots.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+            for (total, value) in sum.colour.iter_mut().zip(dot) {
+                *total += u32::from(*value);
+                sum.squares += u32::from(*value) * u32::from(*value);
+            }
+            sum.count += 1;
+        }
+        sum
+    }
+
     /// What remains of this without a part of it.
     fn less(&self, part: &Self) -> Self {
         let colour = [0, 1, 2].map(|channel| self.colour[channel] - part.colour[channel]);
-        Self { colour, count: self.count - part.count }
+        let (squares, count) = (self.squares - part.squares, self.count - part.count);
+        Self { colour, squares, count }
     }
 
-    /// The squared length of the sum over how many it is of.
-    fn weight(&self) -> f64 {
-        if self.count == 0 {
-            return 0.0;
-        }
-        let squared: u64 = self.colour.iter().map(|c| u64::from(*c) * u64::from(*c)).sum();
-        squared as f64 / f64::from(self.count)
+    /// The squared error when all of them are shown as one colour.
+    fn lost(&self, shown: [u8; 3]) -> f64 {
+        let each = self.colour.iter().zip(shown).map(|(sum, shown)| {
+            let (sum, shown) = (f64::from(*sum), f64::from(shown));
+            f64::from(self.count) * shown * shown - 2.0 * sum * shown
+        });
+        f64::from(self.squares) + each.sum::<f64>()
     }
 
     fn mean(&self) -> [u8; 3] {
@@ -260,15 +328,10 @@ impl Sum {
     }
 }
 
-fn sum(dots: &[[u8; 3]], mask: u8) -> Sum {
-    let mut sum = Sum { colour: [0; 3], count: 0 };
-    for (_, dot) in dots.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
-        for (total, value) in sum.colour.iter_mut().zip(dot) {
-            *total += u32::from(*value);
-        }
-        sum.count += 1;
-    }
-    sum
+/// A picture in greys, as RGB.
+fn greys(rgb: &[u8]) -> Zeroizing<Vec<u8>> {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    Zeroizing::new(pixels.iter().flat_map(|pixel| [luma(pixel); 3]).collect())
 }
 
 /// The nearest grey of the fixed 240 colours: black and white of the cube (16 and 231), the ramp between
@@ -281,12 +344,26 @@ fn grey_256(rgb: [u8; 3]) -> u8 {
     }
 }
 
+/// How light such a grey is.
+fn light_256(number: u8) -> u8 {
+    match number {
+        ..232 => {
+            if number == 16 {
+                0
+            } else {
+                255
+            }
+        }
+        232.. => 8 + (number - 232) * 10,
+    }
+}
+
 /// The greys of the 16 colours as most terminals show them: value, number.
 const GREYS: [(u8, u8); 4] = [(0, 0), (118, 8), (198, 7), (255, 15)];
 
-fn nearest_grey([grey, ..]: [u8; 3]) -> u8 {
+fn nearest_grey([grey, ..]: [u8; 3]) -> (u8, u8) {
     let nearest = GREYS.iter().min_by_key(|(value, _)| value.abs_diff(grey));
-    nearest.map_or(0, |(_, number)| *number)
+    nearest.copied().unwrap_or(GREYS[0])
 }
 
 /// The picture in the four greys, dithered, as RGB.
