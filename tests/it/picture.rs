@@ -1032,12 +1032,39 @@ fn what_the_characters_can_draw_is_drawn_as_it_is() {
 }
 
 #[test]
-fn colours_that_are_in_force_are_drawn_with_and_one_colour_is_plain_ground() {
-    let image = image_of(&[[W, K, K, R], [K, W, K, K]]);
+fn half_blocks_have_two_colours() {
+    let image = image_of(&[[W, K, R, R], [K, W, R, R], [R, R, K, W], [K, K, K, W]]);
     let (text, inks) = cells(&image, CellMode::Half, Colours::True);
-    // The second by the first's colours, the third by its ground or letters; nothing drawn where nothing is.
-    assert_eq!((inks[0], &text[0][6..7]), (inks[1], " "), "{text:?} {inks:?}");
-    assert!(inks[2].1 == Ink::Rgb(K) && (inks[3].0 == Ink::Rgb(K) || inks[3].1 == Ink::Rgb(K)));
+    // The second is drawn with the colours of the first, and what is one colour with none.
+    assert_eq!(text, ["▀▄  ", "▀▀  "]);
+    assert_eq!(inks[0], (Ink::Rgb(W), Ink::Rgb(K)));
+    assert_eq!(inks[1], (Ink::Rgb(W), Ink::Rgb(K)));
+    assert_eq!(inks[2], (Ink::Rgb(W), Ink::Rgb(R)));
+    assert_eq!(inks[4], (Ink::Rgb(R), Ink::Rgb(K)));
+    assert_eq!(inks[7], (Ink::Rgb(R), Ink::Rgb(W)));
+    let index = |fg, bg| (Ink::Index(fg), Ink::Index(bg));
+    for (pair, wanted) in [
+        ([W, [8; 3]], index(231, 232)),
+        ([K, [238; 3]], index(16, 255)),
+        ([[128; 3]; 2], index(244, 244)),
+    ] {
+        let (_, inks) = cells(&image_of(&pair.map(|dot| [dot])), CellMode::Half, Colours::Ansi256);
+        assert_eq!(inks, [wanted]);
+    }
+}
+
+#[test]
+fn quadrants_and_sextants_are_searched_for() {
+    let image = image_of(&[[W, K, W, W], [K, W, K, W]]);
+    let (text, inks) = cells(&image, CellMode::Quadrant, Colours::True);
+    assert_eq!(text, ["▚▜"]);
+    assert_eq!(inks, [(Ink::Rgb(W), Ink::Rgb(K)); 2]);
+    let image =
+        image_of(&[[W, K, W, K, W, W, W, K], [W, K, K, W, W, W, K, K], [W, K, W, K, W, W, K, W]]);
+    let (text, inks) = cells(&image, CellMode::Sextant, Colours::True);
+    // Left column; dots 1, 4 and 5; nothing; dots 1 and 6.
+    assert_eq!(text, ["▌🬗 🬟"]);
+    assert_eq!(inks[1], (Ink::Rgb(W), Ink::Rgb(K)));
 }
 
 #[test]

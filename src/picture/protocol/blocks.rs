@@ -259,7 +259,8 @@ fn coloured(rgb: &[u8], width: usize, mode: CellMode, palette: &Palette) -> Vec<
 
 /// The division of a cell's dots that costs least: what it loses, squared, and the price of its colours.
 /// Each part has the mean of its dots or the colour that the cell to the left has left in force, which is
-/// free. One colour alone is a plain ground: no character that a font could draw badly.
+/// free. One colour alone is a plain ground: no character that a font could draw badly. Where a division and
+/// its opposite cost the same, the first dot is drawn.
 fn divide(dots: &[[u8; 3]], left: Option<Division>, palette: &Palette, worth: f64) -> Division {
     let all = Sum::of(dots, u8::MAX);
     let price = worth * all.lost(all.mean()).max(LEAST_CONTRAST);
@@ -274,7 +275,7 @@ fn divide(dots: &[[u8; 3]], left: Option<Division>, palette: &Palette, worth: f6
     let (bg, cost) = colours(&all, held_bg);
     let mut best = (cost, Division { mask: 0, fg: held_fg.unwrap_or(bg), bg });
     let full = u8::MAX >> (8 - dots.len());
-    for mask in 1..full {
+    for mask in (1..full).step_by(2).flat_map(|mask| [mask, full ^ mask]) {
         let part = Sum::of(dots, mask);
         let rest = all.less(&part);
         let ((fg, drawn), (bg, ground)) = (colours(&part, held_fg), colours(&rest, held_bg));
@@ -347,14 +348,9 @@ fn grey_256(rgb: [u8; 3]) -> u8 {
 /// How light such a grey is.
 fn light_256(number: u8) -> u8 {
     match number {
-        ..232 => {
-            if number == 16 {
-                0
-            } else {
-                255
-            }
-        }
+        16 => 0,
         232.. => 8 + (number - 232) * 10,
+        _ => 255,
     }
 }
 
