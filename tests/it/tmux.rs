@@ -47,6 +47,24 @@ impl Tmux {
         assert_eq!(self.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
     }
 
+    /// Starts a session that waits for a client: a console asks the terminal around it when it starts.
+    fn start_waiting(&self) {
+        let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
+        let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
+        assert_eq!(self.run(&[&new[..], &waiting[..]].concat()).code, 0);
+    }
+
+    /// Starts the console with a kitty around it, and waits for the first case, drawn by it.
+    fn review_in_kitty(&self) -> Client<'_> {
+        self.start_waiting();
+        assert_eq!(self.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
+        let client = self.attach(Plays::Kitty);
+        client.wait_for(&["waiting"]);
+        assert_eq!(self.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
+        client.wait_for(&["A SUBJECT #1001 ", " ARMED ", "kitty"]);
+        client
+    }
+
     /// Attaches a client.
     fn attach(&self, plays: Plays) -> Client<'_> {
         let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
@@ -151,15 +169,7 @@ async fn the_terminal_around_tmux_is_asked_and_draws() {
     let options = Options { limits: Limits::none(), ..Options::default() };
     let sim = Sim::start(world([1001]), options).await.unwrap();
     let tmux = Tmux::new(Home::at(&sim, 0));
-    // The client first: the console asks the terminal around it when it starts.
-    let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
-    let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
-    assert_eq!(tmux.run(&[&new[..], &waiting[..]].concat()).code, 0);
-    assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
-    let client = tmux.attach(Plays::Kitty);
-    client.wait_for(&["waiting"]);
-    assert_eq!(tmux.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
-    client.wait_for(&["A SUBJECT #1001 ", " ARMED ", "kitty"]);
+    let client = tmux.review_in_kitty();
     // tmux repeats no such character by a count: every cell of both faces has to be written.
     let pane = tmux.run(&["capture-pane", "-p", "-t", "desk"]).out;
     let widest = pane.lines().map(|line| line.matches('\u{10eeee}').count()).max();
@@ -179,14 +189,7 @@ async fn while_another_pane_is_typed_into_nothing_is_drawn_or_asked() {
     let options = Options { limits: Limits::none(), ..Options::default() };
     let sim = Sim::start(world([1001]), options).await.unwrap();
     let tmux = Tmux::new(Home::at(&sim, 0));
-    let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
-    let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
-    assert_eq!(tmux.run(&[&new[..], &waiting[..]].concat()).code, 0);
-    assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
-    let client = tmux.attach(Plays::Kitty);
-    client.wait_for(&["waiting"]);
-    assert_eq!(tmux.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
-    client.wait_for(&["A SUBJECT #1001 ", " ARMED ", "kitty"]);
+    let client = tmux.review_in_kitty();
     // Another pane beside it, which is the active one from then on: the pair is not confirmed there.
     let split = ["split-window", "-v", "-l", "4", "-t", "desk", "cat"];
     assert_eq!(tmux.run(&split).code, 0);
@@ -212,9 +215,7 @@ async fn while_another_pane_is_typed_into_nothing_is_drawn_or_asked() {
 
 /// Starts a session that waits, and attaches a kitty to it.
 fn kitty_around(tmux: &Tmux) -> Far {
-    let new = ["new-session", "-d", "-s", "desk", "-x", "100", "-y", "30"];
-    let waiting = ["/bin/sh", "-c", "echo waiting; exec cat"];
-    assert_eq!(tmux.run(&[&new[..], &waiting[..]].concat()).code, 0);
+    tmux.start_waiting();
     let attach = ["-L", "look", "-f", "/dev/null", "attach", "-t", "desk"];
     let line = Line { rate: 100_000_000, delay: Duration::ZERO };
     let far = Far::start(&tmux.home, "tmux", &attach, line, (100, 31));
