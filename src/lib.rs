@@ -12,6 +12,7 @@
 //! domain:
 //! input:
 //! config: domain input
+//! proof: domain
 //! core: domain input config
 //! didit: domain
 //! store: domain
@@ -22,8 +23,8 @@
 //! webhook: domain didit store intake
 //! sim:
 //! tui: domain input config core picture term
-//! shell: domain input config core didit store picture term intake outbox tui
-//! cli: domain input config core didit store picture term intake outbox webhook tui shell sim
+//! shell: domain input config proof core didit store picture term intake outbox tui
+//! cli: domain input config proof core didit store picture term intake outbox webhook tui shell sim
 //! ```
 
 pub mod cli;
@@ -35,6 +36,7 @@ pub mod input;
 pub mod intake;
 pub mod outbox;
 pub mod picture;
+pub mod proof;
 pub mod shell;
 pub mod sim;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The console at work: the loop that owns the terminal and the time, and the workers that turn
 //! effects into calls and answers into events. Knows every layer below; decides nothing itself.
 
+pub mod agent;
 mod board;
 mod drawing;
 mod easel;

@@ -16,11 +16,13 @@ const FENCES: &[(&str, &[&str], &str)] = &[
     ("axum", &["sim", "webhook"], "nothing but the simulator and the webhook receiver serves"),
     ("tiny_skia", &["sim"], "only drawn faces are drawn"),
     ("clap", &["cli"], "only the command line parses arguments"),
+    ("ring", &["proof"], "signatures are judged in one place"),
+    ("p521", &["proof"], "signatures are judged in one place"),
     ("tokio", WAITERS, "what is pure waits for nothing"),
     ("tokio_util", WAITERS, "what is pure waits for nothing"),
     ("futures_util", WAITERS, "what is pure waits for nothing"),
 ];
-/// Modules that may wait. Not among them: `domain`, `input`, `config`, `core`, `tui`.
+/// Modules that may wait. Not among them: `domain`, `input`, `config`, `proof`, `core`, `tui`.
 const WAITERS: &[&str] =
     &["didit", "store", "picture", "term", "intake", "outbox", "webhook", "sim", "shell", "cli"];
 /// Modules that may read a clock, and what for. Everybody else is handed the time, so that a test can

@@ -24,6 +24,7 @@ mod outbox;
 mod panics;
 mod picture;
 mod postgres;
+mod proof;
 mod pty;
 mod races;
 mod reach;
