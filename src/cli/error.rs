@@ -117,6 +117,16 @@ impl From<StoreError> for CliError {
                 (Exit::Conflict, "Look at the case again")
             }
             StoreError::SecondReader => (Exit::Conflict, "Ask a colleague to look at it"),
+            StoreError::NotProven => {
+                (Exit::Auth, "`secondlook reviewers list` says who can, `doctor` who you are")
+            }
+            StoreError::NotSecond(_) => (Exit::Conflict, "Ask another colleague to look at it"),
+            StoreError::NotEnacted(why) => match why {
+                crate::roster::NotEnacted::Nobody(_) | crate::roster::NotEnacted::Nothing => {
+                    (Exit::Nothing, "See `secondlook reviewers list`")
+                }
+                _ => (Exit::Auth, "See `secondlook reviewers list`; nothing was changed"),
+            },
             StoreError::NotEmpty => (Exit::Conflict, "Nothing was changed"),
             StoreError::InUse(_) => {
                 (Exit::Conflict, "End them, or wait a minute where they died, and try again")

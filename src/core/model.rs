@@ -34,6 +34,10 @@ pub struct Settings {
     pub statuses: Vec<Status>,
     /// Who decides.
     pub reviewer: Reviewer,
+    /// Why they cannot be one of two people, in words; nothing where they can.
+    pub alone: Option<String>,
+    /// Why nothing of theirs can be recorded, in words: the team wants it signed, and nothing can sign.
+    pub unsigned: Option<String>,
     /// A word that stands in the corner: `DEMO`, or the host of the API.
     pub place: String,
     /// The keys.
@@ -411,6 +415,9 @@ impl Model {
     /// [`NotArmed::Lease`].
     pub fn lease_held(&self, desk: &Desk) -> Result<(), NotArmed> {
         use super::desk::LeaseState;
+        if let Some(why) = &self.settings.unsigned {
+            return Err(NotArmed::Lease(why.clone()));
+        }
         match &desk.lease {
             LeaseState::Ours => Ok(()),
             LeaseState::Asking => Err(NotArmed::Lease("claiming the case".to_owned())),

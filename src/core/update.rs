@@ -434,7 +434,7 @@ fn open_interlock(model: &mut Model, at: Millis) {
         return;
     }
     let Some(details) = model.desk_details() else { return };
-    let lock = Interlock::open(details, model.proposal());
+    let lock = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     show_target(model, &lock);
     model.overlays.push(Overlay::Interlock(lock));
 }
@@ -761,6 +761,10 @@ fn on_lease(
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::SecondReader) => {
             LeaseState::Lost("you have read it: another reviewer decides".to_owned())
+        }
+        Ok(LeaseAnswer::NotProven) => {
+            let why = model.settings.alone.clone();
+            LeaseState::Lost(why.unwrap_or_else(|| "it waits for another person".to_owned()))
         }
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),

@@ -120,6 +120,8 @@ pub enum LeaseAnswer {
     Closed(CaseState),
     /// It waits for another reader, and this reviewer has read it.
     SecondReader,
+    /// It waits for another reader, and this reviewer is nobody that a roster knows.
+    NotProven,
     /// There is no such case.
     Unknown,
 }
@@ -263,6 +265,11 @@ pub enum Settled {
     },
     /// Didit cannot take it; the record stays here.
     Local {
+        /// Why, in words.
+        why: String,
+    },
+    /// The audit does not stand behind it: it is not sent, and its case is open again.
+    Unproven {
         /// Why, in words.
         why: String,
     },
@@ -437,6 +444,7 @@ mod tests {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         };
         let (due, note) = (Millis(1), Some("a third reader decides".to_owned()));
         let progress = Progress::default();

@@ -454,6 +454,7 @@ mod tests {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         }
     }
 
@@ -493,6 +494,7 @@ mod tests {
             Settled::Conflict { theirs, .. } => format!("conflict {}", theirs.word()),
             Settled::Local { .. } => "local".into(),
             Settled::Refused { .. } => "refuse".into(),
+            Settled::Unproven { .. } => "unproven".into(),
             Settled::Later { .. } => "later".into(),
         }
     }

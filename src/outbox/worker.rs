@@ -131,6 +131,7 @@ impl Errand<'_> {
         if let Some(settled) = policy::never_sent(decision) {
             return Ok(settled);
         }
+        self.stands().await?;
         let mut answers = Answers::default();
         let mut read = self.read().await?;
         // Each step leaves a trace that keeps the policy from naming it again.
@@ -159,6 +160,18 @@ impl Errand<'_> {
                 }
             }
         }
+    }
+
+    /// What stands behind the decision in the store has to be whole: a row that was changed or put in behind
+    /// the program's back is not sent.
+    async fn stands(&self) -> Result<(), End> {
+        let Delivery { origin, decision, .. } = self.delivery;
+        let evidence = self.store.evidence(origin, decision.id).await?;
+        let stands = match evidence {
+            Some(evidence) => evidence.stands(),
+            None => Err("it is not in the store any more".to_owned()),
+        };
+        stands.map_err(|why| End::Settle { settled: Settled::Unproven { why }, barred: false })
     }
 
     /// After a decline that blocklists nobody, looks whether its workflow did so by itself, once a day

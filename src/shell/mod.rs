@@ -18,6 +18,7 @@ mod registry;
 mod run;
 mod signer;
 mod tmux;
+mod who;
 mod window;
 mod workers;
 
@@ -30,3 +31,4 @@ pub use pen::{Pen, Sink};
 pub use process::{SystemClock, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};
+pub use who::{AgentAt, Hand, Hint, Who, hint, roster, who};

@@ -19,6 +19,7 @@ use super::memory::{Memory, Place};
 use super::process::SystemClock;
 use super::signer::Signer;
 use super::tmux;
+use super::who::Who;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
 use crate::core::{
@@ -55,6 +56,8 @@ const FRAME: Duration = Duration::from_millis(16);
 pub struct Parts {
     /// The rules.
     pub settings: Settings,
+    /// Who this run is, and what signs for them.
+    pub who: Who,
     /// Where decisions are kept.
     pub store: Arc<dyn Store>,
     /// How Didit is reached.
@@ -199,6 +202,7 @@ impl Shell {
         let given = Arc::new(parts.given);
         let delivery =
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
+        let delivery = outbox::Settings { adopted: parts.who.adopted.clone(), ..delivery };
         let outbox =
             Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
         let (leases, wanted_leases) = watch::channel(Wanted::default());
@@ -232,7 +236,7 @@ impl Shell {
         let workers = Workers {
             store: parts.store,
             origin: parts.origin,
-            reviewer: reviewer.id,
+            who: Arc::new(parts.who),
             worker: parts.worker,
             clock,
             in_hand,

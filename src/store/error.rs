@@ -39,6 +39,15 @@ pub enum StoreError {
     /// The case waits for a second reader, and the decision is by one who escalated it.
     #[error("you escalated the case: another reviewer decides it")]
     SecondReader,
+    /// The decision is one of two people's, and who makes it is nobody that the roster knows.
+    #[error("a second reading is a proven person's: `secondlook reviewers` says who that can be")]
+    NotProven,
+    /// A change of the roster that may not be made.
+    #[error("the roster stays as it is: {0}")]
+    NotEnacted(#[from] crate::roster::NotEnacted),
+    /// A confirmation by somebody who may not give it.
+    #[error("nothing is confirmed: {0}")]
+    NotSecond(String),
     /// The store holds something already, and may not.
     #[error("the store is not empty")]
     NotEmpty,

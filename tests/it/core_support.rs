@@ -114,6 +114,8 @@ pub fn settings() -> Settings {
         window_pairs: 64,
         statuses: vec![Status::InReview],
         reviewer: reviewer("ana"),
+        alone: None,
+        unsigned: None,
         place: "DEMO".to_owned(),
         keymap: Keymap::new(&Default::default()).unwrap(),
         smallest: secondlook::tui::SMALLEST,

@@ -92,6 +92,8 @@ impl Shop {
             window_pairs: 64,
             statuses: vec![Status::InReview],
             reviewer: reviewer("ana"),
+            alone: None,
+            unsigned: None,
             place: "DEMO".to_owned(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             smallest: SMALLEST,

@@ -14,7 +14,7 @@ use crate::domain::{
     Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged,
     Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
 };
-use crate::shell::{SystemClock, is_dead, worker_id};
+use crate::shell::{SystemClock, Who, is_dead, worker_id};
 use crate::store::StoreError;
 
 /// What was asked.
@@ -57,9 +57,13 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let desk = Desk::open(&setup).await?;
     let row = desk.find(&wanted.case).await?;
     let clock = desk.clock().await;
-    let lease = lease(&desk, &setup, &row, &clock).await?;
-    let signing = desk.signing(&setup).await?;
-    let result = under_lease(args, &setup, &desk, &wanted, &row, &lease, &clock).await;
+    let who = desk.who(&setup).await?;
+    if let Some(why) = who.cannot_decide() {
+        return Err(CliError::new(Exit::Auth, why, "`ssh-add` your key, or log in with `ssh -A`"));
+    }
+    let lease = lease(&desk, &who, &row, &clock).await?;
+    let signing = desk.signing(&setup, &who).await?;
+    let result = under_lease(args, &setup, &desk, &who, &wanted, &row, &lease, &clock).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
     desk.sign(signing).await?;
@@ -71,6 +75,7 @@ async fn under_lease(
     args: &Args,
     setup: &Setup,
     desk: &Desk,
+    who: &Who,
     wanted: &Wanted,
     row: &QueueRow,
     lease: &Lease,
@@ -95,7 +100,11 @@ async fn under_lease(
             "Decide the case anew",
         ));
     }
-    let decision = form(setup, wanted, row, &details, now)?;
+    let mut decision = form(setup, who, wanted, row, &details, now)?;
+    who.sign(&desk.store, &desk.origin, &mut decision, now).await.map_err(|why| {
+        let text = format!("nothing was decided: {}", why.trim_end_matches('.'));
+        CliError::new(Exit::Auth, text, "See `secondlook doctor` and `secondlook reviewers list`")
+    })?;
     let held_until = now.plus(setup.undo_ms());
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
@@ -134,11 +143,11 @@ pub fn reason(word: &str) -> Result<Reason, CliError> {
 
 async fn lease(
     desk: &Desk,
-    setup: &Setup,
+    who: &Who,
     row: &QueueRow,
     clock: &SystemClock,
 ) -> Result<Lease, CliError> {
-    let holder = Holder { reviewer: setup.reviewer.clone(), worker: worker_id() };
+    let holder = Holder { reviewer: who.reviewer.clone(), worker: worker_id() };
     let ask = || desk.store.lease(&desk.origin, &row.case.key, &holder, clock.now(), LEASE_MS);
     let mut answer = ask().await?;
     if let LeaseAnswer::Taken(taken) = &answer
@@ -161,12 +170,21 @@ async fn lease(
             "See `secondlook history`",
         )),
         LeaseAnswer::SecondReader => Err(StoreError::SecondReader.into()),
+        LeaseAnswer::NotProven => Err(CliError::from(StoreError::NotProven).reworded(
+            format!("{name} waits for a second reader: {}", alone(who)),
+            "Nothing was decided",
+        )),
         LeaseAnswer::Unknown => Err(CliError::new(
             Exit::Nothing,
             format!("{name} is not in the queue any more"),
             "See `secondlook queue list`",
         )),
     }
+}
+
+/// Why this run cannot be one of two people.
+fn alone(who: &Who) -> String {
+    who.standing.cannot_be_second().unwrap_or_else(|| "that is another person".to_owned())
 }
 
 /// Refuses when somebody decided at Didit meanwhile.
@@ -184,6 +202,7 @@ fn in_review(setup: &Setup, details: &Details) -> Result<(), CliError> {
 
 fn form(
     setup: &Setup,
+    who: &Who,
     wanted: &Wanted,
     row: &QueueRow,
     details: &Details,
@@ -205,7 +224,9 @@ fn form(
         ));
     }
     let proposal = row.proposal.as_deref();
-    let target = wanted.target.map(|number| target(details, proposal, number)).transpose()?;
+    let alone = who.standing.cannot_be_second();
+    let target = |number| target(details, proposal, alone.as_deref(), number);
+    let target = wanted.target.map(target).transpose()?;
     let mut decision = Decision {
         id: DecisionId(Uuid::now_v7()),
         case: case.key.clone(),
@@ -223,7 +244,7 @@ fn form(
         reason: wanted.reason,
         comment: wanted.comment.clone().filter(|c| !c.trim().is_empty()),
         target,
-        reviewer: setup.reviewer.clone(),
+        reviewer: who.reviewer.clone(),
         seen_status: case.status.clone(),
         at: now,
         receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
@@ -231,6 +252,7 @@ fn form(
         answers: proposal.map(|proposal| proposal.id),
         evidence: Vec::new(),
         workflow: details.workflow.clone(),
+        signature: None,
     };
     if decision.is_proposal() {
         decision.evidence.clone_from(&case.candidates);
@@ -239,8 +261,13 @@ fn form(
 }
 
 /// The interlock's own rules, the number given in place of typed.
-fn target(details: &Details, proposal: Option<&Decision>, number: u64) -> Result<Target, CliError> {
-    let lock = Interlock::open(details, proposal);
+fn target(
+    details: &Details,
+    proposal: Option<&Decision>,
+    alone: Option<&str>,
+    number: u64,
+) -> Result<Target, CliError> {
+    let lock = Interlock::open(details, proposal, alone);
     let refuse = |why: &str| {
         CliError::new(
             Exit::Failed,

@@ -17,8 +17,9 @@ use super::super::wire::{
     tmux_passthrough,
 };
 use crate::didit::ErrorKind;
-use crate::domain::Status;
-use crate::shell::interview;
+use crate::domain::{Clock as _, Origin, Status};
+use crate::roster::Standing;
+use crate::shell::{Hint, SystemClock, hint, interview, roster};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,7 +45,7 @@ fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Chec
 /// Looks at everything; exit code 1 when something fails.
 pub async fn doctor(args: &Args, card: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let mut checks = vec![configuration(args), environment(), reviewer(&setup)];
+    let mut checks = vec![configuration(args), environment()];
     checks.push(store(&setup).await);
     checks.extend(api(&setup).await);
     // Last: it listens to signals, which from then on end nothing by themselves.
@@ -84,17 +85,41 @@ fn environment() -> Check {
     check("environment", Verdict::Ok, text)
 }
 
-fn reviewer(setup: &Setup) -> Check {
-    let who = &setup.reviewer;
-    let text = format!("{} ({})", who.name, who.id);
-    if who.id.0.starts_with("ssh:") {
-        return check("reviewer", Verdict::Ok, text);
-    }
-    check(
-        "reviewer",
-        Verdict::Ok,
-        format!("{text}; with `ExposeAuthInfo yes` in sshd_config it would be the SSH key"),
-    )
+/// Who this run is and by what, and what sshd's hint is worth beside that.
+async fn reviewer(
+    setup: &Setup,
+    store: &Arc<dyn crate::store::Store>,
+    origin: &Origin,
+) -> Result<Vec<Check>, CliError> {
+    let clock = SystemClock::new();
+    let who = setup.who(store, origin, &clock).await?;
+    let (_, roster) = roster(store, origin).await?;
+    let text = format!("{} ({})", who.reviewer.name, who.reviewer.id);
+    let mut checks = vec![match &who.standing {
+        Standing::Alone => {
+            let next = "one person works alone; two people need `secondlook reviewers add`";
+            check("reviewer", Verdict::Ok, format!("{text}; no roster: {next}"))
+        }
+        Standing::Person { signs: true } => {
+            check("reviewer", Verdict::Ok, format!("{text}, proven by a signature"))
+        }
+        Standing::Person { signs: false } => {
+            let why = who.standing.cannot_be_second().unwrap_or_default();
+            check("reviewer", Verdict::Warn, format!("{text}, known by the database; {why}"))
+        }
+        Standing::Unproven { why } => {
+            let text = format!("{text}: not proven to be on the roster: {why}");
+            check("reviewer", Verdict::Warn, text)
+        }
+    }];
+    checks.extend(who.told.clone().map(|told| check("roster", Verdict::Warn, told)));
+    let login = std::env::var("SSH_USER_AUTH").ok().filter(|path| !path.is_empty());
+    checks.extend(match hint(login.as_deref(), &roster, &who, clock.now()) {
+        Hint::None | Hint::Fits => None,
+        Hint::Gone(why) => Some(check("login", Verdict::Warn, why)),
+        Hint::NotOurs(why) | Hint::Contradicts(why) => Some(check("login", Verdict::Fail, why)),
+    });
+    Ok(checks)
 }
 
 /// What the terminal can do and how the console would draw there. It is asked where it is ours: where both
@@ -161,6 +186,12 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
     if let Ok(store) = setup.open_store().await {
+        if let Ok(origin) = origin(&store, &client).await {
+            match reviewer(setup, &store, &origin).await {
+                Ok(found) => checks.extend(found),
+                Err(error) => checks.push(check("reviewer", Verdict::Fail, error.to_string())),
+            }
+        }
         checks.extend(signatures(setup, &store, &client).await);
         checks.push(origin_check(&store, &client).await);
         store.close().await;
@@ -175,7 +206,7 @@ async fn signatures(
     client: &crate::didit::Client,
 ) -> Option<Check> {
     let origin = origin(store, client).await.ok()?;
-    Some(match setup.signer(store, &origin)?.sign("doctor").await {
+    Some(match setup.signer(store, &origin, &setup.reviewer.id)?.sign("doctor").await {
         Ok(_) => check("signatures", Verdict::Ok, "the ssh-agent signs the audit"),
         Err(why) => {
             let text = format!("the audit stays unsigned: {why}; is the key in the ssh-agent?");
