@@ -12,6 +12,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0005_signatures.sql"),
     include_str!("../../../assets/migrations/sqlite/0006_team.sql"),
     include_str!("../../../assets/migrations/sqlite/0007_workflows.sql"),
+    include_str!("../../../assets/migrations/sqlite/0008_late_truth.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -21,6 +22,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0005_signatures.sql"),
     include_str!("../../../assets/migrations/postgres/0006_team.sql"),
     include_str!("../../../assets/migrations/postgres/0007_workflows.sql"),
+    include_str!("../../../assets/migrations/postgres/0008_late_truth.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
