@@ -2,6 +2,7 @@
 //! effects into calls and answers into events. Knows every layer below; decides nothing itself.
 
 mod board;
+pub mod child;
 mod drawing;
 mod easel;
 mod figures;
@@ -26,6 +27,6 @@ pub use given::Given;
 pub use interview::{Card, CardShown, Interview, interview};
 pub use memory::{Memory, MemoryError, Place};
 pub use pen::{Pen, Sink};
-pub use process::{SystemClock, is_dead, worker_id};
+pub use process::{SystemClock, ancestors, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};
