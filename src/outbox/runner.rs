@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{Attempt, Limits, deliver_one};
 use crate::didit::Client;
 use crate::domain::{
-    Clock, Decision, DecisionId, DeliveryState, Origin, ReviewerId, SessionId, WorkerId,
+    Clock, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId, WorkerId,
 };
 use crate::store::{Delivery, HistoryQuery, HistoryRow, Settled, Store, StoreError};
 
@@ -173,8 +172,9 @@ impl Outbox {
         self.store.send_now(origin, reviewer, self.clock.now()).await?;
         let mut results = HashMap::new();
         let stop = stop.child_token();
-        let last = Instant::now() + within;
-        let ends = tokio::time::sleep_until(last);
+        let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let last = self.clock.now().plus(within_ms);
+        let ends = tokio::time::sleep(within);
         tokio::pin!(ends);
         let mut on_the_way = OnTheWay::new();
         loop {
@@ -212,14 +212,12 @@ impl Outbox {
     async fn at_rest(
         &self,
         results: &HashMap<DecisionId, (SessionId, Settled, bool)>,
-        last: Instant,
+        last: Millis,
     ) -> Result<bool, StoreError> {
-        let left = last.saturating_duration_since(Instant::now()).as_millis();
-        let ends = self.clock.now().plus(i64::try_from(left).unwrap_or(i64::MAX));
         let barred = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
         let late = |row: &HistoryRow| {
             let answered = row.progress.answered_at.is_some();
-            row.state == DeliveryState::Unknown && answered && row.due > ends
+            row.state == DeliveryState::Unknown && answered && row.due > last
         };
         Ok(self.open().await?.iter().all(|row| barred(row.decision.id) || late(row)))
     }

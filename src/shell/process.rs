@@ -167,11 +167,7 @@ mod tests {
         assert_eq!(parent("1 (init) S 0 1"), None);
         assert!(exists(std::process::id()) && exists(1));
         assert!(!exists(0) && !exists(u32::MAX));
-        let mut shell = child("sh", Sees::Needed);
-        let mut shell = shell.args(["-c", "sleep 60 & wait"]).spawn().unwrap();
-        let above = ancestors(shell.id());
-        shell.kill().unwrap();
-        shell.wait().unwrap();
+        let above = ancestors(std::process::id());
         assert!(!above.is_empty() && above.len() < MOST_ANCESTORS, "{above:?}");
     }
 
