@@ -112,7 +112,9 @@ impl From<StoreError> for CliError {
                 (Exit::Failed, "Point SECONDLOOK_STORE at another file; this one was not touched")
             }
             StoreError::Newer { .. } => (Exit::Failed, "Update secondlook; nothing was changed"),
-            StoreError::Permissions { .. } => (Exit::Auth, "Then start again"),
+            StoreError::Permissions { .. } | StoreError::OpenFolder { .. } => {
+                (Exit::Auth, "Then start again")
+            }
             StoreError::LostLease | StoreError::Conflict => {
                 (Exit::Conflict, "Look at the case again")
             }

@@ -21,6 +21,7 @@ use crate::domain::{
 };
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
+use crate::shell::child::{Sees, child};
 use crate::shell::{AgentAt, Given, Memory, Parts, Signer, SystemClock, Who, who, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Blocks, Environment, Protocol, Wish};
@@ -427,6 +428,11 @@ pub fn tmux_passthrough() -> Option<String> {
     tmux(&["show-options", "-Apv"], &["allow-passthrough"]).filter(|word| !word.is_empty())
 }
 
+/// The process of the tmux client that shows our pane: what records its terminal stands above it.
+pub fn tmux_client() -> Option<u32> {
+    tmux(&["display-message", "-p"], &["#{client_pid}"])?.parse().ok()
+}
+
 /// Our pane, when there is a tmux to ask.
 fn tmux_pane() -> Option<String> {
     var("TMUX_PANE").filter(|_| var("TMUX").is_some())
@@ -435,7 +441,7 @@ fn tmux_pane() -> Option<String> {
 /// Asks tmux something about our pane.
 fn tmux(ask: &[&str], what: &[&str]) -> Option<String> {
     let pane = tmux_pane()?;
-    let output = std::process::Command::new("tmux")
+    let output = child("tmux", Sees::Needed)
         .args(ask)
         .args(["-t", &pane])
         .args(what)

@@ -34,6 +34,7 @@ pub use model::{
     Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size,
     StoreTrouble, Unsent,
 };
+pub use names::held as name_held;
 pub use queue::{QueueView, View};
 pub use sight::{Sight, Zoom};
 pub use statistics::Statistics;

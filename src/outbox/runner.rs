@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::worker::{Attempt, Limits, deliver_one};
 use crate::didit::Client;
 use crate::domain::{
-    Clock, Decision, DecisionId, DeliveryState, Origin, ReviewerId, SessionId, WorkerId,
+    Clock, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId, WorkerId,
 };
-use crate::store::{Delivery, HistoryQuery, Settled, Store, StoreError};
+use crate::store::{Delivery, HistoryQuery, HistoryRow, Settled, Store, StoreError};
 
 /// Whose decisions, and how.
 #[derive(Debug, Clone)]
@@ -180,6 +180,8 @@ impl Outbox {
         }
         let mut results = HashMap::new();
         let stop = stop.child_token();
+        let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let last = self.clock.now().plus(within_ms);
         let ends = tokio::time::sleep(within);
         tokio::pin!(ends);
         let mut on_the_way = OnTheWay::new();
@@ -188,7 +190,7 @@ impl Outbox {
             if !stopping {
                 self.take_due(&mut on_the_way).await?;
             }
-            if on_the_way.is_empty() && (stopping || self.at_rest(&results).await?) {
+            if on_the_way.is_empty() && (stopping || self.at_rest(&results, last).await?) {
                 break;
             }
             let sleep = self.sleep(self.is_full(&on_the_way)).await;
@@ -206,32 +208,37 @@ impl Outbox {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
-        let open = self.open().await?.into_iter().map(|(id, _)| id).collect();
+        let open = self.open().await?.iter().map(|row| row.decision.id).collect();
         let mut settled: Vec<_> =
             results.into_iter().map(|(id, (case, settled, _))| (id, case, settled)).collect();
         settled.sort_by_key(|(id, ..)| *id);
         Ok(Flushed { settled, open })
     }
 
-    /// Whether everything that is still open waits for somebody to mend something.
+    /// Whether everything that is still open waits for somebody to mend something, or for Didit to show
+    /// what it said yes to, which is not read again before `last`.
     async fn at_rest(
         &self,
         results: &HashMap<DecisionId, (SessionId, Settled, bool)>,
+        last: Millis,
     ) -> Result<bool, StoreError> {
-        let waits = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
-        Ok(self.open().await?.into_iter().all(|(id, _)| waits(id)))
+        let barred = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
+        let late = |row: &HistoryRow| {
+            let answered = row.progress.answered_at.is_some();
+            row.state == DeliveryState::Unknown && answered && row.due > last
+        };
+        Ok(self.open().await?.iter().all(|row| barred(row.decision.id) || late(row)))
     }
 
     /// What is still on its way: this reviewer's held decisions, and anybody's in flight.
-    async fn open(&self) -> Result<Vec<(DecisionId, DeliveryState)>, StoreError> {
+    async fn open(&self) -> Result<Vec<HistoryRow>, StoreError> {
         let states = DeliveryState::ALL.into_iter().filter(|s| s.is_open()).collect();
         let query = HistoryQuery { states, ..HistoryQuery::default() };
         let rows = self.store.history(&self.settings.origin, &query).await?;
         let ours = |decision: &Decision, state: DeliveryState| {
             state != DeliveryState::Held || self.whose().any(|who| *who == decision.reviewer.id)
         };
-        let rows = rows.into_iter().filter(|row| ours(&row.decision, row.state));
-        Ok(rows.map(|row| (row.decision.id, row.state)).collect())
+        Ok(rows.into_iter().filter(|row| ours(&row.decision, row.state)).collect())
     }
 
     /// Claims what is due, up to the number that may be on the way at once.

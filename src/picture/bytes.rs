@@ -7,6 +7,8 @@ use image::ImageFormat;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::locked::Locked;
+
 /// The four kinds of image files that Didit takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -49,7 +51,7 @@ impl Format {
 
 /// One image file in memory: a face. Wiped when dropped; `Debug` prints its size and nothing else.
 pub struct PictureBytes {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Locked,
     sha256: String,
     format: Format,
 }
@@ -60,7 +62,7 @@ impl PictureBytes {
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let format = Format::of(&bytes)?;
         let sha256 = hex(&Sha256::digest(&*bytes));
-        Some(Self { bytes, sha256, format })
+        Some(Self { bytes: Locked::new(&bytes), sha256, format })
     }
 
     /// The file itself.
@@ -84,7 +86,7 @@ impl PictureBytes {
     /// The memory it holds, in bytes.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.held()
     }
 }
 

@@ -10,6 +10,7 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 use zeroize::Zeroizing;
 
+use super::locked::Locked;
 use super::pose::Pose;
 use super::scale::scale;
 use super::{FaceFinder, Format, PictureBytes};
@@ -75,7 +76,7 @@ impl Area {
 pub struct Portrait {
     width: u32,
     height: u32,
-    pixels: Zeroizing<Vec<u8>>,
+    pixels: Locked,
     /// Size of the picture as it was sent, before scaling and turning.
     sent: (u32, u32),
     pose: Pose,
@@ -118,7 +119,7 @@ impl Portrait {
     /// The memory it holds, in bytes.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.pixels.capacity()
+        self.pixels.held()
     }
 
     /// Where a face box, given in pixels of the picture as it was sent, lies in this portrait: through
@@ -176,6 +177,7 @@ pub fn decode(picture: &PictureBytes, turn: u16, limits: &Limits) -> Result<Port
     let pixels = pose.pixels((size.0 as usize, size.1 as usize), rgb);
     let (width, height) = pose.size(size);
     let sha256 = picture.sha256().to_owned();
+    let pixels = Locked::new(&pixels);
     Ok(Portrait { width, height, pixels, sent, pose, sha256, face: OnceLock::new() })
 }
 

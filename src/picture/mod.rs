@@ -14,6 +14,7 @@ mod decode;
 mod fetch;
 mod finder;
 mod frame;
+mod locked;
 mod pose;
 pub mod protocol;
 mod rules;
@@ -28,6 +29,7 @@ pub use decode::{Area, DecodeError, Limits, Portrait, decode};
 pub use fetch::{FetchError, Fetcher};
 pub use finder::FaceFinder;
 pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit, likely_face};
+pub use locked::may_lock;
 pub use protocol::{
     CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,
     PictureCell, Protocol, Tier, Wrap, encode,

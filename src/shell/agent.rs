@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::child::{Sees, child};
 use crate::domain::printable;
 use crate::proof::wire::{Broken, Reader, put};
 use crate::proof::{self, Signer};
@@ -258,7 +259,7 @@ async fn answering(socket: Option<&Path>, patience: Patience) -> Result<(Agent, 
 /// The agent that the tmux around us knows of: whoever attached last brought theirs (its option `update-environment`).
 /// `tmux` is the value of `TMUX`; without it we are in none.
 pub async fn tmux_socket(tmux: Option<&str>) -> Option<PathBuf> {
-    let mut ask = Command::new("tmux");
+    let mut ask = Command::from(child("tmux", Sees::Needed));
     ask.args(["show-environment", "SSH_AUTH_SOCK"]).env("TMUX", tmux?);
     ask.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = timeout(LOOK, ask.output()).await.ok()?.ok()?;

@@ -3,6 +3,7 @@
 
 pub mod agent;
 mod board;
+pub mod child;
 mod drawing;
 mod easel;
 mod figures;
@@ -28,7 +29,7 @@ pub use given::Given;
 pub use interview::{Card, CardShown, Interview, interview};
 pub use memory::{Memory, MemoryError, Place};
 pub use pen::{Pen, Sink};
-pub use process::{SystemClock, is_dead, worker_id};
+pub use process::{SystemClock, ancestors, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer, check};
 pub use who::{AgentAt, Hand, Hint, Who, hint, roster, who};

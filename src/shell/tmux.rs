@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::child::{Sees, child};
+
 /// How long tmux may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether a pane (`%3`) is the active one of the window that is shown, and in no mode of tmux's own (a search
 /// of what went before, say), which has the keys then; `None` when tmux does not tell.
 pub async fn is_active(pane: &str) -> Option<bool> {
-    let mut tmux = Command::new("tmux");
+    let mut tmux = Command::from(child("tmux", Sees::Needed));
     tmux.args([
         "display-message",
         "-p",

@@ -30,6 +30,18 @@ pub enum StoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others may write the folder, so they may put files in the place of the store's.
+    #[error(
+        "others may write the folder {path} (mode {mode:o}), and with it the store's files; {remedy}"
+    )]
+    OpenFolder {
+        /// The folder.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The lease is not ours any more.
     #[error("the case is not yours any more")]
     LostLease,

@@ -460,3 +460,31 @@ async fn an_interrupt_ends_the_watch_in_good_order() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(home.rows(&["queue", "list"]).len(), 1);
 }
+
+/// A comment goes to the disk and to Didit, and stays there: no name of either person goes into it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_with_a_name_decides_nothing() {
+    let mut cases = World::new(jiff::Timestamp::now());
+    cases.add(subject(1001).with(Candidate {
+        full_name: Some("Zoë Quarterstaff".to_owned()),
+        ..candidate(6001, 75.0)
+    }));
+    let sim = sim(cases).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    let decide = |comment| ["decide", "1001", "reject", "--comment", comment];
+    for comment in ["not Quarterstaff", "ZOE, by the ears", "zoë quarterstaff"] {
+        refused(&home, &decide(comment), 2, "the comment holds a candidate's name");
+    }
+    // Nobody knows the names while Didit cannot be asked.
+    sim.knobs().always(On::route(Route::Decision), Fault::DropBefore);
+    refused(&home, &decide("the ears"), 7, "the comment cannot be searched for names");
+    sim.knobs().clear();
+    assert!(home.decisions().is_empty());
+    let kept = std::fs::read(home.path("store.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&kept).contains("uarterstaff"), "nor on the disk");
+    assert_eq!(writes(&sim), []);
+    home.rows(&decide("the ears"));
+    assert_eq!(home.decisions(), ["reject held"]);
+    sim.shutdown().await;
+}

@@ -118,3 +118,35 @@ fn without_a_terminal_nothing_is_asked_or_drawn() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("a card needs a terminal") && ran.out.is_empty(), "{ran:?}");
 }
+
+#[test]
+fn it_warns_of_what_records_the_session() {
+    let report = |home: &Home| {
+        let ran = home.run(&["doctor", "--json"]);
+        ran.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect::<Vec<serde_json::Value>>()
+    };
+    let home = Home::new("");
+    let of = |rows: &[serde_json::Value], check: &str| {
+        rows.iter().find(|row| row["check"] == check).map(|row| row["text"].to_string())
+    };
+    let rows = report(&home);
+    assert_eq!(of(&rows, "recording"), None, "{rows:?}");
+    assert!(of(&rows, "memory").is_some_and(|text| text.contains("swap")), "{rows:?}");
+    if !crate::terminal::has("script") {
+        return;
+    }
+    let line = format!("{PROGRAM} doctor --json > report; true");
+    let mut script = std::process::Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "typescript"]).env_clear().current_dir(home.path(""));
+    script.envs(home.environment().iter().cloned()).stdin(std::process::Stdio::null());
+    script.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let ran = crate::terminal::finish(script);
+    let report = std::fs::read_to_string(home.path("report")).unwrap_or_else(|_| panic!("{ran:?}"));
+    let rows: Vec<serde_json::Value> =
+        report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text = of(&rows, "recording").unwrap_or_else(|| panic!("{rows:?}"));
+    assert!(text.contains("`script` records this session"), "{text}");
+}

@@ -385,6 +385,34 @@ fn the_source_keeps_to_the_map() {
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
+/// Where a source text starts a program by itself.
+fn starts_programs(text: &str) -> Vec<usize> {
+    let tokens = tokens(text);
+    let word = |token: &(usize, Token), wanted: &str| token.1 == Token::Word(wanted.to_owned());
+    let starts = |three: &&[(usize, Token)]| {
+        word(&three[0], "Command")
+            && ((three[1].1 == Token::Sep && word(&three[2], "new")) || word(&three[1], "as"))
+    };
+    tokens.windows(3).filter(starts).map(|three| three[0].0).collect()
+}
+
+/// Every program is started by one function, which keeps the key and the store's password from it.
+#[test]
+fn programs_are_started_in_one_place() {
+    let mut files = Vec::new();
+    sources(&project().join("src"), &mut files);
+    let starts = |path: &str, text: &str| {
+        starts_programs(text).into_iter().map(|line| format!("{path}:{line}")).collect::<Vec<_>>()
+    };
+    let (place, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(path, _)| path == "src/shell/child.rs");
+    let found: Vec<_> = others.iter().flat_map(|(path, text)| starts(path, text)).collect();
+    assert!(found.is_empty(), "use shell::child: {found:?}");
+    assert_eq!(place.iter().flat_map(|(path, text)| starts(path, text)).count(), 1);
+    assert_eq!(starts_programs("//! X\nfn f() { process :: Command :: new(x) }"), [2]);
+    assert_eq!(starts_programs("use tokio::process::Command as Run;"), [1]);
+}
+
 #[test]
 fn every_test_file_is_run() {
     let folder = project().join("tests/it");

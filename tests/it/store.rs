@@ -1410,6 +1410,7 @@ async fn progress_is_kept(store: &dyn Store) {
         Progress { may_have_written: true, ..Progress::default() },
         Progress { may_have_written: true, status_done: true, ..Progress::default() },
         Progress { listed: true, ..Progress::default() },
+        Progress { writes: 2, answered_at: Some(at(7)), ..Progress::default() },
         Progress { noted: true, ..Progress::default() },
     ] {
         assert!(store.progress(&delivery, &progress).await.unwrap());

@@ -9,7 +9,8 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
-use crate::core::{Interlock, TargetLine};
+use crate::core::{Interlock, TargetLine, name_held};
+use crate::didit::ApiError;
 use crate::domain::{
     Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged,
     Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
@@ -85,7 +86,10 @@ async fn under_lease(
         desk.store.skip(lease, clock.now()).await?;
         return said(args, None, row, "skip", "open", None);
     }
-    let details = desk.client.decision(&row.case.key, row.case.kind).await?;
+    let details = desk.client.decision(&row.case.key, row.case.kind).await;
+    let comment = wanted.comment.as_deref();
+    let details = details.map_err(|error| unread(error, comment.is_some()))?;
+    nameless(comment, &details)?;
     if row.replaces.is_none() {
         in_review(setup, &details)?;
     }
@@ -109,6 +113,30 @@ async fn under_lease(
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// Why nothing was decided. A comment needs the names, and they are known to Didit alone.
+fn unread(error: ApiError, comment: bool) -> CliError {
+    let (words, hint) = (error.to_string(), error.hint());
+    let error = CliError::from(error);
+    if !comment {
+        return error;
+    }
+    let words =
+        format!("the comment cannot be searched for names, so nothing was decided: {words}");
+    error.reworded(words, hint)
+}
+
+/// Refuses a comment that holds a name of either person, as the console does.
+fn nameless(comment: Option<&str>, details: &Details) -> Result<(), CliError> {
+    let Some(whose) = comment.and_then(|text| name_held(text, Some(details))) else {
+        return Ok(());
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!("the comment holds {whose}; nothing was decided"),
+        "Leave names out: Didit keeps comments for ever",
+    ))
 }
 
 fn said(

@@ -184,7 +184,8 @@ pub async fn insert_decision(
 /// Saves everything of a decision that can change.
 pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     let DecisionRow { row, fence, claim, .. } = &kept.row;
-    let Progress { may_have_written, status_done, listed, noted } = row.progress;
+    let Progress { may_have_written, status_done, listed, noted, writes, answered_at } =
+        row.progress;
     let values = args![
         kept.seq,
         row.state.word(),
@@ -199,6 +200,8 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
         noted,
         row.note.clone(),
         row.settled_at,
+        i64::from(writes),
+        answered_at,
     ];
     tx.run(statements::SAVE_DECISION, values).await?;
     Ok(())
@@ -491,6 +494,8 @@ pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
             status_done: row.int("status_done")? != 0,
             listed: row.int("listed")? != 0,
             noted: row.int("noted")? != 0,
+            writes: u32::try_from(row.int("writes")?).unwrap_or(u32::MAX),
+            answered_at: row.maybe_int("answered_at")?.map(Millis),
         },
         settled_at: row.maybe_int("settled_at")?.map(Millis),
     };

@@ -66,10 +66,11 @@ pub const ADD_DECISION: &str = "INSERT INTO decisions (origin, case_id, id, revi
     FROM cases c WHERE c.id = $1";
 
 /// Saves a decision. Values: its number, state, due, attempts, fence, claiming worker, until, the
-/// four flags of progress, note, settled at.
+/// four flags of progress, note, settled at, writes, when Didit said yes.
 pub const SAVE_DECISION: &str = "UPDATE decisions SET state = $2, due = $3, attempts = $4, \
     fence = $5, claim_worker = $6, claim_until = $7, may_have_written = $8, status_done = $9, \
-    listed = $10, noted = $11, note = $12, settled_at = $13 WHERE seq = $1";
+    listed = $10, noted = $11, note = $12, settled_at = $13, writes = $14, answered_at = $15 \
+    WHERE seq = $1";
 
 /// One case. Values: origin, key.
 pub const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");

@@ -6,6 +6,7 @@ mod terminal;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
 use super::super::args::Args;
@@ -13,13 +14,17 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
 use super::super::paths::Paths;
 use super::super::wire::{
-    Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin,
+    Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin, tmux_client,
     tmux_passthrough,
 };
 use crate::didit::ErrorKind;
 use crate::domain::{Clock as _, Origin, Status};
+use crate::picture::may_lock;
 use crate::roster::Standing;
-use crate::shell::{Hint, SystemClock, hint, interview, roster};
+use crate::shell::{Hint, SystemClock, ancestors, hint, interview, roster};
+
+/// So many bytes of faces the console keeps: compressed and decoded.
+const FACES: usize = 72 << 20;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,7 +50,8 @@ fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Chec
 /// Looks at everything; exit code 1 when something fails.
 pub async fn doctor(args: &Args, card: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let mut checks = vec![configuration(args), environment()];
+    let mut checks = vec![configuration(args), environment(), memory()];
+    checks.extend(recording());
     checks.push(store(&setup).await);
     checks.extend(api(&setup).await);
     // Last: it listens to signals, which from then on end nothing by themselves.
@@ -83,6 +89,61 @@ fn environment() -> Check {
     let text =
         if set.is_empty() { "nothing set".to_owned() } else { format!("set: {}", set.join(", ")) };
     check("environment", Verdict::Ok, text)
+}
+
+/// Whether faces and the key can reach a disk or another program through this one's memory.
+fn memory() -> Check {
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let dumps = dumpable();
+    if dumps {
+        let text = "this system lets other programs of the same user read this one's memory";
+        return check("memory", Verdict::Warn, text);
+    }
+    if may_lock(FACES) {
+        let text = "faces stay out of swap and of dumps";
+        return check("memory", Verdict::Ok, text);
+    }
+    // The first line is a head.
+    if swaps.lines().nth(1).is_none() && !swaps.is_empty() {
+        return check("memory", Verdict::Ok, "there is no swap, and no dumps are made");
+    }
+    let limit = getrlimit(Resource::Memlock).current.unwrap_or_default() >> 10;
+    let text = format!(
+        "faces can be swapped to disk: RLIMIT_MEMLOCK is {limit} KiB, and they may take {} KiB; raise \
+         it (`ulimit -l`, or memlock in /etc/security/limits.conf), or encrypt the swap",
+        FACES >> 10
+    );
+    check("memory", Verdict::Warn, text)
+}
+
+#[cfg(target_os = "linux")]
+fn dumpable() -> bool {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+    dumpable_behavior() != Ok(DumpableBehavior::NotDumpable)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn dumpable() -> bool {
+    true
+}
+
+/// Whether something above us records what the terminal shows, as far as processes tell.
+fn recording() -> Option<Check> {
+    let own = std::iter::once(std::process::id());
+    let above = own.chain(tmux_client()).flat_map(ancestors);
+    // Of a tmux client its own parents; what it is called itself records nothing.
+    let recorder = above.into_iter().find(|name| records(name))?;
+    let text = format!(
+        "`{recorder}` records this session, and with it every face on the screen; review in a session \
+         that is not recorded"
+    );
+    Some(check("recording", Verdict::Warn, text))
+}
+
+/// Whether a program of this name, as far as the system keeps it, records terminals.
+fn records(name: &str) -> bool {
+    let names = ["script", "scriptlive", "ttyrec", "termrec", "ttyrecord"];
+    names.contains(&name) || name.starts_with("asciinema") || name.starts_with("tlog-rec")
 }
 
 /// Who this run is and by what, and what sshd's hint is worth beside that.
