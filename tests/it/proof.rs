@@ -101,7 +101,8 @@ impl Desk {
         self.agents.push(agent.spawn().unwrap());
         self.write("askpass", "#!/bin/sh\necho secret\n");
         self.run("chmod +x askpass");
-        self.run("while ! test -S agent; do sleep 0.02; done");
+        // Nobody tells when its socket is there.
+        self.run("timeout 30 sh -c 'while ! test -S agent; do sleep 0.02; done'");
         Agent::at(Some(&self.path("agent"))).unwrap()
     }
 
