@@ -17,6 +17,7 @@ mod registry;
 mod run;
 mod signer;
 mod tmux;
+mod way;
 mod window;
 mod workers;
 

@@ -20,6 +20,7 @@ mod kitty;
 mod laws;
 mod layers;
 mod openapi;
+mod opening;
 mod outbox;
 mod panics;
 mod picture;

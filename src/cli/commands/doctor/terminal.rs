@@ -92,7 +92,7 @@ fn words(answer: &Answer) -> String {
     match answer {
         Answer::Kitty { id, word, .. } => format!("i={} {word}", id.unwrap_or_default()),
         Answer::StatusOk => "yes".to_owned(),
-        Answer::PrimaryAttributes(list) => {
+        Answer::PrimaryAttributes(list) | Answer::SecondaryAttributes(list) => {
             list.iter().take(32).map(u16::to_string).collect::<Vec<_>>().join(";")
         }
         Answer::Version(name) => name.clone(),
