@@ -19,6 +19,7 @@ mod registry;
 mod run;
 mod signer;
 mod tmux;
+mod way;
 mod who;
 mod window;
 mod workers;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use secondlook::core::{
     Consequence, Effect, Event, Keymap, Model, Overlay, Painted, PictureState, Problem,
-    ProblemKind, QueueView, Screen, Settings, Side, Wants, update, wants,
+    ProblemKind, QueueView, Reach, Screen, Settings, Side, Wants, update, wants,
 };
 use secondlook::domain::{
     Bands, Candidate, CandidateDetails, Case, CaseState, Decision, DecisionId, DeliveryState,
@@ -201,6 +201,7 @@ impl Play {
     pub fn cold(cases: Vec<Details>, settings: Settings) -> Self {
         let mut model = Model::new(settings, (80, 24), START, 7);
         model.protocol = "blocks".to_owned();
+        model.reach = Reach::EndToEnd;
         let query = QueueView::default().query;
         let kept =
             |details| Kept { details, state: CaseState::Open, proposal: None, replaces: None };

@@ -44,6 +44,7 @@ fn it_tells_what_a_kitty_was_asked_and_said_and_what_follows() {
     says(&rows, "asked", "ok", "size of a cell \\u{1b}[16t: 10x20 pixels");
     says(&rows, "asked", "ok", "sixel colours \\u{1b}[?1;1;0S: no answer");
     says(&rows, "asked", "ok", "device attributes \\u{1b}[c: 62;52");
+    says(&rows, "answers", "ok", "the terminal that draws, end to end");
     says(&rows, "pictures", "ok", "kitty: kitty(0.40.0) draws kitty placeholders");
     says(&rows, "envelope", "ok", "none");
     says(&rows, "cell", "ok", "10x20 pixels: the terminal says so");
@@ -61,6 +62,7 @@ fn it_tells_of_lesser_terminals_what_would_help() {
     says(&of, "colours", "ok", "256");
     let of = rows(Plays::Silent, "vt100");
     says(&of, "terminal", "warn", "it answers nothing");
+    says(&of, "answers", "warn", "silent terminal, not end to end: each pair opens shut");
     says(&of, "asked", "ok", "all read \\u{1b}[5n: no answer");
     says(&of, "cell", "ok", "10x20 pixels: by the size of the window");
     says(&of, "colours", "ok", "none: TERM names a terminal without colours");

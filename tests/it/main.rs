@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod bad_input;
+mod between;
 mod cli;
 mod core_support;
 mod crash;
@@ -20,6 +21,7 @@ mod kitty;
 mod laws;
 mod layers;
 mod openapi;
+mod opening;
 mod outbox;
 mod panics;
 mod people;

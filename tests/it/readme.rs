@@ -100,6 +100,7 @@ impl Shop {
         };
         let mut model = Model::new(settings, SIZE, stage.now(), 1);
         Protocol::Blocks.word().clone_into(&mut model.protocol);
+        model.reach = secondlook::core::Reach::EndToEnd;
         let rules = Rules { allow_loopback_http: true, ..Rules::default() };
         let fetcher = Fetcher::new(rules).unwrap();
         let mut shop = Self { stage, model, fetcher, leases: BTreeMap::new() };
