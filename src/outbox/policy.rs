@@ -942,7 +942,7 @@ mod tests {
                     assert!(matches!(a.status, StatusAnswer::Refused(_)), "{about}");
                     assert_eq!(r.status, decision.seen_status, "{about}");
                 }
-                Step::End(Settled::Later { .. }) => panic!("{about}"),
+                Step::End(Settled::Later { .. } | Settled::Unproven { .. }) => panic!("{about}"),
                 Step::Wait { .. } => {
                     // Only where something of it may be at Didit.
                     let asked = matches!(a.status, StatusAnswer::Written | StatusAnswer::AlreadySo);

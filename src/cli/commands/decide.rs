@@ -64,7 +64,7 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     }
     let lease = lease(&desk, &who, &row, &clock).await?;
     let signing = desk.signing(&setup, &who).await?;
-    let result = under_lease(args, &setup, &desk, &who, &wanted, &row, &lease, &clock).await;
+    let result = under_lease(args, (&setup, &desk, &who), &wanted, &row, &lease, &clock).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
     desk.sign(signing).await?;
@@ -74,9 +74,7 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
 
 async fn under_lease(
     args: &Args,
-    setup: &Setup,
-    desk: &Desk,
-    who: &Who,
+    (setup, desk, who): (&Setup, &Desk, &Who),
     wanted: &Wanted,
     row: &QueueRow,
     lease: &Lease,
