@@ -290,6 +290,7 @@ fn decision(case: &SessionId, reviewer: &Reviewer) -> Decision {
         answers: None,
         evidence: Vec::new(),
         workflow: None,
+        signature: None,
     }
 }
 

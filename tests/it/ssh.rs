@@ -10,7 +10,7 @@ use secondlook::sim::{Limits, Options, Route, Sim, session_id};
 use secondlook::store::{self, HistoryQuery};
 
 use crate::stage;
-use crate::terminal::{Home, LIMIT, PROGRAM, Plays, Terminal, finish, has, world};
+use crate::terminal::{Home, LIMIT, PROGRAM, Plays, Terminal, has, world};
 
 /// An sshd of this test's own, with a key that may log in.
 struct Server {
