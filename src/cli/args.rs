@@ -520,7 +520,11 @@ pub enum Blocklist {
 #[derive(Debug, Subcommand)]
 pub enum StoreAct {
     /// Make the store, or bring an older one up to date.
-    Init,
+    Init {
+        /// On a PostgreSQL server: tell its owner, which is who runs this, from reviewers and auditors.
+        #[arg(long)]
+        roles: bool,
+    },
     /// Show where the store is, what it holds and who is at work.
     Status,
     /// Carry everything into another, empty store.

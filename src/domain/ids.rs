@@ -128,9 +128,9 @@ impl ReviewerId {
         Self(format!("person:{id}"))
     }
 
-    /// The identity of the owner of a database.
+    /// The identity of a role of a database that is no person's: its owner, say.
     #[must_use]
-    pub fn of_owner(role: &str) -> Self {
+    pub fn of_role(role: &str) -> Self {
         Self(format!("db:{role}"))
     }
 

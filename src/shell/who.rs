@@ -77,11 +77,18 @@ pub async fn who(
         let adopted = roster.adopted_by(&reviewer.id);
         Who { reviewer, standing, hand, every_decision, adopted, told: told.clone() }
     };
+    let login = store.login().await?;
+    // A server that tells reviewers from the owner takes what they write in the name of their role alone.
+    let system = match &login.role {
+        Some(role) if login.told => {
+            &Reviewer { id: ReviewerId::of_role(role), name: system.name.clone() }
+        }
+        _ => system,
+    };
     if !roster.is_begun() {
         return Ok(run(system.clone(), Standing::Alone, None));
     }
-    let role = store.login().await?.role;
-    let role = role.as_deref().and_then(|role| roster.person_of_role(role));
+    let role = login.role.as_deref().and_then(|role| roster.person_of_role(role));
     let signed = match around.find().await {
         Ok(agent) => proven(&roster, &scope, (agent, around), system, now).await,
         Err(error) => Err(error.to_string()),
@@ -90,6 +97,10 @@ pub async fn who(
         (Ok((person, _)), Some(role)) if person.id != role.id => {
             let why =
                 format!("the database knows you as {}, the ssh-agent as {}", role.id, person.id);
+            run(system.clone(), Standing::Unproven { why }, None)
+        }
+        (Ok((person, _)), None) if login.told => {
+            let why = format!("your role in the database is none of {}'s", person.label);
             run(system.clone(), Standing::Unproven { why }, None)
         }
         (Ok((person, hand)), _) => {

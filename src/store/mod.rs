@@ -420,6 +420,20 @@ pub struct Login {
     pub role: Option<String>,
     /// Whether it is the owner, whom the database tells from reviewers (`store init --roles`).
     pub owner: bool,
+    /// Whether it is a reviewer, told from the owner: what is written is in the name of this role alone.
+    pub told: bool,
+}
+
+/// Makes the store at a server's address where it is not there, and tells its owner, who is logged in, from
+/// reviewers (members of `secondlook_reviewer`) and auditors (of `secondlook_auditor`). Again, it changes nothing.
+///
+/// # Errors
+/// [`StoreError::Other`] for a file or a store in memory; and as [`open`].
+pub async fn make_roles(url: &str) -> Result<()> {
+    let store = SqlStore::at(url).await?;
+    let made = store.make_roles().await;
+    store.close().await;
+    made
 }
 
 /// What was carried from a store into another.

@@ -35,6 +35,7 @@ mod readme;
 mod refusals;
 mod remembered;
 mod replies;
+mod roles;
 mod roster;
 mod screens;
 mod search;

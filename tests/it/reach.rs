@@ -76,6 +76,8 @@ const COMMANDS: &[Line] = &[
     ("stats", "", &[]),
     ("audit verify", "", &[]),
     ("audit export", "", &[]),
+    ("reviewers list", "", &[]),
+    ("policy show", "", &[]),
     ("config show", "", &[]),
     ("keys", "", &[]),
     ("man webhook serve", "", &[]),

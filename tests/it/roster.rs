@@ -2,12 +2,13 @@
 //! with everything that somebody could do who owns the file.
 
 use secondlook::domain::ReviewerId;
-use secondlook::sim::Route;
+use secondlook::sim::{Limits, Options, Route, Sim, World};
 use serde_json::Value;
 
 use crate::audit::behind;
 use crate::crash::{Rig, Way};
 use crate::people::{Person, enrolment};
+use crate::terminal::Home;
 
 /// A rig without a roster, and people who could be on one.
 async fn rig(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
@@ -279,7 +280,7 @@ async fn a_chain_cut_or_written_anew_is_found_by_what_is_kept_elsewhere() {
     ok(&rig, &["audit", "verify", "--head", &head, "--since", &kept]).await;
     // The end of the chain taken away, with its decision, and the head moved.
     let url = store_of(&rig);
-    let back = "DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq > 2; DELETE FROM decisions; \
+    let back = "DROP TRIGGER audit_is_kept; DROP TRIGGER decisions_are_kept; DELETE FROM audit WHERE seq > 2; DELETE FROM decisions; \
                 UPDATE audit_heads SET seq = 2, hash = (SELECT hash FROM audit WHERE seq = 2)";
     assert!(behind(&url, back).await);
     ok(&rig, &["audit", "verify"]).await;
@@ -442,4 +443,67 @@ async fn an_agent_that_is_gone_is_said_and_changes_nobody() {
     assert!(rows.contains("\"reviewer_id\":\"os:"), "{rows}");
     drop(people);
     rig.sim.shutdown().await;
+}
+
+/// What the build before the roster left behind: its held and unknown decisions leave, its proposals say what they
+/// need, and nothing of then is a finding.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_the_build_before_is_opened_and_what_it_holds_leaves() {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let (Some(ana), Some(eva)) = (Person::new("ana"), Person::new("eva")) else { return };
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(World::seeded(5, 8, jiff::Timestamp::now()), options).await.unwrap();
+    let mut home = Home::at(&sim, 0);
+    let file = home.file("store.db", "", 0o600);
+    let mut store = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&file)
+        .foreign_keys(false)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::raw_sql(include_str!("stores/schema-7.sql")).execute(&mut store).await.unwrap();
+    let salt: Vec<u8> =
+        sqlx::query_scalar("SELECT salt FROM store").fetch_one(&mut store).await.unwrap();
+    let client = crate::stage::client(sim.base_url(), sim.api_key());
+    let origin = client.origin(&salt.try_into().unwrap());
+    sqlx::query("UPDATE origins SET name = $1").bind(&origin.0).execute(&mut store).await.unwrap();
+    store.close().await.unwrap();
+
+    let run = |home: &Home, words: &[&str]| {
+        let ran = home.run(words);
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+        ran.out
+    };
+    let me = format!("os:{}", rustix::process::getuid().as_raw());
+    if me != "os:0" {
+        run(&home, &["reviewers", "adopt", "os:0", &me]);
+    }
+    run(&home, &["outbox", "flush"]);
+    let statuses = |home: &Home| {
+        let rows = run(home, &["history", "--json"]);
+        let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| format!("{} {}", row["disposition"], row["state"]).replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    let found = statuses(&home);
+    assert_eq!(found.iter().filter(|row| row.ends_with(" sent")).count(), 2, "{found:?}");
+    assert_eq!(found.iter().filter(|row| *row == "blocklist proposed").count(), 4, "{found:?}");
+    let verified = run(&home, &["audit", "verify"]);
+    assert!(verified.contains("from before there was a roster"), "{verified}");
+    // A proposal of then was made by somebody whom nothing proves: it is declined, never confirmed.
+    for (name, value) in ana.env() {
+        home.set(&name, &value);
+    }
+    run(&home, &["reviewers", "add", "ana", "--key", &ana.key()]);
+    run(&home, &["reviewers", "add", "eva", "--key", &eva.key()]);
+    for (name, value) in eva.env() {
+        home.set(&name, &value);
+    }
+    let ran = home.run(&["decide", "4800", "blocklist", "--target", "1276"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.err.contains("before there was a roster"), "{ran:?}");
+    run(&home, &["decide", "4800", "reject"]);
+    run(&home, &["outbox", "flush"]);
+    run(&home, &["audit", "verify"]);
+    sim.shutdown().await;
 }

@@ -292,7 +292,7 @@ async fn enact(setup: &Setup, desk: &Desk, act: Act) -> Result<(), CliError> {
         let role = login.role.unwrap_or_default();
         return put(
             desk,
-            NewAct { by: ReviewerId::of_owner(&role), act: text(&act)?, signature: None },
+            NewAct { by: ReviewerId::of_role(&role), act: text(&act)?, signature: None },
             now,
         )
         .await;
@@ -352,7 +352,7 @@ async fn recover(desk: &Desk, act: Act) -> Result<(), CliError> {
     let login = desk.store.login().await?;
     let now = desk.clock().await.now();
     let by = match login.role {
-        Some(role) => ReviewerId::of_owner(&role),
+        Some(role) => ReviewerId::of_role(&role),
         None => ReviewerId(format!("os:{}", rustix::process::getuid().as_raw())),
     };
     put(desk, NewAct { by, act: text(&act)?, signature: None }, now).await?;
@@ -495,7 +495,7 @@ async fn import(setup: &Setup, desk: &Desk, file: &Path) -> Result<Exit, CliErro
 pub async fn administrator(setup: &Setup, desk: &Desk) -> Result<ReviewerId, CliError> {
     let login = desk.store.login().await?;
     if let (true, Some(role)) = (login.owner, login.role) {
-        return Ok(ReviewerId::of_owner(&role));
+        return Ok(ReviewerId::of_role(&role));
     }
     let (_, roster) = roster(&desk.store, &desk.origin).await?;
     let run = desk.who(setup).await?;

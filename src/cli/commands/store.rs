@@ -28,15 +28,30 @@ struct Held {
 /// Does what is asked.
 pub async fn store(args: &Args, what: &What) -> Result<Exit, CliError> {
     match what {
-        What::Init => init(args).await,
+        What::Init { roles } => init(args, *roles).await,
         What::Status => status(args).await,
         What::Copy { from, to } => copy(args, from, to).await,
         What::Rebind { from } => rebind(args, from.as_deref()).await,
     }
 }
 
-async fn init(args: &Args) -> Result<Exit, CliError> {
-    let store = Setup::load(args)?.open_store().await?;
+async fn init(args: &Args, roles: bool) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    if roles {
+        if !setup.store_url.starts_with("postgres") {
+            return Err(CliError::new(
+                Exit::Usage,
+                "only a PostgreSQL server tells an owner from reviewers",
+                "Name one by --store or SECONDLOOK_STORE; nothing was changed",
+            ));
+        }
+        store::make_roles(&setup.store_url).await?;
+        say(
+            "Now `GRANT secondlook_reviewer TO …` each reviewer's own role, and `secondlook reviewers \
+             add PERSON --role ROLE --key FILE` as this owner.",
+        );
+    }
+    let store = setup.open_store().await?;
     let place = store.describe();
     store.close().await;
     if args.json {

@@ -121,6 +121,11 @@ impl SqlStore {
         }
     }
 
+    /// Tells the owner of the store from its reviewers; see [`crate::store::make_roles`].
+    pub(super) async fn make_roles(&self) -> Result<()> {
+        self.engine.write(schema::make_roles).await
+    }
+
     /// Carries everything over; see [`crate::store::copy`].
     pub(super) async fn copy_into(&self, to: &Self, now: Millis) -> Result<super::Copied> {
         self.engine

@@ -330,7 +330,8 @@ pub async fn login(tx: &mut Tx) -> Result<Login> {
     let sql = "SELECT owner, session_user::text AS role FROM store";
     let Some(row) = tx.row(sql, args![]).await? else { return Ok(Login::default()) };
     let (owner, role) = (row.maybe_text("owner")?, row.maybe_text("role")?);
-    Ok(Login { owner: owner.is_some() && owner == role, role })
+    let told = owner.is_some() && owner != role;
+    Ok(Login { owner: owner.is_some() && !told, told, role })
 }
 
 /// Whom a server tells from reviewers.

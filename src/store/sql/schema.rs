@@ -14,6 +14,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0007_workflows.sql"),
     include_str!("../../../assets/migrations/sqlite/0008_late_truth.sql"),
     include_str!("../../../assets/migrations/sqlite/0009_roster.sql"),
+    include_str!("../../../assets/migrations/sqlite/0010_guards.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -25,6 +26,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0007_workflows.sql"),
     include_str!("../../../assets/migrations/postgres/0008_late_truth.sql"),
     include_str!("../../../assets/migrations/postgres/0009_roster.sql"),
+    include_str!("../../../assets/migrations/postgres/0010_guards.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -67,6 +69,20 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let row = tx.row("SELECT salt FROM store", args![]).await?;
     let salt = row.map(|row| row.bytes("salt")).transpose()?.and_then(|salt| salt.try_into().ok());
     salt.ok_or_else(|| StoreError::Corrupt("the salt is missing".to_owned()))
+}
+
+/// The roles of a team, and who owns the store.
+const ROLES: &str = include_str!("../../../assets/roles/postgres.sql");
+
+/// Tells the owner of a server's store from its reviewers; whoever is logged in is the owner from then on.
+///
+/// # Errors
+/// [`StoreError::Other`] for a file, and when the role may make no roles.
+pub async fn make_roles(tx: &mut Tx) -> Result<()> {
+    match tx {
+        Tx::Sqlite(_) => Err(StoreError::Other("a file has no roles".to_owned())),
+        Tx::Postgres(_) => tx.script(ROLES).await,
+    }
 }
 
 /// Refuses to go on when a later version has changed the tables since they were opened: what its rules are

@@ -14,9 +14,8 @@ use self::verify::{Chain, in_order};
 use super::super::args::{Args, Audit as What};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
-use super::super::wire::Setup;
+use super::super::wire::{self, Setup};
 use super::Desk;
-use crate::domain::Clock as _;
 use crate::roster::Scope;
 use crate::shell::{NAMESPACE, Who};
 use crate::store::audit::Finding;
@@ -60,7 +59,7 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
     }
     let who = desk.who(&setup).await?;
     let scope = Scope::of(&desk.store.salt().await?, &desk.origin).to_string();
-    let at = desk.clock().await.now();
+    let at = wire::now();
     let head = Head { seq: end.seq, hash: end.hash, at, scope };
     let unwritten = || CliError::failed("the end of the audit cannot be written");
     let mut ending = head.line().ok_or_else(unwritten)?;

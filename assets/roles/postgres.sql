@@ -1,0 +1,23 @@
+-- `secondlook store init --roles`: whoever runs it owns the store from now on; members of secondlook_reviewer
+-- review, members of secondlook_auditor read. Run again, it changes nothing.
+DO $$ BEGIN CREATE ROLE secondlook_reviewer NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE secondlook_auditor NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO secondlook_reviewer, secondlook_auditor', current_schema());
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, secondlook_reviewer, secondlook_auditor',
+        current_schema());
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM PUBLIC, secondlook_reviewer, secondlook_auditor',
+        current_schema());
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO secondlook_reviewer, secondlook_auditor',
+        current_schema());
+END $$;
+GRANT INSERT ON origins, cases, tallies, decisions, audit, audit_heads, audit_signatures, proofs, watchers,
+    duties, budgets, workflows TO secondlook_reviewer;
+GRANT UPDATE ON tallies, audit_heads, watchers, duties, budgets, workflows TO secondlook_reviewer;
+GRANT UPDATE (schema) ON store TO secondlook_reviewer;
+GRANT UPDATE (session_number, kind, record, state, place, note, seen_at, fence, lease_worker, lease_reviewer,
+    lease_name, lease_until, must_replace, readings) ON cases TO secondlook_reviewer;
+GRANT UPDATE (state, due, attempts, fence, claim_worker, claim_until, may_have_written, status_done, listed,
+    noted, writes, answered_at, note, settled_at) ON decisions TO secondlook_reviewer;
+GRANT DELETE ON watchers, duties TO secondlook_reviewer;
+UPDATE store SET owner = session_user;
