@@ -8,7 +8,7 @@ use secondlook::sim::{Limits, Options, Sim, session_id};
 use super::postgres::{Cluster, shared};
 use crate::people::{Person, enrolment};
 use crate::terminal::{
-    Home, PROGRAM, Plays, Ran, Terminal, candidate, case_on, finish, has, subject, world,
+    Home, PROGRAM, Plays, Ran, Terminal, candidate, finish, has, subject, world,
 };
 
 /// The homes of reviewers who share a store: each has a key of their own, and all are on its roster. Nobody
@@ -61,7 +61,7 @@ async fn two_consoles_see_each_other_take_and_decide() {
     his.press("\t");
     his.wait_for(&["with ana", "waiting", "open 4"]);
     hers.press("x");
-    let next = any_armed_but(&hers, first);
+    let next = hers.another_armed(first);
     his.wait(&format!("without #{first}, and #{next} with ana"), |screen| {
         !screen.contains(&format!("#{first}"))
             && screen.contains("open 3")
@@ -74,13 +74,6 @@ async fn two_consoles_see_each_other_take_and_decide() {
     for console in [&hers, &his] {
         console.press("q");
     }
-}
-
-fn any_armed_but(console: &Terminal, before: u64) -> u64 {
-    console.wait(&format!("another one than #{before}, armed"), |screen| {
-        screen.contains(" ARMED ") && case_on(screen).is_some_and(|number| number != before)
-    });
-    case_on(&console.screen()).unwrap()
 }
 
 /// The server restarts under a console: it says that nothing can be kept, and goes on afterwards.
@@ -198,7 +191,7 @@ async fn a_team_in_tmux_loses_a_console_and_the_server_and_goes_on() {
     for (desk, case) in [(&hers, first), (&his, second), (&third, lost)] {
         desk.press("x");
         desk.wait_for(&[&format!("held: #{case} reject"), "held 1"]);
-        any_armed_but(desk, case);
+        desk.another_armed(case);
     }
     // Each has another case by now. One is killed; the database goes.
     let left = third.case().unwrap();
@@ -217,9 +210,11 @@ async fn a_team_in_tmux_loses_a_console_and_the_server_and_goes_on() {
     let there = format!("A SUBJECT #{left} ");
     hers.wait("the last case, somebody's", |screen| {
         screen.contains(&there)
-            && (screen.contains(" ARMED ") || screen.contains("roberto has it, read-only"))
+            && (screen.contains(" ARMED ")
+                || screen.contains(" to open")
+                || screen.contains("roberto has it, read-only"))
     });
-    let theirs = if hers.screen().contains(" ARMED ") { &hers } else { &his };
+    let theirs = if hers.screen().contains("read-only") { &his } else { &hers };
     theirs.wait_armed(left);
     theirs.press("x");
     theirs.wait_for(&["held 3", "No case here."]);

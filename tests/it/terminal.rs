@@ -375,6 +375,15 @@ impl Terminal {
         self.case().unwrap()
     }
 
+    /// Waits until the keys decide another case than this one; returns its number.
+    pub fn another_armed(&self, before: u64) -> u64 {
+        let there = |screen: &str| screen.contains(" ARMED ") || opening_key(screen).is_some();
+        self.wait(&format!("another one than #{before}, armed or shut"), |screen| {
+            there(screen) && case_on(screen).is_some_and(|number| number != before)
+        });
+        self.any_armed()
+    }
+
     fn armed(&self, subject: &str) {
         let there = |screen: &str| screen.contains(" ARMED ") || opening_key(screen).is_some();
         self.wait("armed or shut", |screen| screen.contains(subject) && there(screen));

@@ -116,6 +116,13 @@ impl Client<'_> {
         case_on(&self.wait_for(&["A SUBJECT #", " ARMED "])).unwrap()
     }
 
+    /// Opens the pair that stands there shut, by the key that its screen names.
+    fn open(&self) -> u64 {
+        let shut = self.wait_for(&["A SUBJECT #", "SHUT: press ", " to open"]);
+        self.press(&opening_key(&shut).unwrap().to_string());
+        self.any_armed()
+    }
+
     fn press(&self, key: &str) {
         let ran = self.tmux.run(&["send-keys", "-t", "desk", key]);
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -142,7 +149,8 @@ async fn detached_attached_and_hung_up_it_is_as_it_was_left() {
     client.terminal.signal(Signal::KILL);
     client.terminal.end();
     let client = tmux.attach(Plays::Xterm);
-    client.wait_for(&[&format!("held: #{decided} reject"), " ARMED "]);
+    client.wait_for(&["held 1", "Another terminal was attached."]);
+    assert_eq!(client.open(), other);
 
     // The whole server goes: the console hangs up, and a new one finds everything but the window.
     assert_eq!(tmux.run(&["kill-server"]).code, 0);

@@ -60,6 +60,10 @@ fn make(path: &Path) -> Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    // What is no file at all is said first, wherever it lies.
+    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(not_a_store(path, "it is not a file"));
+    }
     is_ours_alone(folder, &std::fs::metadata(folder).map_err(trouble)?)?;
     let fresh = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match fresh {
