@@ -580,7 +580,9 @@ pub enum Reviewers {
         #[arg(long, value_name = "PROOF")]
         key: Option<String>,
     },
-    /// Say that somebody else may have a key: what it signed since then proves nothing.
+    /// Say that somebody else may have a key.
+    ///
+    /// What it signed since then proves nothing.
     Revoke {
         /// The key's SHA256:…, its file, or its line; or those of a CA.
         key: String,
@@ -595,9 +597,9 @@ pub enum Reviewers {
         /// Who has it from now on.
         person: String,
     },
-    /// Make an administrator where none can act any more; the store's owner does it.
+    /// Make an administrator where none can act any more.
     ///
-    /// It is entered in the audit, and every console says so for seven days.
+    /// The store's owner does it. It is entered in the audit, and every console says so for seven days.
     Recover {
         /// The person's id.
         person: String,
@@ -641,7 +643,7 @@ pub enum Policy {
     Show,
     /// Set what has to be signed; an administrator's act.
     Set {
-        /// two-person or every-decision.
+        /// What: two-person or every-decision.
         #[arg(value_name = "WHAT", value_parser = required)]
         require: crate::roster::Require,
     },
@@ -717,9 +719,10 @@ pub enum Outbox {
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         within: u64,
     },
-    /// Take back what a colleague holds who does not come back to it; an administrator's act.
+    /// Take back what a colleague holds who does not come back to it.
     ///
-    /// Only what is held and of which nothing has been written. It is never sent, and its case is open again.
+    /// An administrator's act. Only what is held and of which nothing has been written. It is never sent, and its
+    /// case is open again.
     Release {
         /// Whose: a person's id, or an older identity as `history --json` prints it.
         #[arg(long, value_name = "PERSON")]

@@ -171,6 +171,77 @@ pub const WORDS: &[Words] = &[
     ),
     words("store rebind", &[], &["secondlook store rebind"]),
     words(
+        "reviewers list",
+        &["With --json a person is a line {person, label, admin, proofs, added_by}."],
+        &["secondlook reviewers list", "secondlook reviewers list --json"],
+    ),
+    words("reviewers show", &[], &["secondlook reviewers show ana"]),
+    words(
+        "reviewers add",
+        &[
+            "A proof is an SSH public key (--key), the name in certificates of a CA (--ca with --key-id or \
+             --principal), or a role of PostgreSQL (--role). A role signs nothing: an act of two people takes \
+             a key or a certificate.",
+            "The first on the roster adds themselves, with a key that their ssh-agent holds: it is tried at \
+             once. After that an administrator's agent signs each change. Nobody confirms what was proposed \
+             by whoever added them or one of their proofs.",
+        ],
+        &[
+            "secondlook reviewers add ana --key ~/.ssh/id_ed25519.pub",
+            "secondlook reviewers add ben --label Ben --ca ca.pub --key-id ben@example.org",
+            "secondlook reviewers add eva --key eva.pub --role eva --admin",
+        ],
+    ),
+    words(
+        "reviewers remove",
+        &["The last administrator stays, and so does their last key."],
+        &["secondlook reviewers remove ben", "secondlook reviewers remove eva --key eva"],
+    ),
+    words(
+        "reviewers revoke",
+        &[
+            "What the key signed before that time still counts, by the time at which the store recorded it.",
+        ],
+        &["secondlook reviewers revoke lost.pub --since 2026-11-28"],
+    ),
+    words(
+        "reviewers adopt",
+        &[
+            "The person sends what the old identity holds, and cannot confirm what it proposed. Without a \
+             roster you can adopt for yourself only.",
+        ],
+        &["secondlook reviewers adopt os:1000 ana"],
+    ),
+    words(
+        "reviewers recover",
+        &["It needs no signature, for there may be no key left to make one."],
+        &["secondlook reviewers recover ana --key new.pub"],
+    ),
+    words(
+        "reviewers import",
+        &[
+            "A line with cert-authority stands for certificates of that CA with that principal. Patterns and \
+             lines with several principals are passed over, for a proof is one person's. What the options \
+             say of namespaces and times is not kept.",
+            "Each line is a change of its own; the exit code is 8 when some were not made, 1 when none was.",
+        ],
+        &["secondlook reviewers import allowed_signers"],
+    ),
+    words(
+        "reviewers export",
+        &[
+            "Roles and key ids are left out and named on standard error: that form has no word for them.",
+        ],
+        &["secondlook reviewers export > allowed_signers"],
+    ),
+    words("policy show", &[], &["secondlook policy show", "secondlook policy show --json"]),
+    words(
+        "policy set",
+        &["two-person: proposals, confirmations and decisions on an escalated case are signed. \
+             every-decision: all are, and whoever cannot sign decides nothing."],
+        &["secondlook policy set every-decision"],
+    ),
+    words(
         "outbox list",
         &["With --json a decision is a line {decision, case, disposition, state, attempts, due}."],
         &["secondlook outbox list"],
@@ -193,11 +264,38 @@ pub const WORDS: &[Words] = &[
         ],
     ),
     words(
-        "audit verify",
-        &["Keep an export elsewhere: who owns the whole store can write the whole chain anew."],
-        &["secondlook audit verify", "secondlook audit verify audit.jsonl"],
+        "outbox release",
+        &[
+            "An administrator of the roster does it. With --json a decision is a line {decision, case}.",
+            "Exit codes: 0 something was taken back, 3 nothing is held, 4 you are no administrator.",
+        ],
+        &["secondlook outbox release --of ben", "secondlook outbox release --of os:1000"],
     ),
-    words("audit export", &[], &["secondlook audit export > audit.jsonl"]),
+    words(
+        "audit verify",
+        &[
+            "In the store each decision is held against its entries, each entry against its decision, and each \
+             signature against the roster of then. In an export the chain, the signatures and the end are \
+             looked at.",
+            "Keep an export, or the printed head, where nobody who reviews can write: who owns the whole store \
+             can cut or write anew what is not signed, and only --head or --since shows it.",
+            "Every finding is a line; with --json {seq, finding}. Where there is none the line is {entries, \
+             whole, signed, unsigned, before_roster, head}. The exit code is 1 when something was found.",
+        ],
+        &[
+            "secondlook audit verify",
+            "secondlook audit verify audit.jsonl",
+            "secondlook audit verify --since audit.jsonl",
+        ],
+    ),
+    words(
+        "audit export",
+        &[
+            "The last line is the head: where the chain ends, when it was printed and of which store. It is \
+             signed with your key of the roster, else with audit.sign_with.",
+        ],
+        &["secondlook audit export > audit.jsonl"],
+    ),
     words(
         "history",
         &[
