@@ -543,7 +543,7 @@ mod tests {
 
     /// Every reply there is: the recorded ones, and single answers of other kinds.
     fn replies() -> Vec<Vec<u8>> {
-        let single: [&[u8]; 25] = [
+        let single: [&[u8]; 26] = [
             b"\x1b_Gi=31;OK\x1b\\",
             b"\x1b_Gi=7,p=3;ENOENT:no such image a x a\x1b\\",
             b"\x1b[0n",
