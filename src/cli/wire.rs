@@ -22,7 +22,9 @@ use crate::domain::{
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
 use crate::shell::child::{Sees, child};
-use crate::shell::{AgentAt, Given, Memory, Parts, Signer, SystemClock, Who, who, worker_id};
+use crate::shell::{
+    AgentAt, Given, Hint, Memory, Parts, Signer, SystemClock, Who, hint, roster, who, worker_id,
+};
 use crate::store::{self, Store};
 use crate::term::{Blocks, Environment, Protocol, Wish};
 use crate::tui;
@@ -209,6 +211,31 @@ impl Setup {
         Some(Signer::new(Arc::clone(store), origin.clone(), reviewer.clone(), key))
     }
 
+    /// What has to be told first, all of it: a clock that is wrong, a recovery of the roster, a login that
+    /// does not fit who signed.
+    async fn first_words(
+        &self,
+        store: &Arc<dyn Store>,
+        origin: &Origin,
+        client: &Client,
+        who: &Who,
+        clock: &SystemClock,
+    ) -> Result<Option<String>, CliError> {
+        let (_, roster) = roster(store, origin).await?;
+        let login = var("SSH_USER_AUTH");
+        let hint = match hint(login.as_deref(), &roster, who, clock.now()) {
+            // Where nobody has to prove anything it is no trouble.
+            _ if !roster.is_begun() => None,
+            Hint::None | Hint::Fits => None,
+            Hint::Gone(why) | Hint::NotOurs(why) | Hint::Contradicts(why) => {
+                Some(format!("{why}."))
+            }
+        };
+        let words: Vec<_> =
+            [clock_trouble(client), who.told.clone(), hint].into_iter().flatten().collect();
+        Ok((!words.is_empty()).then(|| words.join(" ")))
+    }
+
     /// Who this run is: the person of the roster who can sign a fresh challenge.
     ///
     /// # Errors
@@ -282,7 +309,7 @@ impl Setup {
         let clock = clock(&client).await;
         let who = self.who(&store, &origin, &clock).await?;
         Ok(Parts {
-            warning: clock_trouble(&client).or_else(|| who.told.clone()),
+            warning: self.first_words(&store, &origin, &client, &who, &clock).await?,
             memory: Memory::default(),
             given: Given::default(),
             signer: self.signer(&store, &origin, &who.reviewer.id),

@@ -115,6 +115,8 @@ pub struct Roster {
     adopted: BTreeMap<ReviewerId, ReviewerId>,
     require: Require,
     recovered: Option<(Millis, PersonId)>,
+    /// Who had added those that were taken out: it is not forgotten when they come back.
+    former: BTreeMap<PersonId, Vec<ReviewerId>>,
     begun: bool,
 }
 
@@ -344,7 +346,9 @@ impl Roster {
                 self.put(person, None, Some(true), proofs, &enacted.by);
             }
             Act::Remove { person, proof: None } => {
-                self.people.remove(&person);
+                if let Some(gone) = self.people.remove(&person) {
+                    self.former.insert(person, gone.added_by);
+                }
             }
             Act::Remove { person, proof: Some(proof) } => {
                 if let Some(known) = self.people.get_mut(&person) {
@@ -370,12 +374,13 @@ impl Roster {
         proofs: Vec<Proof>,
         by: &ReviewerId,
     ) {
+        let added_by = self.former.remove(&id).unwrap_or_default();
         let person = self.people.entry(id.clone()).or_insert_with(|| Person {
             label: id.to_string(),
             id,
             admin: false,
             proofs: Vec::new(),
-            added_by: Vec::new(),
+            added_by,
         });
         if let Some(label) = label.map(|label| printable(&label, 40)) {
             person.label = label.replace(char::is_whitespace, "_");
@@ -481,9 +486,27 @@ impl Roster {
                 "a second person confirms, and this is the one who proposed it".to_owned(),
             );
         }
-        person
-            .added_by
+        self.were_added_by(person)
             .contains(proposer)
             .then(|| format!("{} was put on the roster by who proposed it", person.label))
+    }
+
+    /// Everybody who added somebody, or added who added them, and so on.
+    fn were_added_by(&self, person: &Person) -> Vec<ReviewerId> {
+        let mut found = person.added_by.clone();
+        let mut next = 0;
+        while let Some(by) = found.get(next).cloned() {
+            let gone = by.person().and_then(|id| {
+                self.former.iter().find(|(known, _)| known.as_str() == id).map(|(_, by)| by)
+            });
+            let known = self.named(&by).map(|person| &person.added_by).or(gone);
+            for other in known.into_iter().flatten() {
+                if !found.contains(other) {
+                    found.push(other.clone());
+                }
+            }
+            next += 1;
+        }
+        found
     }
 }

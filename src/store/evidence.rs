@@ -82,6 +82,9 @@ impl Kept {
         if first.record != hash_of(&self.record) {
             wrong.push(format!("decision {id} is not as it was recorded"));
         }
+        if self.signature.as_ref().is_some_and(|(_, at)| *at != first.at) {
+            wrong.push(format!("the signature of decision {id} is of another time than its entry"));
+        }
         let same = first.reviewer == decision.reviewer.id.0
             && first.disposition == decision.disposition.word()
             && first.case == decision.case.as_str();

@@ -137,6 +137,30 @@ async fn nobody_confirms_who_added_them_and_a_policy_wants_every_decision_signed
     rig.sim.shutdown().await;
 }
 
+/// A puppet of a puppet is no second person, and being taken out and put in again forgets nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_added_whom_is_followed_to_its_beginning() {
+    let names = ["ana", "puppet", "second"];
+    let Some((mut rig, people)) = rig(&[Way::Reject], &names).await else { return };
+    let [ana, puppet, second] = &people[..] else { panic!() };
+    rig.env = ana.env();
+    ok(&rig, &["reviewers", "add", "ana", "--key", &ana.key()]).await;
+    ok(&rig, &["reviewers", "add", "puppet", "--admin", "--key", &puppet.key()]).await;
+    rig.env = puppet.env();
+    ok(&rig, &["reviewers", "add", "second", "--key", &second.key()]).await;
+    ok(&rig, &["reviewers", "remove", "second"]).await;
+    ok(&rig, &["reviewers", "add", "second", "--key", &second.key()]).await;
+    rig.env = ana.env();
+    let number = target(&rig).await;
+    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
+    ok(&rig, &blocklist).await;
+    for who in [puppet, second] {
+        rig.env = who.env();
+        no(&rig, &blocklist, 6, "put on the roster by who proposed it").await;
+    }
+    rig.sim.shutdown().await;
+}
+
 /// What was seen: a certificate authority that signs a fresh key at each login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_certificate_each_login_is_one_person() {
