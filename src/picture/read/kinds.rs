@@ -97,6 +97,6 @@ pub const KINDS: &[Kind] = &[
     kind(Tiff, "WebP", WEBP),
     kind(Tiff, "LZMA", Refused("TIFF compressed by LZMA")),
     kind(Tiff, "JPEG 2000", Refused("TIFF compressed by JPEG 2000")),
-    kind(Tiff, "raw sensor data", Refused("TIFF of raw sensor data")),
+    kind(Tiff, "raw sensor data", Refused("TIFF of a rare kind")),
     kind(Tiff, "ITU Lab", Refused("TIFF in ITU Lab colours")),
 ];

@@ -248,7 +248,6 @@ impl Page {
             8 => Kind::Lab { icc: false },
             9 => Kind::Lab { icc: true },
             10 => return refused("TIFF in ITU Lab colours"),
-            32803 | 34892 => return refused("TIFF of raw sensor data"),
             _ => return refused("TIFF of a rare kind of colours"),
         };
         let needed = match kind {
