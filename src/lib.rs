@@ -13,17 +13,19 @@
 //! input:
 //! config: domain input
 //! core: domain input config
+//! proof: domain
+//! roster: domain proof
 //! didit: domain
-//! store: domain
+//! store: domain proof roster
 //! picture: domain
 //! term: input
 //! intake: domain didit store
-//! outbox: domain didit store
+//! outbox: domain didit roster store
 //! webhook: domain didit store intake
 //! sim:
 //! tui: domain input config core picture term
-//! shell: domain input config core didit store picture term intake outbox tui
-//! cli: domain input config core didit store picture term intake outbox webhook tui shell sim
+//! shell: domain input config core proof roster didit store picture term intake outbox tui
+//! cli: domain input config core proof roster didit store picture term intake outbox webhook tui shell sim
 //! ```
 
 pub mod cli;
@@ -35,6 +37,8 @@ pub mod input;
 pub mod intake;
 pub mod outbox;
 pub mod picture;
+pub mod proof;
+pub mod roster;
 pub mod shell;
 pub mod sim;
 pub mod store;

@@ -240,6 +240,15 @@ pub enum Command {
     /// Make, look at, carry or hand over the store.
     #[command(subcommand)]
     Store(StoreAct),
+    /// See and change who may review, propose and confirm.
+    ///
+    /// The first person adds themselves and is the administrator. Each change is signed by an administrator's
+    /// key in the ssh-agent and entered in the audit.
+    #[command(subcommand)]
+    Reviewers(Reviewers),
+    /// See and set what has to be signed.
+    #[command(subcommand)]
+    Policy(Policy),
     /// See and send what is on its way to Didit.
     #[command(subcommand)]
     Outbox(Outbox),
@@ -535,6 +544,111 @@ pub enum StoreAct {
     },
 }
 
+/// `reviewers …`
+#[derive(Debug, Subcommand)]
+pub enum Reviewers {
+    /// List everybody and how they prove who they are.
+    List,
+    /// Show one person, and whose proposals they cannot confirm.
+    Show {
+        /// The person's id.
+        person: String,
+    },
+    /// Add a person, or more proofs of one who is there.
+    Add {
+        /// The person's id: short, lower case, such as ana.
+        person: String,
+        /// What people call them; a word.
+        #[arg(long)]
+        label: Option<String>,
+        /// They may change the roster too.
+        #[arg(long)]
+        admin: bool,
+        /// How they prove who they are.
+        #[command(flatten)]
+        proofs: NewProofs,
+    },
+    /// Take a person out, or one of their proofs.
+    Remove {
+        /// The person's id.
+        person: String,
+        /// Only this proof: its SHA256:… or the role.
+        #[arg(long, value_name = "PROOF")]
+        key: Option<String>,
+    },
+    /// Say that somebody else may have a key: what it signed since then proves nothing.
+    Revoke {
+        /// The key's SHA256:…, its file, or its line; or those of a CA.
+        key: String,
+        /// Since when: 2026-11-28 or 2026-11-28T09:30:00Z.
+        #[arg(long, value_name = "TIME")]
+        since: String,
+    },
+    /// Hand over what an identity holds that no longer logs in.
+    Adopt {
+        /// The old identity, as `history --json` prints it: os:1000, ssh:SHA256:…, person:ben.
+        old: String,
+        /// Who has it from now on.
+        person: String,
+    },
+    /// Make an administrator where none can act any more; the store's owner does it.
+    ///
+    /// It is entered in the audit, and every console says so for seven days.
+    Recover {
+        /// The person's id.
+        person: String,
+        /// How they prove who they are from now on.
+        #[command(flatten)]
+        proofs: NewProofs,
+    },
+    /// Add the keys of a file of OpenSSH's `allowed_signers`.
+    Import {
+        /// The file; the principal of a line is the person's id.
+        file: std::path::PathBuf,
+    },
+    /// Print the roster as OpenSSH's `allowed_signers`.
+    Export,
+}
+
+/// How somebody proves who they are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NewProofs {
+    /// An SSH public key: its file, or its line in quotes. Several may be given.
+    #[arg(long, value_name = "FILE|KEY")]
+    pub key: Vec<String>,
+    /// The key of a CA whose certificates prove them; with --key-id or --principal.
+    #[arg(long, value_name = "FILE|KEY")]
+    pub ca: Option<String>,
+    /// The key id in their certificates.
+    #[arg(long, requires = "ca", value_name = "ID")]
+    pub key_id: Vec<String>,
+    /// A principal of their certificates.
+    #[arg(long, requires = "ca", value_name = "NAME")]
+    pub principal: Vec<String>,
+    /// The PostgreSQL role that they log in as.
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
+}
+
+/// `policy …`
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Show what has to be signed.
+    Show,
+    /// Set what has to be signed; an administrator's act.
+    Set {
+        /// two-person or every-decision.
+        #[arg(value_name = "WHAT", value_parser = required)]
+        require: crate::roster::Require,
+    },
+}
+
+/// Reads what has to be signed.
+fn required(word: &str) -> Result<crate::roster::Require, String> {
+    crate::roster::Require::from_word(word)
+        .ok_or_else(|| "it is two-person or every-decision".to_owned())
+}
+
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -599,6 +713,14 @@ pub enum Outbox {
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         within: u64,
     },
+    /// Take back what a colleague holds who does not come back to it; an administrator's act.
+    ///
+    /// Only what is held and of which nothing has been written. It is never sent, and its case is open again.
+    Release {
+        /// Whose: a person's id, or an older identity as `history --json` prints it.
+        #[arg(long, value_name = "PERSON")]
+        of: String,
+    },
     /// Make refused and put-off decisions due now.
     ///
     /// The next flush or console sends them: a refused one only while it is the last word on its case. What
@@ -623,6 +745,13 @@ pub enum Audit {
     Verify {
         /// A file that `audit export` wrote; without it, the store.
         file: Option<std::path::PathBuf>,
+        /// The end that was noted elsewhere, SEQ:HASH as `audit verify` prints it: what was cut off since is
+        /// missed.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<String>,
+        /// An older export: every entry in it must still stand here as it was.
+        #[arg(long, value_name = "EXPORT")]
+        since: Option<std::path::PathBuf>,
     },
     /// Print the entries as JSON lines.
     Export,

@@ -112,11 +112,23 @@ impl From<StoreError> for CliError {
                 (Exit::Failed, "Point SECONDLOOK_STORE at another file; this one was not touched")
             }
             StoreError::Newer { .. } => (Exit::Failed, "Update secondlook; nothing was changed"),
-            StoreError::Permissions { .. } => (Exit::Auth, "Then start again"),
+            StoreError::Permissions { .. } | StoreError::OpenFolder { .. } => {
+                (Exit::Auth, "Then start again")
+            }
             StoreError::LostLease | StoreError::Conflict => {
                 (Exit::Conflict, "Look at the case again")
             }
             StoreError::SecondReader => (Exit::Conflict, "Ask a colleague to look at it"),
+            StoreError::NotProven => {
+                (Exit::Auth, "`secondlook reviewers list` says who can, `doctor` who you are")
+            }
+            StoreError::NotSecond(_) => (Exit::Conflict, "Ask another colleague to look at it"),
+            StoreError::NotEnacted(why) => match why {
+                crate::roster::NotEnacted::Nobody(_) | crate::roster::NotEnacted::Nothing => {
+                    (Exit::Nothing, "See `secondlook reviewers list`")
+                }
+                _ => (Exit::Auth, "See `secondlook reviewers list`; nothing was changed"),
+            },
             StoreError::NotEmpty => (Exit::Conflict, "Nothing was changed"),
             StoreError::InUse(_) => {
                 (Exit::Conflict, "End them, or wait a minute where they died, and try again")

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::error::{CliError, Exit};
+use crate::shell::child::{Sees, child};
 
 /// How long `api_key_command` may take.
 const COMMAND: Duration = Duration::from_secs(60);
@@ -73,7 +74,7 @@ fn from_file(path: &Path) -> Result<SecretString, CliError> {
 
 async fn from_command(command: &str) -> Result<SecretString, CliError> {
     let hint = "Mend didit.api_key_command; it must print the key and nothing else";
-    let output = tokio::process::Command::new("sh")
+    let output = tokio::process::Command::from(child("sh", Sees::AllButOurs))
         .args(["-c", command])
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())

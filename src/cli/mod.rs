@@ -24,6 +24,7 @@ use crate::{picture, term};
 /// Parses the arguments, does what they ask, and answers with the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    keep_memory_private();
     term::end_on_panic(picture::is_apart);
     let args = match Args::read() {
         Ok(args) => args,
@@ -37,7 +38,6 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    no_core_dumps();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -53,10 +53,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Faces, links and keys are in this process's memory: a crash must leave none of them on a disk.
-fn no_core_dumps() {
+/// Faces, links and keys are in this process's memory: a crash must leave none of them on a disk, and
+/// no other program of the same user, a debugger say, may read them. Before anything is read that is
+/// worth it. It also leaves all of the memory out of dumps, so no part of it is marked for that.
+fn keep_memory_private() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    // A system without the limit has no core dumps to forbid.
+    // A system without the limit has no core dumps to forbid; `doctor` says what is in force.
     let _ = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }

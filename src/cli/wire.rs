@@ -1,6 +1,6 @@
 //! Puts the parts together: configuration, key, store, client, console.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,13 @@ use super::{identity, key};
 use crate::config::{Config, Preset};
 use crate::core::{Keymap, Settings};
 use crate::didit::{self, Client, SharedBudget};
-use crate::domain::{Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, Status};
+use crate::domain::{
+    Bands, CallsAsked, CallsGranted, Clock, Millis, Origin, Reviewer, ReviewerId, Status,
+};
 use crate::intake;
 use crate::picture::{Fetcher, Rules};
-use crate::shell::{Given, Memory, Parts, Signer, SystemClock, worker_id};
+use crate::shell::child::{Sees, child};
+use crate::shell::{AgentAt, Given, Memory, Parts, Signer, SystemClock, Who, who, worker_id};
 use crate::store::{self, Store};
 use crate::term::{Blocks, Environment, Protocol, Wish};
 use crate::tui;
@@ -43,7 +46,7 @@ pub struct Setup {
     pub config: Config,
     /// The store's address.
     pub store_url: String,
-    /// Who decides.
+    /// Who sits at the computer, as far as the operating system knows; who decides is in [`Who`].
     pub reviewer: Reviewer,
     /// Pictures are drawn as the terminal says, whatever was chosen in it before.
     afresh: bool,
@@ -66,7 +69,7 @@ impl Setup {
             Some(url) if !url.is_empty() => url,
             _ => format!("sqlite:{}", Paths::find()?.store().display()),
         };
-        let reviewer = identity::reviewer(&config.review.reviewer, var("SSH_USER_AUTH").as_deref());
+        let reviewer = identity::system(&config.review.reviewer);
         if let Some(preset) = args.preset() {
             preset.clone_into(&mut config.review.preset);
         }
@@ -174,14 +177,16 @@ impl Setup {
     ///
     /// # Errors
     /// Exit code 2 for keys that cannot be used.
-    pub fn console(&self, place: &str) -> Result<Settings, CliError> {
+    pub fn console(&self, place: &str, who: &Who) -> Result<Settings, CliError> {
         Ok(Settings {
             bands: self.bands(),
             undo_ms: self.undo_ms(),
             dwell_ms: i64::from(self.config.review.dwell_ms),
             window_pairs: self.config.review.window_pairs,
             statuses: self.statuses(),
-            reviewer: self.reviewer.clone(),
+            reviewer: who.reviewer.clone(),
+            alone: who.standing.cannot_be_second(),
+            unsigned: who.cannot_decide(),
             place: place.to_owned(),
             keymap: self.keymap()?,
             smallest: tui::SMALLEST,
@@ -189,14 +194,32 @@ impl Setup {
     }
 
     /// What signs this reviewer's entries of the audit, if anything is to.
-    pub fn signer(&self, store: &Arc<dyn Store>, origin: &Origin) -> Option<Signer> {
+    pub fn signer(
+        &self,
+        store: &Arc<dyn Store>,
+        origin: &Origin,
+        reviewer: &ReviewerId,
+    ) -> Option<Signer> {
         let key = self.config.audit.sign_with.as_str();
         let key = match key.strip_prefix("~/").zip(var("HOME")) {
             _ if key.is_empty() => return None,
             Some((rest, home)) => Path::new(&home).join(rest),
             None => Path::new(key).to_owned(),
         };
-        Some(Signer::new(Arc::clone(store), origin.clone(), self.reviewer.id.clone(), key))
+        Some(Signer::new(Arc::clone(store), origin.clone(), reviewer.clone(), key))
+    }
+
+    /// Who this run is: the person of the roster who can sign a fresh challenge.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn who(
+        &self,
+        store: &Arc<dyn Store>,
+        origin: &Origin,
+        clock: &SystemClock,
+    ) -> Result<Who, CliError> {
+        Ok(who(store, origin, &self.reviewer, &agent_at(), clock).await?)
     }
 
     /// How pictures are to be drawn whatever the terminal says, if that was asked for.
@@ -257,12 +280,14 @@ impl Setup {
         let fetcher = Fetcher::new(rules).map_err(|error| CliError::failed(error.to_string()))?;
         let origin = origin(&store, &client).await?;
         let clock = clock(&client).await;
+        let who = self.who(&store, &origin, &clock).await?;
         Ok(Parts {
-            warning: clock_trouble(&client),
+            warning: clock_trouble(&client).or_else(|| who.told.clone()),
             memory: Memory::default(),
             given: Given::default(),
-            signer: self.signer(&store, &origin),
-            settings: self.console(place)?,
+            signer: self.signer(&store, &origin, &who.reviewer.id),
+            settings: self.console(place, &who)?,
+            who,
             store,
             client,
             fetcher,
@@ -337,6 +362,11 @@ pub fn clock_trouble(client: &Client) -> Option<String> {
     ))
 }
 
+/// Where the ssh-agent listens, as the environment says.
+pub fn agent_at() -> AgentAt {
+    AgentAt { socket: var("SSH_AUTH_SOCK").map(PathBuf::from), tmux: var("TMUX") }
+}
+
 /// The present moment.
 pub fn now() -> Millis {
     SystemClock::new().now()
@@ -398,6 +428,11 @@ pub fn tmux_passthrough() -> Option<String> {
     tmux(&["show-options", "-Apv"], &["allow-passthrough"]).filter(|word| !word.is_empty())
 }
 
+/// The process of the tmux client that shows our pane: what records its terminal stands above it.
+pub fn tmux_client() -> Option<u32> {
+    tmux(&["display-message", "-p"], &["#{client_pid}"])?.parse().ok()
+}
+
 /// Our pane, when there is a tmux to ask.
 fn tmux_pane() -> Option<String> {
     var("TMUX_PANE").filter(|_| var("TMUX").is_some())
@@ -406,7 +441,7 @@ fn tmux_pane() -> Option<String> {
 /// Asks tmux something about our pane.
 fn tmux(ask: &[&str], what: &[&str]) -> Option<String> {
     let pane = tmux_pane()?;
-    let output = std::process::Command::new("tmux")
+    let output = child("tmux", Sees::Needed)
         .args(ask)
         .args(["-t", &pane])
         .args(what)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Painted;
+use super::opening::Opening;
 use super::sight::Sight;
 pub use crate::domain::Side;
 use crate::domain::{
@@ -88,8 +89,16 @@ pub enum NotArmed {
     Loading,
     /// A picture cannot be had.
     Gone(String),
+    /// The terminal has not answered yet what it is.
+    Asking,
     /// The terminal has not answered that the pictures are painted.
     Painting,
+    /// It does not confirm that it holds the pictures.
+    Unconfirmed,
+    /// Nothing that draws answers: this key, which stands on the pair's own frame, opens the pair.
+    Shut(char),
+    /// Nobody looks, or too many do.
+    Off(String),
     /// Painted, but not long enough on the screen.
     Dwell,
     /// Something covers the pictures.
@@ -105,7 +114,10 @@ impl NotArmed {
         match self {
             Self::NoCase => "no case".to_owned(),
             Self::TooSmall => "window too small".to_owned(),
-            Self::Lease(why) | Self::Gone(why) | Self::Store(why) => why.clone(),
+            Self::Lease(why) | Self::Gone(why) | Self::Store(why) | Self::Off(why) => why.clone(),
+            Self::Asking => "asking the terminal".to_owned(),
+            Self::Unconfirmed => "the terminal confirms no picture".to_owned(),
+            Self::Shut(key) => format!("shut, press '{key}' to open"),
             Self::Loading => "loading images".to_owned(),
             Self::Painting => "painting".to_owned(),
             Self::Dwell => "look first".to_owned(),
@@ -135,6 +147,10 @@ pub struct Desk {
     pub lease: LeaseState,
     /// What the terminal said is painted, and when.
     pub painted: Option<(Painted, Millis)>,
+    /// The terminal has answered, and does not hold both pictures of this epoch.
+    pub unconfirmed: Option<u64>,
+    /// The key that opens the pair, where nothing that draws answers.
+    pub opening: Option<Opening>,
     /// Raised by everything that changes what the pair on the screen means.
     pub epoch: u64,
     /// The settled decision this one will replace.
@@ -166,6 +182,8 @@ impl Desk {
             face: None,
             lease: LeaseState::Asking,
             painted: None,
+            unconfirmed: None,
+            opening: None,
             epoch,
             replaces: None,
             shown: Shown::Pair,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::desk::{PictureState, Side};
 use super::model::Size;
+use super::opening::Reach;
 use super::queue::QueueView;
 use crate::domain::{
     DecisionId, DeliveryState, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId,
@@ -152,8 +153,14 @@ pub enum Event {
         /// When the answer was read.
         at: Millis,
     },
+    /// The terminal has answered, and does not hold both pictures of the pair of this epoch.
+    Unconfirmed(u64),
     /// The pair on the screen is not painted any more (covered, resized, redrawn).
     Covered,
+    /// What is known of the way to the reviewer's eyes.
+    Reach(Reach),
+    /// Another terminal shows the console than before.
+    Attached,
     /// A decision was recorded, or not.
     Decided {
         /// Which.

@@ -44,8 +44,9 @@ pub struct Interlock {
 
 impl Interlock {
     /// The interlock for the case on the desk, its subject chosen; or for what somebody proposed about it.
+    /// `alone` says why the reviewer cannot be one of two people, whom an approved customer takes.
     #[must_use]
-    pub fn open(details: &Details, proposal: Option<&Decision>) -> Self {
+    pub fn open(details: &Details, proposal: Option<&Decision>, alone: Option<&str>) -> Self {
         let case = &details.case;
         let mut targets: Vec<_> =
             std::iter::once(subject(details)).chain(candidates(details)).collect();
@@ -53,6 +54,10 @@ impl Interlock {
             targets.retain(|line| {
                 line.session_id.is_some() && line.target().as_ref() == proposal.target.as_ref()
             });
+        }
+        for line in targets.iter_mut().filter(|line| line.approved && line.refused.is_none()) {
+            line.refused =
+                alone.map(|why| format!("an approved customer takes two people, and {why}"));
         }
         Self {
             case: case.key.clone(),
@@ -167,7 +172,7 @@ pub fn still_means(interlock: &Interlock, model: &Model) -> bool {
         return false;
     };
     let Some(details) = model.desk_details() else { return false };
-    let now = Interlock::open(details, model.proposal());
+    let now = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     let shown = interlock.target().is_none_or(|line| match line.place {
         None => desk.shown == Shown::Pair,
         Some(place) => desk.place == place,

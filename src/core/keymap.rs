@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::action::{ACTIONS, Action, Scope};
+use super::opening::CHOICES;
 use crate::config::{Layout, Preset};
 use crate::input::{Key, KeyCode};
 
@@ -11,6 +12,7 @@ use crate::input::{Key, KeyCode};
 #[derive(Debug, Clone)]
 pub struct Keymap {
     keys: BTreeMap<Action, Vec<Key>>,
+    layout: Option<Layout>,
 }
 
 /// A key map that cannot be used.
@@ -96,8 +98,8 @@ impl Keymap {
                 .ok_or_else(|| KeymapError::UnknownAction(name.clone()))?;
             keys.insert(info.action, read(name, wanted.iter().map(String::as_str))?);
         }
-        let map = Self { keys };
-        map.check(preset.layout.as_ref())?;
+        let map = Self { keys, layout: preset.layout.clone() };
+        map.check()?;
         Ok(map)
     }
 
@@ -123,7 +125,37 @@ impl Keymap {
         self.keys(action).first().map_or_else(|| "-".to_owned(), Key::to_string)
     }
 
-    fn check(&self, layout: Option<&Layout>) -> Result<(), KeymapError> {
+    /// Keys that mean nothing beside a pair, for the one that opens it; `letters` only, or digits, too. Best
+    /// without those beside a key that acts on a pair that is shut, and without what looks like another.
+    #[must_use]
+    pub fn free_keys(&self, letters: bool) -> Vec<char> {
+        let free = |c: &char| self.action(Scope::Review, Key::char(*c)).is_none();
+        let layouts = self.layouts();
+        let acts = [Action::Escalate, Action::Skip];
+        let beside = |c: char| {
+            let keys = acts.iter().flat_map(|action| self.keys(*action));
+            let mut typed = keys.filter_map(|key| match key.code {
+                KeyCode::Char(typed) => Some(typed),
+                _ => None,
+            });
+            typed.any(|typed| touching(&layouts, c, typed).is_some())
+        };
+        let safe = |c: &char| !matches!(c, 'l' | '0' | '1') && !beside(*c);
+        let digits = if letters { "" } else { "6789" };
+        let mut keys: Vec<char> = ('a'..='z').chain(digits.chars()).filter(free).collect();
+        let (best, rest): (Vec<char>, Vec<char>) = keys.drain(..).partition(safe);
+        let more = rest.into_iter().chain(",;=[]'".chars().filter(free));
+        let lacking = CHOICES.saturating_sub(best.len());
+        best.into_iter().chain(more.take(lacking)).collect()
+    }
+
+    fn layouts(&self) -> Vec<(&str, [&str; 3])> {
+        let own = self.layout.as_ref();
+        let own = own.map(|l| (l.name.as_str(), l.rows.each_ref().map(String::as_str)));
+        own.map_or_else(|| LAYOUTS.to_vec(), |own| vec![own])
+    }
+
+    fn check(&self) -> Result<(), KeymapError> {
         for scope in Scope::ALL {
             let here: Vec<_> = ACTIONS.iter().filter(|i| i.scopes.contains(&scope)).collect();
             for (n, first) in here.iter().enumerate() {
@@ -143,12 +175,11 @@ impl Keymap {
                 }
             }
         }
-        self.check_deciding_keys(layout)
+        self.check_deciding_keys()
     }
 
-    fn check_deciding_keys(&self, layout: Option<&Layout>) -> Result<(), KeymapError> {
-        let own = layout.map(|l| (l.name.as_str(), l.rows.each_ref().map(String::as_str)));
-        let layouts = own.map_or_else(|| LAYOUTS.to_vec(), |own| vec![own]);
+    fn check_deciding_keys(&self) -> Result<(), KeymapError> {
+        let layouts = self.layouts();
         let deciding: Vec<_> = ACTIONS.iter().filter(|i| i.mutating).collect();
         for info in &deciding {
             let habit =

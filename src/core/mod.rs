@@ -15,6 +15,7 @@ mod keymap;
 mod line;
 mod model;
 mod names;
+mod opening;
 mod queue;
 mod sight;
 mod statistics;
@@ -31,9 +32,11 @@ pub use interlock::{Interlock, TargetLine};
 pub use keymap::{Keymap, KeymapError};
 pub use line::Line;
 pub use model::{
-    Exit, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size,
+    Exit, FORCED, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size,
     StoreTrouble, Unsent,
 };
+pub use names::held as name_held;
+pub use opening::{CHOICES, Opening, Reach};
 pub use queue::{QueueView, View};
 pub use sight::{Sight, Zoom};
 pub use statistics::Statistics;

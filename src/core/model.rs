@@ -8,6 +8,7 @@ use super::history::History;
 use super::interlock::Interlock;
 use super::keymap::Keymap;
 use super::line::Line;
+use super::opening::{Reach, Tries};
 use super::queue::{QueueView, View};
 use super::statistics::Statistics;
 use super::{Action, Scope};
@@ -18,6 +19,9 @@ use crate::domain::{
 
 /// A size in cells: columns, rows.
 pub type Size = (u16, u16);
+
+/// Stands behind the name of what draws pictures where only a wish says that it does.
+pub const FORCED: &str = " (forced)";
 
 /// What the rules depend on, handed in once.
 #[derive(Debug, Clone)]
@@ -34,6 +38,10 @@ pub struct Settings {
     pub statuses: Vec<Status>,
     /// Who decides.
     pub reviewer: Reviewer,
+    /// Why they cannot be one of two people, in words; nothing where they can.
+    pub alone: Option<String>,
+    /// Why nothing of theirs can be recorded, in words: the team wants it signed, and nothing can sign.
+    pub unsigned: Option<String>,
     /// A word that stands in the corner: `DEMO`, or the host of the API.
     pub place: String,
     /// The keys.
@@ -247,6 +255,12 @@ pub struct Model {
     pub store_trouble: Option<StoreTrouble>,
     /// How pictures are drawn.
     pub protocol: String,
+    /// What is known of the way to the reviewer's eyes.
+    pub reach: Reach,
+    /// Another terminal shows the console than before, and nobody has said by a key that it is theirs.
+    pub attached_anew: bool,
+    /// Tries to open a pair.
+    pub tries: Tries,
     /// Size of the terminal.
     pub size: Size,
     /// The newest time an event told.
@@ -297,6 +311,9 @@ impl Model {
             link: Link::Unknown,
             store_trouble: None,
             protocol: String::new(),
+            reach: Reach::default(),
+            attached_anew: false,
+            tries: Tries::default(),
             size,
             now,
             arrivals: VecDeque::new(),
@@ -344,6 +361,12 @@ impl Model {
     #[must_use]
     pub fn picture(&self, key: &SessionId, side: Side) -> &PictureState {
         self.pictures.get(&(key.clone(), side)).unwrap_or(&PictureState::Waiting)
+    }
+
+    /// Whether pictures are drawn as somebody wished, and the terminal does not say that it can.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.protocol.ends_with(FORCED)
     }
 
     /// Whether the screen is large enough for faces.
@@ -398,8 +421,7 @@ impl Model {
         if !self.pictures_visible() {
             return Err(NotArmed::Covered);
         }
-        let painted = desk.painted_at().ok_or(NotArmed::Painting)?;
-        if at.since(painted) < self.settings.dwell_ms {
+        if at.since(self.seen_since()?) < self.settings.dwell_ms {
             return Err(NotArmed::Dwell);
         }
         Ok(())
@@ -411,6 +433,9 @@ impl Model {
     /// [`NotArmed::Lease`].
     pub fn lease_held(&self, desk: &Desk) -> Result<(), NotArmed> {
         use super::desk::LeaseState;
+        if let Some(why) = &self.settings.unsigned {
+            return Err(NotArmed::Lease(why.clone()));
+        }
         match &desk.lease {
             LeaseState::Ours => Ok(()),
             LeaseState::Asking => Err(NotArmed::Lease("claiming the case".to_owned())),
@@ -456,9 +481,8 @@ impl Model {
             .filter(|p| !p.asked)
             .map(|p| p.decision.at.plus(super::verdict::KEPT_BACK_MS));
         let dwell = self
-            .desk
-            .as_ref()
-            .and_then(Desk::painted_at)
+            .seen_since()
+            .ok()
             .map(|at| at.plus(self.settings.dwell_ms))
             .filter(|at| *at > self.now);
         let has_images = matches!(self.screen, Screen::Review | Screen::Queue);

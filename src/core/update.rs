@@ -8,6 +8,7 @@ use super::interlock::{Interlock, still_means};
 use super::line::Line;
 use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
 use super::names;
+use super::opening;
 use super::queue::QueueView;
 use super::sight::Sight;
 use super::verdict;
@@ -64,7 +65,21 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Unconfirmed(epoch) => {
+            if let Some(desk) = &mut model.desk {
+                desk.unconfirmed = Some(epoch);
+            }
+            Vec::new()
+        }
         Event::Covered => cover(model),
+        Event::Reach(reach) => {
+            opening::reach(model, reach);
+            Vec::new()
+        }
+        Event::Attached => {
+            opening::attached(model);
+            Vec::new()
+        }
         Event::Decided { id, result } => on_decided(model, id, result),
         Event::Voided { case, why, result } => on_voided(model, case, &why, result),
         Event::Skipped { key, result } => on_skipped(model, &key, result),
@@ -112,6 +127,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
     };
+    opening::tend(model);
     settle_leaving(model, effects)
 }
 
@@ -138,13 +154,15 @@ fn on_key(model: &mut Model, key: Key, at: Millis, in_one_read: u32) -> Vec<Effe
         return vec![Effect::Suspend];
     }
     if !model.overlays.is_empty() {
-        return on_overlay_key(model, key, at);
+        return on_overlay_key(model, key, at, in_one_read);
     }
     match model.settings.keymap.action(model.screen.scope(), key) {
         Some(action) if model.fits() || !action.info().mutating => act(model, action, key, at),
         Some(_) => Vec::new(),
         None => {
-            unknown_key(model, key);
+            if !opening::on_key(model, key, at, in_one_read) {
+                unknown_key(model, key);
+            }
             Vec::new()
         }
     }
@@ -282,7 +300,7 @@ fn on_paste(model: &mut Model, text: &str, at: Millis) -> Vec<Effect> {
     Vec::new()
 }
 
-fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
+fn on_overlay_key(model: &mut Model, key: Key, at: Millis, in_one_read: u32) -> Vec<Effect> {
     let Some(overlay) = model.overlays.pop() else { return Vec::new() };
     let leave = matches!(key.code, KeyCode::Esc);
     let action = model.settings.keymap.action(model.screen.scope(), key);
@@ -323,6 +341,9 @@ fn on_overlay_key(model: &mut Model, key: Key, at: Millis) -> Vec<Effect> {
         }
         Overlay::Interlock(lock) => {
             on_interlock_key(model, lock, key, action, at);
+            if action.is_none() && matches!(key.code, KeyCode::Char(c) if !c.is_ascii_digit()) {
+                opening::on_key(model, key, at, in_one_read);
+            }
             Vec::new()
         }
         Overlay::Quit => on_quit_key(model, key, action),
@@ -434,7 +455,7 @@ fn open_interlock(model: &mut Model, at: Millis) {
         return;
     }
     let Some(details) = model.desk_details() else { return };
-    let lock = Interlock::open(details, model.proposal());
+    let lock = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     show_target(model, &lock);
     model.overlays.push(Overlay::Interlock(lock));
 }
@@ -761,6 +782,10 @@ fn on_lease(
         Ok(LeaseAnswer::Closed(state)) => LeaseState::Closed(state),
         Ok(LeaseAnswer::SecondReader) => {
             LeaseState::Lost("you have read it: another reviewer decides".to_owned())
+        }
+        Ok(LeaseAnswer::NotProven) => {
+            let why = model.settings.alone.clone();
+            LeaseState::Lost(why.unwrap_or_else(|| "it waits for another person".to_owned()))
         }
         Ok(LeaseAnswer::Unknown) => LeaseState::Lost("no longer in the queue".to_owned()),
         Err(problem) => LeaseState::Lost(problem.text),

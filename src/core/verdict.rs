@@ -309,6 +309,7 @@ fn form(
         answers: row.proposal.as_ref().map(|proposal| proposal.id),
         evidence: Vec::new(),
         workflow: model.desk_details().and_then(|details| details.workflow.clone()),
+        signature: None,
     };
     if decision.is_proposal() {
         decision.evidence = case.candidates.clone();

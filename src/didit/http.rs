@@ -218,15 +218,45 @@ impl Http {
         url
     }
 
-    /// A link of the server's own, if it stays with the API: same scheme, host and port.
+    /// A link of the server's own, if it stays with the API: same scheme, host and port. One that differs in
+    /// nothing but `http`, as behind a proxy that ends TLS, is followed over https.
     pub(super) fn own(&self, link: &str) -> Result<Url> {
         let protocol = |why: String| ApiError::new(ErrorKind::Protocol, why);
         let url =
             Url::parse(link).map_err(|_| protocol("the next page has no address".to_owned()))?;
-        let home = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
-        let host = url.host_str().unwrap_or("(none)");
-        if home(&url) != home(&self.base) || url.host() != self.base.host() || has_user(&url) {
-            return Err(protocol(format!("the next page is on another host: {host}")));
+        let home = &self.base;
+        let of = |url: &Url| url.host_str().unwrap_or("(none)").to_owned();
+        let (host, port) = (of(&url), url.port_or_known_default());
+        if url.host() != home.host() {
+            let expected = of(home);
+            let why = format!("the next page is on another host: {host} in place of {expected}");
+            return Err(protocol(why));
+        }
+        if has_user(&url) {
+            return Err(protocol("the address of the next page holds a user name".to_owned()));
+        }
+        let (came, expected) = (url.scheme(), home.scheme());
+        if came == "http" && expected == "https" && port == Some(80) {
+            let mut url = url;
+            // The port first: a default one of the new scheme is left out by itself.
+            if url.set_port(home.port()).is_ok() && url.set_scheme(expected).is_ok() {
+                return Ok(url);
+            }
+            return Err(protocol("the next page has no address".to_owned()));
+        }
+        if came != expected {
+            let why = format!(
+                "the next page on {host} has another scheme: {came} in place of {expected}"
+            );
+            return Err(protocol(why));
+        }
+        if port != home.port_or_known_default() {
+            let shown = |port: Option<u16>| port.map_or("none".to_owned(), |port| port.to_string());
+            let (came, expected) = (shown(port), shown(home.port_or_known_default()));
+            let why = format!(
+                "the next page on {host} is on another port: {came} in place of {expected}"
+            );
+            return Err(protocol(why));
         }
         Ok(url)
     }
@@ -433,9 +463,7 @@ fn bearer_header(token: &SecretString) -> Option<HeaderValue> {
 
 /// The server's time in a `Date` header: a whole second, of which half has passed on average.
 fn date(header: &HeaderValue) -> Option<Millis> {
-    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
-    let at = parser.parse_timestamp(header.to_str().ok()?).ok()?;
-    Some(Millis(at.as_millisecond()).plus(500))
+    Some(refusal::http_date(header.to_str().ok()?)?.plus(500))
 }
 
 fn now() -> Millis {
@@ -468,6 +496,7 @@ fn refused(status: u16, headers: &HeaderMap, body: &str, verb: CallVerb) -> ApiE
     let refusal = refusal::Refusal {
         status,
         retry_after: header(RETRY_AFTER),
+        sent: header(DATE).and_then(refusal::http_date).unwrap_or_else(now),
         location: location.as_ref().and_then(Url::host_str),
         body,
     };
@@ -497,4 +526,63 @@ fn root_cause(error: &reqwest::Error) -> String {
         cause = Some(deeper);
     }
     cause.map_or_else(|| "the request could not be made".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(base: &str) -> Http {
+        let settings = Settings::new(Url::parse(base).unwrap(), SecretString::from("sk_x"));
+        Http::keyless(settings).unwrap()
+    }
+
+    #[test]
+    fn a_next_page_says_what_differs_and_goes_on_over_https_at_home() {
+        let page = "/v3/sessions/?offset=50";
+        for (base, link, wanted) in [
+            ("https://api.example", "https://api.example", Ok("https://api.example")),
+            // A proxy ends TLS, and the server behind it writes what it sees.
+            ("https://api.example", "http://api.example", Ok("https://api.example")),
+            ("https://api.example", "http://api.example:80", Ok("https://api.example")),
+            ("https://api.example:8443", "http://api.example", Ok("https://api.example:8443")),
+            (
+                "https://api.example",
+                "http://other.example",
+                Err("another host: other.example in place of api.example"),
+            ),
+            (
+                "https://api.example",
+                "http://api.example:8080",
+                Err("on api.example has another scheme: http in place of https"),
+            ),
+            (
+                "https://api.example",
+                "ftp://api.example",
+                Err("on api.example has another scheme: ftp in place of https"),
+            ),
+            (
+                "https://api.example",
+                "https://api.example:8443",
+                Err("on api.example is on another port: 8443 in place of 443"),
+            ),
+            ("http://127.0.0.1:81", "http://127.0.0.1", Err("another port: 80 in place of 81")),
+            (
+                "http://127.0.0.1:81",
+                "https://127.0.0.1:81",
+                Err("another scheme: https in place of http"),
+            ),
+            ("https://api.example", "http://x@api.example", Err("holds a user name")),
+        ] {
+            let found = line(base).own(&format!("{link}{page}"));
+            match (found, wanted) {
+                (Ok(url), Ok(wanted)) => assert_eq!(url.as_str(), format!("{wanted}{page}")),
+                (Err(error), Err(words)) => {
+                    assert_eq!(error.kind, ErrorKind::Protocol, "{link}");
+                    assert!(error.detail().contains(words), "{link}: {}", error.detail());
+                }
+                (found, wanted) => panic!("{link}: {found:?} {wanted:?}"),
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::{ApiError, BodyShape, CarriedOut, ErrorKind, Known};
-use crate::domain::CallVerb;
+use crate::domain::{CallVerb, Millis};
 
 /// What of an answer matters when it is no success.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,8 @@ pub(super) struct Refusal<'a> {
     pub(super) status: u16,
     /// The header `Retry-After`, as it came.
     pub(super) retry_after: Option<&'a str>,
+    /// When it was sent, by the server's clock where it says so.
+    pub(super) sent: Millis,
     /// The host that the header `Location` names, where it names one.
     pub(super) location: Option<&'a str>,
     /// The body; empty where it could not be read.
@@ -158,16 +160,34 @@ fn kind(refusal: &Refusal<'_>, words: &Words) -> ErrorKind {
         404 | 405 | 410 => ErrorKind::NotFound,
         408 => ErrorKind::Timeout,
         409 => ErrorKind::Conflict,
-        429 => ErrorKind::Limited { after: wait(refusal.retry_after) },
+        429 => ErrorKind::Limited { after: wait(refusal.retry_after, refusal.sent) },
         400..=499 => ErrorKind::Validation,
         500..=599 => ErrorKind::Server,
         _ => ErrorKind::Protocol,
     }
 }
 
-fn wait(header: Option<&str>) -> Duration {
-    let seconds = header.and_then(|text| text.trim().parse().ok());
-    seconds.map_or(UNNAMED_WAIT, Duration::from_secs).min(LONGEST_WAIT)
+/// Seconds, or the moment from which to try again (RFC 9110, 10.2.3).
+fn wait(header: Option<&str>, sent: Millis) -> Duration {
+    let text = header.unwrap_or_default().trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            http_date(text).map(|at| Duration::from_millis(at.since(sent).max(0).unsigned_abs()))
+        }
+    };
+    wait.unwrap_or(UNNAMED_WAIT).min(LONGEST_WAIT)
+}
+
+/// A date in one of the three forms of RFC 9110, 5.6.7.
+pub(super) fn http_date(text: &str) -> Option<Millis> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    let at = parser.parse_timestamp(text).ok().or_else(|| {
+        let old = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let civil = old.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+        Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })?;
+    Some(Millis(at.as_millisecond()))
 }
 
 /// What an error body says.
@@ -246,7 +266,7 @@ mod tests {
     use super::*;
 
     fn of(status: u16, body: &str, verb: CallVerb) -> ApiError {
-        read(&Refusal { status, retry_after: None, location: None, body }, verb)
+        read(&Refusal { status, retry_after: None, sent: Millis(0), location: None, body }, verb)
     }
 
     #[test]
@@ -357,11 +377,17 @@ mod tests {
 
     #[test]
     fn the_named_wait_is_kept_within_reason() {
-        let seconds = |header| wait(header).as_secs();
+        let sent = http_date("Wed, 21 Oct 2026 07:27:23 GMT").unwrap();
+        let seconds = |header| wait(header, sent).as_secs();
         assert_eq!(seconds(Some("30")), 30);
         assert_eq!(seconds(Some(" 0 ")), 0);
         assert_eq!(seconds(Some("18446744073709551615")), 3600);
-        assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:28:00 GMT")), 5);
+        assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:28:00 GMT")), 37);
+        assert_eq!(seconds(Some("Wednesday, 21-Oct-26 07:28:00 GMT")), 37);
+        assert_eq!(seconds(Some("Wed Oct 21 07:28:00 2026")), 37);
+        assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:27:00 GMT")), 0);
+        assert_eq!(seconds(Some("Thu, 21 Oct 2027 07:27:00 GMT")), 3600);
+        assert_eq!(seconds(Some("tomorrow")), 5);
         assert_eq!(seconds(Some("-1")), 5);
         assert_eq!(seconds(None), 5);
     }

@@ -333,6 +333,9 @@ pub struct Decision {
     /// What a proposal rests on: the candidates as they were on the screen. Empty in all others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Candidate>,
+    /// The reviewer's signature, on its way into the store, where it stands beside the record: it signs it.
+    #[serde(skip)]
+    pub signature: Option<String>,
 }
 
 impl Decision {

@@ -255,6 +255,7 @@ mod tests {
             receipt: Receipt::default(),
             replaces: None,
             workflow: None,
+            signature: None,
             answers: None,
             evidence: Vec::new(),
         }

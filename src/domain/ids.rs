@@ -114,11 +114,32 @@ impl fmt::Display for DecisionId {
     }
 }
 
-/// Who decides, as something that cannot be typed in: the SSH key's fingerprint
-/// (`ssh:SHA256:…`), else the operating system's user (`os:1000`). Two-person rules compare this.
+/// Who decides: a person of the roster (`person:ana`), else the operating system's user (`os:1000`), whom
+/// nothing proves. Older records hold fingerprints of SSH keys (`ssh:SHA256:…`), which anybody could
+/// claim. Two-person rules count people of the roster only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReviewerId(pub String);
+
+impl ReviewerId {
+    /// The identity of a person of the roster.
+    #[must_use]
+    pub fn of_person(id: &str) -> Self {
+        Self(format!("person:{id}"))
+    }
+
+    /// The identity of the owner of a database.
+    #[must_use]
+    pub fn of_owner(role: &str) -> Self {
+        Self(format!("db:{role}"))
+    }
+
+    /// The short id of the person it names, where it names one.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        self.0.strip_prefix("person:")
+    }
+}
 
 impl fmt::Display for ReviewerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

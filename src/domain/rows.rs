@@ -120,6 +120,8 @@ pub enum LeaseAnswer {
     Closed(CaseState),
     /// It waits for another reader, and this reviewer has read it.
     SecondReader,
+    /// It waits for another reader, and this reviewer is nobody that a roster knows.
+    NotProven,
     /// There is no such case.
     Unknown,
 }
@@ -209,14 +211,19 @@ pub struct Progress {
     pub listed: bool,
     /// A review note was posted where the status could not be written.
     pub noted: bool,
+    /// How often the step in hand was written, as far as anything of it may have reached Didit: counted
+    /// before the request leaves. Begins anew when the status stands.
+    pub writes: u32,
+    /// When Didit first said yes to the step in hand.
+    pub answered_at: Option<Millis>,
 }
 
 impl Progress {
     /// Whether anything of it may be at Didit: then nobody can take it back, and Didit is read first.
     #[must_use]
     pub fn has_left(self) -> bool {
-        let Self { may_have_written, status_done, listed, noted } = self;
-        may_have_written || status_done || listed || noted
+        let Self { may_have_written, status_done, listed, noted, writes: _, answered_at } = self;
+        may_have_written || status_done || listed || noted || answered_at.is_some()
     }
 }
 
@@ -263,6 +270,11 @@ pub enum Settled {
     },
     /// Didit cannot take it; the record stays here.
     Local {
+        /// Why, in words.
+        why: String,
+    },
+    /// The audit does not stand behind it: it is not sent, and its case is open again.
+    Unproven {
         /// Why, in words.
         why: String,
     },
@@ -346,7 +358,7 @@ impl HistoryRow {
     /// What it has done already, in words: what nobody can take back by deciding anew.
     #[must_use]
     pub fn happened(&self) -> Vec<String> {
-        let Progress { may_have_written, status_done, listed, noted } = self.progress;
+        let Progress { may_have_written, status_done, listed, noted, .. } = self.progress;
         let mut words = Vec::new();
         if let Some(status) = self.decision.disposition.subject_status().filter(|_| status_done) {
             words.push(format!("{} was written, and webhooks may have fired", status.word()));
@@ -437,6 +449,7 @@ mod tests {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         };
         let (due, note) = (Millis(1), Some("a third reader decides".to_owned()));
         let progress = Progress::default();

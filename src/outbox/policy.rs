@@ -3,7 +3,9 @@
 //! clock; the worker does what is said here and nothing else.
 //!
 //! The rule behind every line: a status is written only when the read shows what the reviewer saw
-//! and no trace of this decision. Everything else is either ours already, or somebody's.
+//! and no trace of this decision. Everything else is either ours already, or somebody's. What Didit
+//! said yes to and does not show yet is nobody's: reads may lag behind writes, so a conflict needs a
+//! status or an entry that is not ours, and the same is written twice at most.
 
 use crate::didit::{ApiError, CarriedOut, ErrorKind};
 use crate::domain::{Decision, Disposition, Millis, ReviewEntry, Status, SubjectKind, printable};
@@ -14,6 +16,11 @@ const NAME_MOST: usize = 80;
 /// So long before a decision its reviewer may have read the session, in milliseconds: pictures are
 /// held for an hour, and another one is for clocks that differ.
 const LOOK_MS: i64 = 2 * 3_600_000;
+/// What Didit said yes to and has not shown for so long, in milliseconds, may be written once more: a
+/// read that lags is no reason to write.
+pub const QUIET_MS: i64 = 120_000;
+/// No step that Didit said yes to is written more often.
+pub const MOST_WRITES: u32 = 2;
 
 /// What the review feed tells about this decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub struct Reading {
     /// What somebody else had set just before this decision was written over it, and who and when in
     /// words: between the read and the write, where no lock reaches.
     pub overwritten: Option<(Status, String)>,
+    /// Who set the status found after this decision was written, and when, in words.
+    pub after: Option<String>,
 }
 
 impl Reading {
@@ -48,7 +57,8 @@ impl Reading {
     #[must_use]
     pub fn new(decision: &Decision, status: Status, feed: Option<&[ReviewEntry]>) -> Self {
         let Some(feed) = feed else {
-            return Self { status, trace: Trace::Hidden, theirs: None, overwritten: None };
+            let (theirs, overwritten, after) = (None, None, None);
+            return Self { status, trace: Trace::Hidden, theirs, overwritten, after };
         };
         let mark = decision.mark();
         let intended = decision.disposition.subject_status();
@@ -63,9 +73,12 @@ impl Reading {
             .iter()
             .find(|e| e.new_status.is_some() && !bears(e, &mark))
             .filter(|e| e.new_status.as_ref() == Some(&status))
+            // What was so before the reviewer looked is nobody's answer to this decision.
+            .filter(|e| e.at.is_none_or(|at| at.since(decision.at) >= -LOOK_MS))
             .map(who_and_when);
         let overwritten = written.and_then(|ours| overwritten(decision, ours, feed));
-        Self { status, trace, theirs, overwritten }
+        let after = written.and_then(|ours| after(decision, ours, &status, feed));
+        Self { status, trace, theirs, overwritten, after }
     }
 }
 
@@ -88,6 +101,22 @@ fn overwritten(
     };
     let theirs = before.take_while(|e| e.at == Some(last)).find(other)?;
     Some((theirs.new_status.clone()?, who_and_when(theirs)))
+}
+
+/// Who gave the subject its status after `ours` was written. Lines of one moment have no order; without
+/// a moment they stand newest first.
+fn after(
+    decision: &Decision,
+    ours: &ReviewEntry,
+    status: &Status,
+    feed: &[ReviewEntry],
+) -> Option<String> {
+    let mark = decision.mark();
+    let theirs = |e: &&ReviewEntry| e.new_status.as_ref() == Some(status) && !bears(e, &mark);
+    let later = |e: &&ReviewEntry| ours.at.zip(e.at).is_none_or(|(ours, theirs)| theirs >= ours);
+    let above = feed.iter().take_while(|e| *e != ours);
+    let below = feed.iter().filter(|e| e.at.is_some() && ours.at.is_some());
+    above.chain(below).filter(later).find(theirs).map(who_and_when)
 }
 
 /// Whether an entry's comment holds the mark as a word of its own.
@@ -154,9 +183,15 @@ pub enum Step {
     End(Settled),
 }
 
-/// The next step of a delivery.
+/// The next step of a delivery at a time.
 #[must_use]
-pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &Reading) -> Step {
+pub fn next(
+    decision: &Decision,
+    progress: Progress,
+    answers: &Answers,
+    read: &Reading,
+    now: Millis,
+) -> Step {
     if let Some(settled) = never_sent(decision) {
         return Step::End(settled);
     }
@@ -164,10 +199,18 @@ pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &R
         return Step::End(nothing_to_send(decision));
     };
     if read.status != intended {
-        if progress.status_done || read.trace == Trace::Written {
+        let ours = progress.status_done || read.trace == Trace::Written;
+        if read.status != decision.seen_status {
+            return if ours { overturned(&intended, read) } else { theirs(read) };
+        }
+        if ours && read.after.is_some() {
             return overturned(&intended, read);
         }
-        return other_status(decision, intended, progress, answers, read);
+        return if ours {
+            late(&intended, progress)
+        } else {
+            seen_status(decision, intended, progress, answers, read, now)
+        };
     }
     if !progress.status_done {
         return intended_status(decision, progress, answers, read);
@@ -176,6 +219,38 @@ pub fn next(decision: &Decision, progress: Progress, answers: &Answers, read: &R
         return Step::List;
     }
     Step::End(Settled::Sent { note: done_note(decision, &intended, progress) })
+}
+
+/// Whether a step may be written: not when Didit said yes to it a moment ago, and not a third time.
+/// What was never answered is written again after each read that shows nothing of it.
+#[must_use]
+pub fn may_write(progress: Progress, now: Millis) -> bool {
+    let Some(answered) = progress.answered_at else { return true };
+    progress.writes < MOST_WRITES && now.since(answered) >= QUIET_MS
+}
+
+/// What Didit said yes to and does not show, in words.
+#[must_use]
+pub fn no_change(progress: Progress) -> String {
+    match progress.answered_at.and_then(moment) {
+        Some(since) => {
+            format!("Didit said yes and shows no change since {since}; it is read again.")
+        }
+        None => "Didit does not show it yet; it is read again.".to_owned(),
+    }
+}
+
+/// The status is the one that the reviewer saw, though ours was written: a read that lags.
+fn late(intended: &Status, progress: Progress) -> Step {
+    let why = match progress.answered_at {
+        Some(_) => no_change(progress),
+        None => format!(
+            "It was {} by this decision, and Didit shows an older status and nobody's change; it is \
+             read again.",
+            intended.word()
+        ),
+    };
+    Step::Wait { why }
 }
 
 /// Decisions that never leave, whatever Didit says: known before anything is read.
@@ -232,49 +307,62 @@ fn intended_status(
         let said = progress.noted || answers.note_refused.is_some() || read.trace == Trace::Hidden;
         return if said { Step::StatusStands } else { Step::PostNote };
     }
-    let ours = match answers.status {
-        StatusAnswer::Written => read.theirs.is_none(),
-        StatusAnswer::NotYet => progress.may_have_written && read.trace == Trace::Hidden,
-        StatusAnswer::AlreadySo | StatusAnswer::Refused(_) => false,
-    };
-    if ours {
+    if let Some(by) = &read.theirs {
+        return conflict(read, format!("already so, by {by}"));
+    }
+    // Nobody else's change is in the feed: where ours may have been made, it is ours or not shown yet.
+    let only_try = answers.status == StatusAnswer::AlreadySo && progress.writes <= 1;
+    if only_try || !progress.may_have_written {
+        return conflict(read, "already so, by somebody else".to_owned());
+    }
+    let said_yes = answers.status == StatusAnswer::Written || progress.answered_at.is_some();
+    if said_yes || read.trace == Trace::Hidden {
         return Step::StatusStands;
     }
-    let by = read.theirs.as_deref().unwrap_or("somebody else");
-    conflict(read, format!("already so, by {by}"))
+    let status = read.status.word();
+    Step::Wait {
+        why: format!("It is {status}, and Didit does not say yet by whom; it is read again."),
+    }
 }
 
-/// The status found is not the intended one, and ours was never seen there.
-fn other_status(
+/// The status found is the one that the reviewer saw, not the intended one, and ours was never seen
+/// there: not written yet, not shown yet, or lost.
+fn seen_status(
     decision: &Decision,
     intended: Status,
     progress: Progress,
     answers: &Answers,
     read: &Reading,
+    now: Millis,
 ) -> Step {
-    let noted = progress.noted || read.trace == Trace::Note;
-    if read.status != decision.seen_status {
-        return theirs(read);
-    }
-    if noted {
+    if progress.noted || read.trace == Trace::Note {
         return if decision.kind == SubjectKind::SavedSearch {
             let why =
                 "Didit keeps the status of this saved search; a review note was posted there.";
             Step::End(local(why))
         } else {
-            overturned(&intended, read)
+            late(&intended, progress)
         };
     }
     match &answers.status {
-        StatusAnswer::Written | StatusAnswer::AlreadySo => {
-            Step::Wait { why: format!("Didit took {} but does not show it yet.", intended.word()) }
+        StatusAnswer::Written | StatusAnswer::AlreadySo => Step::Wait { why: no_change(progress) },
+        // It may have been taken before, and a read that lags is no refusal.
+        StatusAnswer::Refused(_) if progress.answered_at.is_some() => {
+            Step::Wait { why: no_change(progress) }
         }
         StatusAnswer::Refused(why) => refused_status(decision, why, answers, read),
-        StatusAnswer::NotYet if progress.may_have_written && read.trace == Trace::Hidden => {
-            let by = "an answer was lost and the review feed cannot be read; decide again";
-            conflict(read, by.to_owned())
+        StatusAnswer::NotYet if !progress.may_have_written => Step::WriteStatus(intended),
+        StatusAnswer::NotYet if read.trace == Trace::None && may_write(progress, now) => {
+            Step::WriteStatus(intended)
         }
-        StatusAnswer::NotYet => Step::WriteStatus(intended),
+        StatusAnswer::NotYet if progress.answered_at.is_some() => {
+            Step::Wait { why: no_change(progress) }
+        }
+        StatusAnswer::NotYet => Step::Wait {
+            why: "An answer was lost and the review feed cannot be read, so nothing is written again; \
+                  it is read again."
+                .to_owned(),
+        },
     }
 }
 
@@ -405,19 +493,32 @@ pub fn meaning(failure: &Failure) -> Meaning {
 const SOON: (i64, i64) = (5_000, 300_000);
 /// The same after one that somebody has to mend.
 const MEND: (i64, i64) = (60_000, 600_000);
+/// The same while Didit does not show what it said yes to.
+const LATE: (i64, i64) = (5_000, 3_600_000);
 
 /// How long to wait after a failure, in milliseconds: doubled with each attempt up to a bound, up to
 /// a quarter more by `jitter` (0 to 1), never less than the server asked for.
 #[must_use]
 pub fn backoff(failure: &Failure, attempts: u32, jitter: f64) -> i64 {
-    let (first, most) = if meaning(failure) == Meaning::Barred { MEND } else { SOON };
-    let doublings = attempts.saturating_sub(1).min(16);
-    let base = first.saturating_mul(1 << doublings).min(most);
+    let pauses = if meaning(failure) == Meaning::Barred { MEND } else { SOON };
     let asked = match failure.kind {
-        ErrorKind::Limited { after } => i64::try_from(after.as_millis()).unwrap_or(most),
+        ErrorKind::Limited { after } => i64::try_from(after.as_millis()).unwrap_or(pauses.1),
         _ => 0,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "at most a quarter of ten minutes")]
+    pause(pauses, asked, attempts, jitter)
+}
+
+/// How long to wait before what Didit does not show yet is read again, in milliseconds: as [`backoff`],
+/// up to an hour.
+#[must_use]
+pub fn late_pause(attempts: u32, jitter: f64) -> i64 {
+    pause(LATE, 0, attempts, jitter)
+}
+
+fn pause((first, most): (i64, i64), asked: i64, attempts: u32, jitter: f64) -> i64 {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let base = first.saturating_mul(1 << doublings).min(most);
+    #[expect(clippy::cast_possible_truncation, reason = "at most a quarter of an hour")]
     let extra = (base as f64 / 4.0 * jitter.clamp(0.0, 1.0)) as i64;
     base.max(asked).saturating_add(extra)
 }
@@ -454,6 +555,7 @@ mod tests {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         }
     }
 
@@ -464,7 +566,7 @@ mod tests {
 
     fn read(status: &str, trace: Trace, theirs: Option<&str>) -> Reading {
         let theirs = theirs.map(str::to_owned);
-        Reading { status: status.into(), trace, theirs, overwritten: None }
+        Reading { status: status.into(), trace, theirs, overwritten: None, after: None }
     }
 
     fn progress(letters: &str) -> Progress {
@@ -473,6 +575,8 @@ mod tests {
             status_done: letters.contains('s'),
             listed: letters.contains('l'),
             noted: letters.contains('n'),
+            writes: u32::try_from(letters.matches('w').count()).unwrap(),
+            answered_at: letters.contains('y').then_some(Millis(0)),
         }
     }
 
@@ -493,6 +597,7 @@ mod tests {
             Settled::Conflict { theirs, .. } => format!("conflict {}", theirs.word()),
             Settled::Local { .. } => "local".into(),
             Settled::Refused { .. } => "refuse".into(),
+            Settled::Unproven { .. } => "unproven".into(),
             Settled::Later { .. } => "later".into(),
         }
     }
@@ -531,7 +636,8 @@ mod tests {
             // A lost answer: read first.
             ((APPROVE, WORKFLOW, R), ("m", NotYet), (A, Trace::Written, None), "stands"),
             ((APPROVE, WORKFLOW, R), ("m", NotYet), (R, Trace::None, None), "write Approved"),
-            ((APPROVE, WORKFLOW, R), ("m", NotYet), (R, Trace::Hidden, None), "conflict In Review"),
+            ((APPROVE, WORKFLOW, R), ("mw", NotYet), (R, Trace::Hidden, None), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mw", NotYet), (A, Trace::None, None), "wait"),
             ((APPROVE, WORKFLOW, R), ("m", NotYet), (A, Trace::Hidden, None), "stands"),
             (
                 (APPROVE, WORKFLOW, R),
@@ -579,9 +685,31 @@ mod tests {
             (
                 (APPROVE, WORKFLOW, R),
                 ("m", NotYet),
-                (R, Trace::Written, None),
-                "conflict In Review",
+                (A, Trace::None, Some("bo")),
+                "conflict Approved",
             ),
+            // Reads that lag behind the write.
+            ((APPROVE, WORKFLOW, R), ("mwy", Written), (R, Trace::None, None), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwy", Written), (R, Trace::Written, Some("bo")), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (R, Trace::Written, Some("bo")), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (R, Trace::Note, None), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (R, Trace::Hidden, None), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (A, Trace::None, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (A, Trace::Hidden, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("mw", AlreadySo), (R, Trace::None, None), "wait"),
+            (
+                (APPROVE, WORKFLOW, R),
+                ("mw", AlreadySo),
+                (A, Trace::None, None),
+                "conflict Approved",
+            ),
+            ((APPROVE, WORKFLOW, R), ("mwwy", AlreadySo), (A, Trace::None, None), "stands"),
+            ((APPROVE, WORKFLOW, R), ("ms", NotYet), (R, Trace::Written, None), "wait"),
+            ((BLOCKLIST, WORKFLOW, R), ("ms", NotYet), (R, Trace::None, None), "wait"),
+            ((APPROVE, WORKFLOW, R), ("mwwy", no()), (R, Trace::None, None), "wait"),
+            // A yes that changes nothing: once more, and not again.
+            ((APPROVE, WORKFLOW, R), ("mwy", NotYet), (R, Trace::None, None), "write Approved"),
+            ((APPROVE, WORKFLOW, R), ("mwwy", NotYet), (R, Trace::None, None), "wait"),
             (
                 (BLOCKLIST, WORKFLOW, R),
                 ("ms", NotYet),
@@ -613,7 +741,8 @@ mod tests {
         for ((disposition, kind, seen), (done, status), (now, trace, theirs), wanted) in rows {
             let decision = decision(kind, disposition, seen);
             let answers = Answers { status, note_refused: None };
-            let step = next(&decision, progress(done), &answers, &read(now, trace, theirs));
+            let read = read(now, trace, theirs);
+            let step = next(&decision, progress(done), &answers, &read, Millis(QUIET_MS));
             assert_eq!(
                 word(&step),
                 wanted,
@@ -646,6 +775,64 @@ mod tests {
         assert_eq!(never_sent(&decision(WORKFLOW, APPROVE, R)), None);
     }
 
+    #[test]
+    fn what_didit_said_yes_to_is_not_written_again_at_once() {
+        let d = decision(WORKFLOW, APPROVE, R);
+        let read = read(R, Trace::None, None);
+        let at = |letters, ms| next(&d, progress(letters), &Answers::default(), &read, Millis(ms));
+        for (letters, ms, wanted) in [
+            ("mwy", QUIET_MS - 1, "wait"),
+            ("mwy", QUIET_MS, "write Approved"),
+            ("mwwy", 100 * QUIET_MS, "wait"),
+            ("mwwwy", 100 * QUIET_MS, "wait"),
+            // Never answered: written again after every read that shows nothing of it.
+            ("mww", 0, "write Approved"),
+        ] {
+            assert_eq!(word(&at(letters, ms)), wanted, "{letters} {ms}");
+        }
+        let Step::Wait { why } = at("mwy", 1) else { panic!("it waits") };
+        let wanted =
+            "Didit said yes and shows no change since 1970-01-01 00:00 UTC; it is read again.";
+        assert_eq!(why, wanted);
+    }
+
+    #[test]
+    fn the_status_that_was_seen_is_somebodys_only_by_a_later_entry() {
+        let d = decision(WORKFLOW, APPROVE, R);
+        let at = |ms, mut e: ReviewEntry| {
+            e.at = Some(Millis(ms));
+            e
+        };
+        let ours = |ms| at(ms, entry("API Client", Some(A), Some(d.api_comment().to_string())));
+        let bo = |ms, status| at(ms, entry("bo", Some(status), None));
+        let bare = |mut e: ReviewEntry| {
+            e.at = None;
+            e
+        };
+        for (feed, wanted) in [
+            (vec![ours(9)], "wait"),
+            (vec![ours(9), bo(5, R)], "wait"),
+            (vec![bo(5, R), ours(9)], "wait"),
+            (vec![bo(10, "Kyc Expired"), ours(9)], "wait"),
+            (vec![bo(10, R), ours(9)], "conflict In Review"),
+            (vec![ours(9), bo(10, R)], "conflict In Review"),
+            (vec![bare(bo(0, R)), bare(ours(0))], "conflict In Review"),
+            (vec![bare(ours(0)), bare(bo(0, R))], "wait"),
+        ] {
+            let r = Reading::new(&d, R.into(), Some(&feed));
+            for letters in ["mw", "mwy", "ms"] {
+                let step = next(&d, progress(letters), &Answers::default(), &r, Millis(QUIET_MS));
+                assert_eq!(word(&step), wanted, "{letters} {feed:?}");
+            }
+        }
+        // An approval of long ago is not what took the place of a lost write.
+        let old = [bo(-LOOK_MS - 1, A)];
+        let r = Reading::new(&d, A.into(), Some(&old));
+        assert_eq!(r.theirs, None);
+        let step = next(&d, progress("mwy"), &Answers::default(), &r, Millis(0));
+        assert_eq!(word(&step), "stands");
+    }
+
     /// Every combination of what can be known.
     fn everything(mut check: impl FnMut(&Decision, Progress, &Answers, &Reading, Step)) {
         let answers = [
@@ -660,9 +847,13 @@ mod tests {
                 .flat_map(|d| [R, A, D, "Kyc Expired"].map(move |s| (d, s)))
             {
                 let decision = decision(kind, disposition, seen);
-                for bits in 0u8..16 {
+                for (bits, writes, yes) in (0u8..16)
+                    .flat_map(|b| [(b, 0, None), (b, 1, Some(Millis(0))), (b, 2, Some(Millis(0)))])
+                {
                     let p = Progress {
-                        may_have_written: bits & 1 != 0,
+                        writes,
+                        answered_at: yes,
+                        may_have_written: bits & 1 != 0 || yes.is_some(),
                         status_done: bits & 2 != 0,
                         listed: bits & 4 != 0,
                         noted: bits & 8 != 0,
@@ -679,7 +870,8 @@ mod tests {
                                     let over = over && trace == Trace::Written;
                                     r.overwritten =
                                         over.then(|| ("Overwritten".into(), "bo".into()));
-                                    let step = next(&decision, p, &a, &r);
+                                    r.after = over.then(|| "bo".into());
+                                    let step = next(&decision, p, &a, &r, Millis(QUIET_MS));
                                     check(&decision, p, &a, &r, step);
                                 }
                             }
@@ -706,7 +898,9 @@ mod tests {
                     assert!(matches!(r.trace, Trace::None | Trace::Hidden), "{about}");
                     assert!(!p.status_done && !p.noted, "{about}");
                     assert_eq!(a.status, StatusAnswer::NotYet, "once an attempt: {about}");
-                    assert!(!(p.may_have_written && r.trace == Trace::Hidden), "{about}");
+                    let fresh = decision.kind == SEARCH && r.status == intended;
+                    assert!(fresh || !(p.may_have_written && r.trace == Trace::Hidden), "{about}");
+                    assert!(p.answered_at.is_none() || p.writes < MOST_WRITES, "{about}");
                 }
                 Step::PostNote => {
                     assert!(!p.noted && a.note_refused.is_none(), "{about}");
@@ -732,6 +926,11 @@ mod tests {
                 }
                 Step::End(Settled::Conflict { theirs, .. }) => {
                     assert_eq!(*theirs, r.status, "{about}");
+                    // A status that is not ours, or an entry that is not ours.
+                    let strange = r.status != intended && r.status != decision.seen_status;
+                    let never = !p.may_have_written || a.status == StatusAnswer::AlreadySo;
+                    let entry = r.theirs.is_some() || r.after.is_some();
+                    assert!(strange || entry || never, "{about}");
                     assert!(!(r.status == intended && p.status_done), "{about}");
                     assert!(!(r.status == intended && r.trace == Trace::Written), "{about}");
                 }
@@ -743,16 +942,17 @@ mod tests {
                     assert!(matches!(a.status, StatusAnswer::Refused(_)), "{about}");
                     assert_eq!(r.status, decision.seen_status, "{about}");
                 }
-                Step::End(Settled::Later { .. }) => panic!("{about}"),
+                Step::End(Settled::Later { .. } | Settled::Unproven { .. }) => panic!("{about}"),
                 Step::Wait { .. } => {
-                    assert!(
-                        matches!(a.status, StatusAnswer::Written | StatusAnswer::AlreadySo),
-                        "{about}"
-                    );
+                    // Only where something of it may be at Didit.
+                    let asked = matches!(a.status, StatusAnswer::Written | StatusAnswer::AlreadySo);
+                    let left = p.may_have_written || p.status_done || p.noted;
+                    let shown = matches!(r.trace, Trace::Written | Trace::Note);
+                    assert!(asked || left || shown, "{about}");
                 }
             }
         });
-        assert_eq!(seen, 2 * 12 * 16 * 8 * 4 * 4 * 3);
+        assert_eq!(seen, 2 * 12 * 16 * 3 * 8 * 4 * 4 * 3);
     }
 
     #[test]
@@ -808,7 +1008,7 @@ mod tests {
             assert_eq!(found, wanted.map(Status::from), "{feed:?}");
         }
         let r = Reading::new(&d, A.into(), Some(&[ours(9), bo(5, D)]));
-        let step = next(&d, progress("m"), &Answers::default(), &r);
+        let step = next(&d, progress("m"), &Answers::default(), &r, Millis(0));
         assert_eq!(word(&step), "conflict Declined");
     }
 

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::worker::{Attempt, Limits, deliver_one};
 use crate::didit::Client;
 use crate::domain::{
-    Clock, Decision, DecisionId, DeliveryState, Origin, ReviewerId, SessionId, WorkerId,
+    Clock, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId, WorkerId,
 };
-use crate::store::{Delivery, HistoryQuery, Settled, Store, StoreError};
+use crate::store::{Delivery, HistoryQuery, HistoryRow, Settled, Store, StoreError};
 
 /// Whose decisions, and how.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub worker: WorkerId,
     /// Whose held decisions are sent.
     pub reviewer: ReviewerId,
+    /// Older identities whose held decisions this reviewer has now.
+    pub adopted: Vec<ReviewerId>,
     /// How many deliveries at once, 1 to 4.
     pub parallel: usize,
     /// How long things may take.
@@ -38,7 +40,7 @@ impl Settings {
     #[must_use]
     pub fn new(origin: Origin, worker: WorkerId, reviewer: ReviewerId) -> Self {
         let limits = Limits::default();
-        Self { origin, worker, reviewer, parallel: 3, limits, idle_ms: 30_000 }
+        Self { origin, worker, reviewer, adopted: Vec::new(), parallel: 3, limits, idle_ms: 30_000 }
     }
 }
 
@@ -125,6 +127,11 @@ impl Outbox {
         Ok(ended)
     }
 
+    /// Whose held decisions are sent.
+    fn whose(&self) -> impl Iterator<Item = &ReviewerId> {
+        std::iter::once(&self.settings.reviewer).chain(&self.settings.adopted)
+    }
+
     /// Delivers what is due until it is stopped; what is on the wire then is finished first.
     /// A receiver that does not listen any more stops nothing.
     pub async fn run(&self, events: mpsc::Sender<Event>, stop: CancellationToken) {
@@ -168,10 +175,13 @@ impl Outbox {
         within: Duration,
         stop: &CancellationToken,
     ) -> Result<Flushed, StoreError> {
-        let Settings { origin, reviewer, .. } = &self.settings;
-        self.store.send_now(origin, reviewer, self.clock.now()).await?;
+        for reviewer in self.whose() {
+            self.store.send_now(&self.settings.origin, reviewer, self.clock.now()).await?;
+        }
         let mut results = HashMap::new();
         let stop = stop.child_token();
+        let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let last = self.clock.now().plus(within_ms);
         let ends = tokio::time::sleep(within);
         tokio::pin!(ends);
         let mut on_the_way = OnTheWay::new();
@@ -180,7 +190,7 @@ impl Outbox {
             if !stopping {
                 self.take_due(&mut on_the_way).await?;
             }
-            if on_the_way.is_empty() && (stopping || self.at_rest(&results).await?) {
+            if on_the_way.is_empty() && (stopping || self.at_rest(&results, last).await?) {
                 break;
             }
             let sleep = self.sleep(self.is_full(&on_the_way)).await;
@@ -198,43 +208,50 @@ impl Outbox {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
-        let open = self.open().await?.into_iter().map(|(id, _)| id).collect();
+        let open = self.open().await?.iter().map(|row| row.decision.id).collect();
         let mut settled: Vec<_> =
             results.into_iter().map(|(id, (case, settled, _))| (id, case, settled)).collect();
         settled.sort_by_key(|(id, ..)| *id);
         Ok(Flushed { settled, open })
     }
 
-    /// Whether everything that is still open waits for somebody to mend something.
+    /// Whether everything that is still open waits for somebody to mend something, or for Didit to show
+    /// what it said yes to, which is not read again before `last`.
     async fn at_rest(
         &self,
         results: &HashMap<DecisionId, (SessionId, Settled, bool)>,
+        last: Millis,
     ) -> Result<bool, StoreError> {
-        let waits = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
-        Ok(self.open().await?.into_iter().all(|(id, _)| waits(id)))
+        let barred = |id| results.get(&id).is_some_and(|(_, _, barred)| *barred);
+        let late = |row: &HistoryRow| {
+            let answered = row.progress.answered_at.is_some();
+            row.state == DeliveryState::Unknown && answered && row.due > last
+        };
+        Ok(self.open().await?.iter().all(|row| barred(row.decision.id) || late(row)))
     }
 
     /// What is still on its way: this reviewer's held decisions, and anybody's in flight.
-    async fn open(&self) -> Result<Vec<(DecisionId, DeliveryState)>, StoreError> {
+    async fn open(&self) -> Result<Vec<HistoryRow>, StoreError> {
         let states = DeliveryState::ALL.into_iter().filter(|s| s.is_open()).collect();
         let query = HistoryQuery { states, ..HistoryQuery::default() };
         let rows = self.store.history(&self.settings.origin, &query).await?;
         let ours = |decision: &Decision, state: DeliveryState| {
-            state != DeliveryState::Held || decision.reviewer.id == self.settings.reviewer
+            state != DeliveryState::Held || self.whose().any(|who| *who == decision.reviewer.id)
         };
-        let rows = rows.into_iter().filter(|row| ours(&row.decision, row.state));
-        Ok(rows.map(|row| (row.decision.id, row.state)).collect())
+        Ok(rows.into_iter().filter(|row| ours(&row.decision, row.state)).collect())
     }
 
     /// Claims what is due, up to the number that may be on the way at once.
     async fn take_due(&self, on_the_way: &mut OnTheWay) -> Result<(), StoreError> {
-        let Settings { origin, worker, reviewer, limits, .. } = &self.settings;
-        while !self.is_full(on_the_way) {
-            let now = self.clock.now();
-            let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
-            let Some(delivery) = taken else { return Ok(()) };
-            let outbox = self.clone();
-            on_the_way.spawn(async move { outbox.deliver(delivery).await });
+        let Settings { origin, worker, limits, .. } = &self.settings;
+        for reviewer in self.whose() {
+            while !self.is_full(on_the_way) {
+                let now = self.clock.now();
+                let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
+                let Some(delivery) = taken else { break };
+                let outbox = self.clone();
+                on_the_way.spawn(async move { outbox.deliver(delivery).await });
+            }
         }
         Ok(())
     }
@@ -254,10 +271,14 @@ impl Outbox {
     /// How long to sleep unless something happens: until the next row is due, where one could be
     /// taken then.
     async fn sleep(&self, cannot_take: bool) -> Duration {
-        let Settings { origin, reviewer, idle_ms, .. } = &self.settings;
+        let Settings { origin, idle_ms, .. } = &self.settings;
         let now = self.clock.now();
-        let due = if cannot_take { None } else { self.store.next_due(origin, reviewer).await.ok() };
-        let wait = match due.flatten() {
+        let mut due = None;
+        for reviewer in self.whose().filter(|_| !cannot_take) {
+            let next = self.store.next_due(origin, reviewer).await.ok().flatten();
+            due = [due, next].into_iter().flatten().min();
+        }
+        let wait = match due {
             Some(due) => due.since(now).min(*idle_ms),
             None => *idle_ms,
         };

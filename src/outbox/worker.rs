@@ -63,8 +63,6 @@ const LOOK_AGAIN_MS: i64 = 86_400_000;
 const BLOCKLIST_PAGES: u32 = 5;
 /// Rows of such a page.
 const BLOCKLIST_ROWS: u32 = 100;
-/// After so many attempts a blocklist that does not show the face counts as a refusal.
-const UNSEEN_ATTEMPTS: u32 = 6;
 
 /// Delivers a claimed decision and settles it in the store.
 ///
@@ -131,11 +129,12 @@ impl Errand<'_> {
         if let Some(settled) = policy::never_sent(decision) {
             return Ok(settled);
         }
+        self.stands().await?;
         let mut answers = Answers::default();
         let mut read = self.read().await?;
         // Each step leaves a trace that keeps the policy from naming it again.
         loop {
-            match policy::next(decision, self.progress, &answers, &read) {
+            match policy::next(decision, self.progress, &answers, &read, self.clock.now()) {
                 Step::WriteStatus(status) => {
                     answers.status = self.write_status(&status).await?;
                     read = self.read().await?;
@@ -146,6 +145,7 @@ impl Errand<'_> {
                     self.note(|p| {
                         p.status_done = true;
                         p.may_have_written |= ours;
+                        (p.writes, p.answered_at) = (0, None);
                     })
                     .await?;
                 }
@@ -159,6 +159,18 @@ impl Errand<'_> {
                 }
             }
         }
+    }
+
+    /// What stands behind the decision in the store has to be whole: a row that was changed or put in behind
+    /// the program's back is not sent.
+    async fn stands(&self) -> Result<(), End> {
+        let Delivery { origin, decision, .. } = self.delivery;
+        let evidence = self.store.evidence(origin, decision.id).await?;
+        let stands = match evidence {
+            Some(evidence) => evidence.stands(),
+            None => Err("it is not in the store any more".to_owned()),
+        };
+        stands.map_err(|why| End::Settle { settled: Settled::Unproven { why }, barred: false })
     }
 
     /// After a decline that blocklists nobody, looks whether its workflow did so by itself, once a day
@@ -245,8 +257,18 @@ impl Errand<'_> {
         let comment = decision.api_comment();
         let call = self.client.update_status(&decision.case, new, &comment);
         match self.write(call).await? {
-            Answer::Done(Some(StatusWritten::AlreadySo)) => Ok(StatusAnswer::AlreadySo),
-            Answer::Done(Some(StatusWritten::Written) | None) => Ok(StatusAnswer::Written),
+            Answer::Done(Some(StatusWritten::AlreadySo)) => {
+                // Of the first write it says that somebody else was faster, of a later one that an
+                // earlier one may have been taken.
+                if self.progress.writes > 1 {
+                    self.said_yes().await?;
+                }
+                Ok(StatusAnswer::AlreadySo)
+            }
+            Answer::Done(Some(StatusWritten::Written) | None) => {
+                self.said_yes().await?;
+                Ok(StatusAnswer::Written)
+            }
             Answer::Refused(words) => Ok(StatusAnswer::Refused(words)),
             Answer::Missing(words) => {
                 Err(refused(format!("The status could not be written: {words}.")))
@@ -284,7 +306,7 @@ impl Errand<'_> {
             Meaning::Lost => return Err(self.later(&failure)),
             Meaning::Refused | Meaning::Missing | Meaning::Barred | Meaning::Failed => {}
         }
-        self.note(|p| p.may_have_written = before).await?;
+        self.take_back(before).await?;
         match policy::meaning(&failure) {
             Meaning::Refused => Ok(Answer::Refused(failure.words)),
             Meaning::Missing => Ok(Answer::Missing(failure.words)),
@@ -299,38 +321,48 @@ impl Errand<'_> {
         let Some(target) = self.delivery.decision.target.clone() else {
             return Err(refused("The decision names no session to blocklist.".to_owned()));
         };
-        match self.write(self.client.blocklist_add_face(&target.session_id)).await? {
-            Answer::Done(_) => self.seen_on_blocklist(&target.session_id).await?,
-            Answer::Missing(_) => self.list_entry(&target).await?,
-            Answer::Refused(words) => return Err(not_listed(&words)),
+        let listed =
+            self.progress.answered_at.is_some() && self.is_listed(&target.session_id).await;
+        if !listed {
+            if !policy::may_write(self.progress, self.clock.now()) {
+                return Err(self.not_on_blocklist());
+            }
+            match self.write(self.client.blocklist_add_face(&target.session_id)).await? {
+                Answer::Done(_) => self.said_yes().await?,
+                // It may have been taken before, and a read that lags is no refusal.
+                Answer::Missing(_) | Answer::Refused(_) if self.progress.answered_at.is_some() => {
+                    return Err(self.not_on_blocklist());
+                }
+                Answer::Missing(_) => return self.list_entry(&target).await,
+                Answer::Refused(words) => return Err(not_listed(&words)),
+            }
+            if !self.is_listed(&target.session_id).await {
+                return Err(self.not_on_blocklist());
+            }
         }
         self.note(|p| p.listed = true).await
     }
 
     /// Reads the blocklist back. One that cannot be read, or is too long, leaves Didit's word.
-    async fn seen_on_blocklist(&self, session: &SessionId) -> Result<(), End> {
+    async fn is_listed(&self, session: &SessionId) -> bool {
         let mut read = 0;
         for page in 0..BLOCKLIST_PAGES {
             let call = self.client.blocklist(page * BLOCKLIST_ROWS, BLOCKLIST_ROWS);
-            let Ok(found) = self.within(call).await else { return Ok(()) };
+            let Ok(found) = self.within(call).await else { return true };
             let is_it = |row: &BlocklistRow| row.session_id == *session;
             if found.rows.iter().any(is_it) || !found.set_aside.is_empty() {
-                return Ok(());
+                return true;
             }
             read += found.rows.len() as u64;
             if found.rows.is_empty() || found.count.is_some_and(|count| read >= count) {
-                return Err(self.not_on_blocklist());
+                return false;
             }
         }
-        Ok(())
+        true
     }
 
     fn not_on_blocklist(&self) -> End {
-        let why = "Didit took the face for its blocklist but does not show it there";
-        if self.delivery.attempts >= UNSEEN_ATTEMPTS {
-            return not_listed(why);
-        }
-        self.not_shown(format!("{why} yet."))
+        self.not_shown(format!("The face for the blocklist: {}", policy::no_change(self.progress)))
     }
 
     /// The older call is missing or the target is: only if the target is there, the Lists API.
@@ -347,7 +379,7 @@ impl Errand<'_> {
         let list = self.face_blocklist().await?;
         let label = self.delivery.decision.mark();
         if self.has_entry(list, &label).await? {
-            return Ok(());
+            return self.note(|p| p.listed = true).await;
         }
         let comment = self.delivery.decision.api_comment();
         match self.write(self.client.add_entry(list, session, &label, &comment)).await? {
@@ -395,11 +427,15 @@ impl Errand<'_> {
 
     // The claim and its notes.
 
-    /// Notes that a write may follow, and makes sure that it will end while the claim is ours.
-    /// Returns whether one may have been made before.
-    async fn about_to_write(&mut self) -> Result<bool, End> {
-        let before = self.progress.may_have_written;
-        self.note(|p| p.may_have_written = true).await?;
+    /// Notes and counts that a write may follow, and makes sure that it will end while the claim is ours.
+    /// Returns how far it had come before.
+    async fn about_to_write(&mut self) -> Result<Progress, End> {
+        let before = self.progress;
+        self.note(|p| {
+            p.may_have_written = true;
+            p.writes = p.writes.saturating_add(1);
+        })
+        .await?;
         let now = self.clock.now();
         let ours = self.store.is_ours(self.delivery, self.limits.write_ends(now)).await?;
         // The answer may be old by the time it is here: a worker that was stopped meanwhile has no
@@ -408,9 +444,23 @@ impl Errand<'_> {
         if ours && self.limits.write_ends(now) <= self.delivery.until {
             return Ok(before);
         }
-        self.note(|p| p.may_have_written = before).await?;
+        self.take_back(before).await?;
         let why = "The time for this attempt ran short.".to_owned();
         Err(self.put_off(why, now, false))
+    }
+
+    /// A write was certainly not made.
+    async fn take_back(&mut self, before: Progress) -> Result<(), End> {
+        self.note(|p| {
+            (p.may_have_written, p.writes) = (before.may_have_written, before.writes);
+        })
+        .await
+    }
+
+    /// Notes that Didit said yes to the step in hand, the first time.
+    async fn said_yes(&mut self) -> Result<(), End> {
+        let now = self.clock.now();
+        self.note(|p| p.answered_at = p.answered_at.or(Some(now))).await
     }
 
     /// Writes down how far the delivery has come.
@@ -454,7 +504,7 @@ impl Errand<'_> {
     }
 
     fn not_shown(&self, why: String) -> End {
-        let wait = policy::backoff(&Failure::out_of_time(), self.delivery.attempts, self.jitter());
+        let wait = policy::late_pause(self.delivery.attempts, self.jitter());
         self.put_off(why, self.clock.now().plus(wait), false)
     }
 

@@ -6,6 +6,8 @@ use std::fmt::{self, Write as _};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::locked::Locked;
+
 /// TIFF of either byte order, and BigTIFF.
 const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
 
@@ -42,7 +44,7 @@ impl Format {
 
 /// One image file in memory: a face. Wiped when dropped; `Debug` prints its size and nothing else.
 pub struct PictureBytes {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Locked,
     sha256: String,
     format: Format,
 }
@@ -53,7 +55,7 @@ impl PictureBytes {
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let format = Format::of(&bytes)?;
         let sha256 = hex(&Sha256::digest(&*bytes));
-        Some(Self { bytes, sha256, format })
+        Some(Self { bytes: Locked::new(&bytes), sha256, format })
     }
 
     /// The file itself.
@@ -77,7 +79,7 @@ impl PictureBytes {
     /// The memory it holds, in bytes.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.held()
     }
 }
 

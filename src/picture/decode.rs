@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 use super::gap;
+use super::locked::Locked;
 use super::pose::Pose;
 use super::read::{self, Loss, Percent};
 use super::scale::scale;
@@ -70,7 +71,7 @@ impl Area {
 pub struct Portrait {
     width: u32,
     height: u32,
-    pixels: Zeroizing<Vec<u8>>,
+    pixels: Locked,
     /// Size of the picture as it was sent, before scaling and turning.
     sent: (u32, u32),
     pose: Pose,
@@ -128,7 +129,7 @@ impl Portrait {
     /// The memory it holds, in bytes.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.pixels.capacity()
+        self.pixels.held()
     }
 
     /// Where a face box, given in pixels of the picture as it was sent, lies in this portrait: through
@@ -185,6 +186,7 @@ pub fn decode(picture: &PictureBytes, turn: u16, limits: &Limits) -> Result<Port
     }
     let (sha256, first_of_more) = (picture.sha256().to_owned(), still.first_of_more);
     let face = OnceLock::new();
+    let pixels = Locked::new(&pixels);
     Ok(Portrait { width, height, pixels, sent, pose, sha256, missing, first_of_more, face })
 }
 

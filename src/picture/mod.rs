@@ -15,6 +15,7 @@ mod fetch;
 mod finder;
 mod frame;
 mod gap;
+mod locked;
 mod pose;
 pub mod protocol;
 mod read;
@@ -30,6 +31,7 @@ pub use decode::{Area, DecodeError, Limits, Portrait, decode};
 pub use fetch::{FetchError, Fetcher};
 pub use finder::FaceFinder;
 pub use frame::{Aim, FitError, Fitted, Pane, Region, View, eye_pixels, fit, likely_face};
+pub use locked::may_lock;
 pub use protocol::{
     CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,
     PictureCell, Protocol, Tier, Wrap, encode,

@@ -14,7 +14,9 @@ use super::pen::{Pen, Sink};
 use crate::core::{Model, Painted, Side, Size};
 use crate::picture::Tier;
 use crate::term::{Upload, Writer};
-use crate::tui::{Drawn, Eyes, FrameBody, FrameKey, Gallery, PlacedPicture, Theme, draw};
+use crate::tui::{
+    Drawn, Eyes, FrameBody, FrameKey, Gallery, PlacedPicture, ReviewLayout, Theme, draw,
+};
 
 /// Numbers of uploads that are no kitty images begin here; image ids are 32 bits.
 const INLINE: u64 = 1 << 40;
@@ -134,6 +136,16 @@ impl Board {
         self.shown.iter().any(|placed| placed.key == *key)
     }
 
+    /// The pictures in the newest frame.
+    pub fn shown(&self) -> &[PlacedPicture] {
+        &self.shown
+    }
+
+    /// The next frame asks about its pair again, whatever was answered about it.
+    pub fn ask_anew(&mut self) {
+        self.asked = None;
+    }
+
     /// What was painted under a mark, once.
     pub fn painted(&mut self, mark: u64) -> Option<Painted> {
         self.marks.remove(&mark)
@@ -141,6 +153,7 @@ impl Board {
 
     fn frame(&mut self, model: &Model, gallery: &Gallery, theme: Theme) -> io::Result<Drawn> {
         let mut drawn = Drawn::default();
+        self.terminal.backend_mut().first = Some(ReviewLayout::new(model.size).arming.y);
         self.terminal.draw(|frame| drawn = draw(model, gallery, theme, frame))?;
         Ok(drawn)
     }

@@ -1,6 +1,7 @@
 //! How pictures are drawn: what was chosen for the terminal, in the words of the encoders. The console and
 //! `doctor` get it from here, so that what the one says is what the other does.
 
+use crate::core::FORCED;
 use crate::picture::protocol::{CellMode, Colours, EncodeOptions, Ground, Protocol, Wrap};
 use crate::term::{self, Capabilities, Inside};
 
@@ -9,6 +10,8 @@ use crate::term::{self, Capabilities, Inside};
 pub struct Drawing {
     /// By which protocol.
     pub protocol: Protocol,
+    /// Somebody wishes it, and the terminal does not say that it can.
+    pub forced: bool,
     /// With which options; id and tier are each picture's own.
     pub options: EncodeOptions,
     /// The size of a cell in pixels.
@@ -18,6 +21,11 @@ pub struct Drawing {
 }
 
 impl Drawing {
+    /// Its name for the screen and the receipt.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.protocol.word(), if self.forced { FORCED } else { "" })
+    }
+
     /// As many of a pane's cells, across and down, as one picture may take.
     pub fn within(&self, (columns, rows): (u16, u16)) -> (u16, u16) {
         let most = |cells: u16, cell: u16| match self.longest {
@@ -62,7 +70,7 @@ pub enum CellFrom {
 /// quadrants are in every font that has half-blocks.
 pub fn first_drawing(cell: (u16, u16)) -> Drawing {
     let options = EncodeOptions { cells: CellMode::Quadrant, ..EncodeOptions::default() };
-    Drawing { protocol: Protocol::Blocks, options, cell, longest: None }
+    Drawing { protocol: Protocol::Blocks, forced: false, options, cell, longest: None }
 }
 
 /// The size of a cell in pixels, and who told it.
@@ -103,6 +111,7 @@ pub fn drawing(choice: &term::Choice, known: &Capabilities, before: &Drawing) ->
     let protocol = encoder(choice.protocol);
     let mut drawing = *before;
     drawing.protocol = protocol;
+    drawing.forced = choice.forced;
     drawing.longest = longest(protocol, known.version.as_deref());
     drawing.cell = known.cell_pixels.unwrap_or(before.cell);
     drawing.options.wrap = match known.inside {

@@ -23,7 +23,9 @@ use crate::picture::{
     self, FaceFinder, Key, Limits, Pane, Portrait, View, eye_pixels, fit, likely_face,
 };
 use crate::term::{Link, Upload, Writer};
-use crate::tui::{Eyes, Frame, FrameBody, FrameKey, Gallery, ReviewLayout, region, size};
+use crate::tui::{
+    Eyes, Frame, FrameBody, FrameKey, Gallery, PlacedPicture, ReviewLayout, region, size,
+};
 
 /// Pictures prepared at once; more would take the processor from the loop.
 const PARALLEL: usize = 2;
@@ -193,6 +195,26 @@ impl Easel {
     /// Asks whether the terminal still holds the pictures that `asked` names.
     pub fn question(&self, writer: &Writer, asked: impl Fn(&FrameKey) -> bool) {
         send(self.registry.questions(self.drawing.options.wrap, asked), writer);
+    }
+
+    /// The question whether the terminal holds one picture, just written.
+    pub fn question_of(&self, upload: u64) -> Vec<u8> {
+        let id = u32::try_from(upload).unwrap_or_default();
+        self.registry.question(id, self.drawing.options.wrap)
+    }
+
+    /// Whether the terminal has said of each of these pictures that it holds it, where it can say so.
+    pub fn confirms(&self, pictures: &[PlacedPicture]) -> bool {
+        let held = |placed: &PlacedPicture| match self.gallery.get(&placed.key).map(|f| &f.body) {
+            Some(FrameBody::Placeholders(id)) => self.registry.is_confirmed(*id),
+            Some(FrameBody::Inline(_) | FrameBody::Cells(_)) | None => true,
+        };
+        pictures.iter().all(held)
+    }
+
+    /// What the terminal said of its pictures was another one's word.
+    pub fn unconfirm(&mut self) {
+        self.registry.unconfirm();
     }
 
     /// A case's picture has come anew: what could not be prepared is tried again.

@@ -169,7 +169,10 @@ impl Leases {
             let _ = self.events.send(Event::LeasedInstead { of, taken, key }).await;
             return false;
         }
-        let others = matches!(answer, Ok(LeaseAnswer::Taken(_) | LeaseAnswer::SecondReader));
+        let others = matches!(
+            answer,
+            Ok(LeaseAnswer::Taken(_) | LeaseAnswer::SecondReader | LeaseAnswer::NotProven)
+        );
         let answer = answer.map_err(|error| problem::of_store(&error));
         let _ = self.events.send(Event::Leased { key: key.clone(), answer }).await;
         others

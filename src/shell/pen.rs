@@ -52,13 +52,16 @@ pub struct Pen {
     counts: bool,
     /// Whether the cursor is seen; unknown at first.
     cursor: Option<bool>,
+    /// The row that is written before all others: a slow terminal shows them as they come, and what stands
+    /// there must not speak of what is no more.
+    pub first: Option<u16>,
 }
 
 impl Pen {
     /// A pen for a screen of a size. `counts`: whether the terminal repeats picture cells by a count;
     /// tmux 3.3a repeats only what is one byte, and would leave the face out.
     pub fn new(sink: Sink, (width, height): (u16, u16), counts: bool) -> Self {
-        Self { sink, size: Size { width, height }, counts, cursor: None }
+        Self { sink, size: Size { width, height }, counts, cursor: None, first: None }
     }
 
     fn show(&mut self, seen: bool) {
@@ -227,7 +230,9 @@ impl Backend for Pen {
             content.partition(|(_, _, cell)| cell.symbol().starts_with(PLACEHOLDER));
         // A picture's cells have a colour of their own. The sort keeps their order.
         pictures.sort_by_key(|(_, _, cell)| colour(cell.fg, 30));
-        for (x, y, cell) in pictures.into_iter().chain(text) {
+        let (first, text): (Vec<_>, Vec<_>) =
+            text.into_iter().partition(|(_, y, _)| Some(*y) == self.first);
+        for (x, y, cell) in first.into_iter().chain(pictures).chain(text) {
             strokes.cell(Position::new(x, y), cell);
         }
         strokes.end_run();

@@ -21,13 +21,21 @@ pub fn of_api(error: &ApiError) -> Problem {
 /// What to say about an error of the store.
 pub fn of_store(error: &StoreError) -> Problem {
     let (kind, hint) = match error {
-        StoreError::LostLease | StoreError::Conflict | StoreError::SecondReader => {
-            (ProblemKind::Lost, "Look at the case again.")
-        }
+        StoreError::LostLease
+        | StoreError::Conflict
+        | StoreError::SecondReader
+        | StoreError::NotProven
+        | StoreError::NotSecond(_) => (ProblemKind::Lost, "Look at the case again."),
         StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),
         _ => (ProblemKind::Store, "Nothing is taken that cannot be kept; see `secondlook doctor`."),
     };
     Problem { kind, text: sentence(&error.to_string()), hint: hint.to_owned() }
+}
+
+/// What to say of a decision that had to be signed and could not be.
+pub fn unsigned(why: &str) -> Problem {
+    let hint = "Nothing was decided; `secondlook doctor` says more of the ssh-agent.".to_owned();
+    Problem { kind: ProblemKind::Other, text: sentence(why), hint }
 }
 
 /// What to say about an error of the intake; `None` when there is nothing to say.

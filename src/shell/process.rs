@@ -55,6 +55,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// So many processes above one are looked at: more than a session has, and an end in any case.
+const MOST_ANCESTORS: usize = 64;
+
 /// This process as a worker: `HOST/BOOT/PID/START`. A process id alone comes back after a reboot, and
 /// sooner on a busy machine; with the boot and the start time it does not.
 #[must_use]
@@ -81,7 +84,31 @@ pub fn is_dead(worker: &WorkerId) -> bool {
     if its_boot != boot() {
         return true;
     }
-    pid.parse().is_ok_and(|pid: u32| start_time(pid).is_none_or(|alive| alive != start))
+    pid.parse().is_ok_and(|pid: u32| match stat(pid) {
+        Some(stat) => alive_since(&stat).is_none_or(|alive| alive != start),
+        // Where the system hides what others run, it still says whether there is such a process.
+        None => !exists(pid),
+    })
+}
+
+/// The names of the processes above one of this machine, the nearest first, itself not among them.
+#[must_use]
+pub fn ancestors(of: u32) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut next = stat(of).and_then(|stat| parent(&stat));
+    while let Some(pid) = next.filter(|_| names.len() < MOST_ANCESTORS) {
+        let Some(stat) = stat(pid) else { break };
+        names.extend(name(&stat).map(str::to_owned));
+        next = parent(&stat);
+    }
+    names
+}
+
+/// Whether there is a process of this number, whoever's.
+fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let asked = pid.map(rustix::process::test_kill_process);
+    asked.is_some_and(|asked| asked != Err(rustix::io::Errno::SRCH))
 }
 
 fn host() -> String {
@@ -95,20 +122,54 @@ fn boot() -> String {
         .unwrap_or_default()
 }
 
-/// When a process started, in clock ticks since the boot (proc(5): field 22 of `stat`); `None` when there is
-/// no such process.
+/// When a process started; `None` when there is no such process, or none that is shown to us.
 fn start_time(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold blanks and parentheses of its own.
-    let after_name = &stat[stat.rfind(')')? + 1..];
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    // A zombie runs no more.
+    alive_since(&stat(pid)?)
+}
+
+/// What proc(5) says of a process. Of one that may not be dumped, as ours, it may be hidden (`hidepid`).
+fn stat(pid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+}
+
+/// When it started, in clock ticks since the boot (field 22); `None` when it runs no more.
+fn alive_since(stat: &str) -> Option<String> {
+    let fields = after_name(stat)?;
     (*fields.first()? != "Z").then(|| fields.get(19).map(|s| (*s).to_owned()))?
+}
+
+/// The number of its parent (field 4).
+fn parent(stat: &str) -> Option<u32> {
+    after_name(stat)?.get(1)?.parse().ok().filter(|pid| *pid > 0)
+}
+
+/// Its name, of which the system keeps 15 bytes.
+fn name(stat: &str) -> Option<&str> {
+    stat.get(stat.find('(')? + 1..stat.rfind(')')?)
+}
+
+/// The name, in parentheses, may hold blanks and parentheses of its own.
+fn after_name(stat: &str) -> Option<Vec<&str>> {
+    Some(stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::child::{Sees, child};
+
+    #[test]
+    fn what_stands_above_a_process_is_read() {
+        let stat = "42 (tlog-rec (x) y) S 7 42 42 34816 42 4194304 1 2 3 4 5 6 7 8 20 0 1 0 99 1";
+        assert_eq!((parent(stat), name(stat)), (Some(7), Some("tlog-rec (x) y")));
+        assert_eq!(alive_since(stat).as_deref(), Some("99"));
+        assert_eq!(alive_since(&stat.replace(") S 7", ") Z 7")), None);
+        assert_eq!(parent("1 (init) S 0 1"), None);
+        assert!(exists(std::process::id()) && exists(1));
+        assert!(!exists(0) && !exists(u32::MAX));
+        let above = ancestors(std::process::id());
+        assert!(!above.is_empty() && above.len() < MOST_ANCESTORS, "{above:?}");
+    }
 
     #[test]
     fn this_process_is_alive_and_a_past_one_is_not() {
@@ -116,7 +177,7 @@ mod tests {
         assert!(!is_dead(&me));
         let (rest, start) = me.0.rsplit_once('/').unwrap();
         assert!(is_dead(&WorkerId(format!("{rest}/{start}0"))), "same number, another start");
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut child = child("true", Sees::Needed).spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
         assert!(is_dead(&WorkerId(format!("{}/{}/{pid}/1", host(), boot()))));

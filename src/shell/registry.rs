@@ -36,6 +36,8 @@ struct Entry {
     tier: Tier,
     frame: Frame,
     state: State,
+    /// The terminal has said that it holds it.
+    confirmed: bool,
     /// The last time it was wanted, by the registry's own count.
     used: u64,
 }
@@ -72,7 +74,8 @@ impl Registry {
     /// Takes in a picture that is ready to be sent.
     pub fn offer(&mut self, id: u32, key: FrameKey, tier: Tier, frame: Frame, upload: Upload) {
         let used = self.count;
-        self.entries.insert(id, Entry { key, tier, frame, state: State::Unsent(upload), used });
+        let state = State::Unsent(upload);
+        self.entries.insert(id, Entry { key, tier, frame, state, confirmed: false, used });
     }
 
     /// The best tier of a picture that is here, sent or not.
@@ -131,6 +134,9 @@ impl Registry {
     /// forgotten; answers with its key.
     pub fn answered(&mut self, id: u32, ok: bool, gallery: &mut Gallery) -> Option<FrameKey> {
         if ok {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.confirmed = true;
+            }
             return None;
         }
         let entry = self.entries.remove(&id)?;
@@ -205,6 +211,24 @@ impl Registry {
         let mut bytes: Vec<u8> = ids.iter().flat_map(|id| kitty_delete(*id, wrap)).collect();
         bytes.extend(kitty_delete_range(self.ids.0, self.ids.1, wrap));
         bytes
+    }
+
+    /// Whether the terminal has said that it holds a picture.
+    pub fn is_confirmed(&self, id: u32) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.confirmed)
+    }
+
+    /// Nothing of what was said counts any more.
+    pub fn unconfirm(&mut self) {
+        self.entries.values_mut().for_each(|entry| entry.confirmed = false);
+    }
+
+    /// The question whether a picture is there; nothing for one that was never written.
+    pub fn question(&self, id: u32, wrap: Wrap) -> Vec<u8> {
+        let held = self.entries.get(&id).filter(|entry| matches!(entry.state, State::Held));
+        held.map_or_else(Vec::new, |entry| {
+            kitty_question(id, (entry.frame.columns, entry.frame.rows), wrap)
+        })
     }
 
     /// The questions whether pictures are still there, of those that `asked` names.

@@ -18,11 +18,13 @@ use super::leases::{InHand, Leases, Wanted};
 use super::memory::{Memory, Place};
 use super::process::SystemClock;
 use super::signer::Signer;
-use super::tmux;
+use super::tmux::{self, Looks, Watch};
+use super::way::way;
+use super::who::Who;
 use super::window::{SharedVault, Window};
 use super::workers::Workers;
 use crate::core::{
-    Desk, Effect, Event, Exit, LeaseState, Model, Settings, Severity, Signal, update, wants,
+    Desk, Effect, Event, Exit, LeaseState, Model, Reach, Settings, Severity, Signal, update, wants,
 };
 use crate::didit::Client;
 use crate::domain::{Clock, Holder, Origin, SessionId, WorkerId};
@@ -38,15 +40,13 @@ use crate::tui::Theme;
 
 /// How long the terminal has to answer before it counts as silent; late answers still count.
 pub(super) const PROBE: Duration = Duration::from_millis(1500);
-/// A silent terminal says nothing when a pair is painted: the pair counts as painted this much later.
-const SILENT_DWELL: Duration = Duration::from_millis(1000);
 /// Events that may wait; whoever has more waits himself.
 const EVENTS: usize = 256;
 /// How long leaving waits for calls under way.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often pictures in a tmux are asked after.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// How often a tmux is asked after our pane where it may take pictures away unasked.
+/// How often a tmux is asked who looks and who has the keys: it tells nobody that another terminal has come.
 const ASK_SOON: Duration = Duration::from_secs(1);
 /// At most one frame in this time.
 const FRAME: Duration = Duration::from_millis(16);
@@ -55,6 +55,8 @@ const FRAME: Duration = Duration::from_millis(16);
 pub struct Parts {
     /// The rules.
     pub settings: Settings,
+    /// Who this run is, and what signs for them.
+    pub who: Who,
     /// Where decisions are kept.
     pub store: Arc<dyn Store>,
     /// How Didit is reached.
@@ -149,9 +151,15 @@ enum Happened {
     Resize,
     Resume,
     ProbeOver,
-    SilentPainted,
+    Tmux(Told),
     AskAgain,
     Nothing,
+}
+
+/// What tmux has told, and the mark that waits for it.
+struct Told {
+    about: Option<tmux::Told>,
+    mark: Option<(u64, Instant)>,
 }
 
 struct Shell {
@@ -173,8 +181,11 @@ struct Shell {
     easel: Easel,
     probe: Probe,
     probe_ends: Option<Instant>,
-    /// On a terminal that answers nothing: the mark that was written, and when it counts as painted.
-    silent_mark: Option<(u64, Instant)>,
+    /// Who looks, as tmux tells it.
+    looks: Looks,
+    watch: Watch,
+    tell: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
     workers: Workers,
     given: Arc<Given>,
     events: mpsc::Receiver<Event>,
@@ -183,6 +194,8 @@ struct Shell {
     again: mpsc::Sender<SessionId>,
     /// When pictures are asked after again, where nobody would tell that they are gone.
     ask_again: Option<Instant>,
+    /// When the pictures on the screen were asked after last.
+    asked_after: Option<Instant>,
     dirty: bool,
     drawn_at: Option<Instant>,
 }
@@ -199,6 +212,7 @@ impl Shell {
         let given = Arc::new(parts.given);
         let delivery =
             outbox::Settings::new(parts.origin.clone(), parts.worker.clone(), reviewer.id.clone());
+        let delivery = outbox::Settings { adopted: parts.who.adopted.clone(), ..delivery };
         let outbox =
             Outbox::new(parts.store.clone(), parts.client.clone(), clock.clone(), delivery);
         let (leases, wanted_leases) = watch::channel(Wanted::default());
@@ -232,7 +246,7 @@ impl Shell {
         let workers = Workers {
             store: parts.store,
             origin: parts.origin,
-            reviewer: reviewer.id,
+            who: Arc::new(parts.who),
             worker: parts.worker,
             clock,
             in_hand,
@@ -257,6 +271,11 @@ impl Shell {
         let drawing = first_drawing(cell_of(size, None).0);
         // Random, so that two consoles in one terminal do not meet.
         let session = fastrand::u8(1..);
+        let (tell, told) = mpsc::channel(EVENTS);
+        let looks = match parts.environment.pane {
+            Some(_) => Looks::Unasked,
+            None => Looks::Elsewhere,
+        };
         let mut model = Model::new(parts.settings, cells, parts.clock.now(), fastrand::u64(..));
         drawing.protocol.word().clone_into(&mut model.protocol);
         model.first = given.first().cloned();
@@ -279,7 +298,10 @@ impl Shell {
             board: Board::new(cells)?,
             easel: Easel::new(vault, drawing, session),
             probe_ends: Some(Instant::now() + PROBE),
-            silent_mark: None,
+            looks,
+            watch: Watch::default(),
+            tell,
+            told,
             workers,
             given,
             events,
@@ -287,6 +309,7 @@ impl Shell {
             window,
             again,
             ask_again: None,
+            asked_after: None,
             dirty: true,
             drawn_at: None,
         })
@@ -332,7 +355,6 @@ impl Shell {
             }
         };
         let wake = self.model.wake().map(|at| self.clock.instant(at));
-        let silent = self.silent_mark.map(|(_, at)| at);
         let frame = self.frame_due();
         let hung_up = || Happened::Event(Event::Signal(Signal::Hangup));
         tokio::select! {
@@ -345,9 +367,9 @@ impl Shell {
             arrival = heard.recv() => arrival.map_or_else(hung_up, Happened::Arrival),
             event = written.recv() => event.map_or_else(hung_up, Happened::Written),
             event = self.events.recv() => event.map_or(Happened::Nothing, Happened::Event),
+            told = self.told.recv() => told.map_or(Happened::Nothing, Happened::Tmux),
             made = self.easel.next() => made.map_or(Happened::Nothing, Happened::Made),
             () = sleep_until(self.probe_ends) => Happened::ProbeOver,
-            () = sleep_until(silent) => Happened::SilentPainted,
             () = sleep_until(self.ask_again) => Happened::AskAgain,
             () = sleep_until(frame) => Happened::Nothing,
             () = sleep_until(wake) => Happened::Event(Event::Tick(self.clock.now())),
@@ -356,8 +378,6 @@ impl Shell {
 
     fn act_on(&mut self, happened: Happened) {
         match happened {
-            // As tmux tells it; the terminal's own word comes as an arrival.
-            Happened::Event(Event::Focus(focused)) => self.on_pane(focused),
             Happened::Event(event) => self.update(event),
             Happened::Arrival(arrival) => self.on_arrival(arrival),
             Happened::Written(event) => self.on_written(event),
@@ -368,11 +388,7 @@ impl Shell {
                 self.probe_ends = None;
                 self.choose_drawing();
             }
-            Happened::SilentPainted => {
-                if let Some((mark, at)) = self.silent_mark.take() {
-                    self.on_painted(mark, at);
-                }
-            }
+            Happened::Tmux(told) => self.on_told(told),
             Happened::AskAgain => self.ask_again(),
             Happened::Nothing => {}
         }
@@ -468,7 +484,8 @@ impl Shell {
     fn on_pane(&mut self, active: bool) {
         if active != self.easel.focused {
             self.on_focus(active);
-        } else if active {
+        } else if active && self.asked_after.is_none_or(|at| at.elapsed() >= ASK_AGAIN) {
+            self.asked_after = Some(Instant::now());
             self.easel.question(&self.writer, |key| self.board.shows(key));
         }
     }
@@ -476,27 +493,78 @@ impl Shell {
     /// Asks tmux for our pane, and where it is the active one, the terminal for its pictures: the answers of
     /// the terminal go to whatever pane is active.
     fn ask_again(&mut self) {
-        let soon = self.easel.drawing().is_over_tmux();
+        let soon = self.asks_tmux();
         self.ask_again = Some(Instant::now() + if soon { ASK_SOON } else { ASK_AGAIN });
-        let Some(pane) = self.environment.pane.clone() else {
-            return self.on_pane(self.easel.focused);
-        };
-        let events = self.workers.events.clone();
+        if soon {
+            self.ask_tmux(None);
+        } else {
+            self.on_pane(self.easel.focused);
+        }
+    }
+
+    fn ask_tmux(&self, mark: Option<(u64, Instant)>) {
+        let Some(pane) = self.environment.pane.clone() else { return };
+        let tell = self.tell.clone();
         self.workers.tracker.spawn(async move {
-            // A tmux that does not tell is not waited for.
-            let active = tmux::is_active(&pane).await.unwrap_or(true);
-            let _ = events.send(Event::Focus(active)).await;
+            let about = tmux::ask(&pane).await;
+            let _ = tell.send(Told { about, mark }).await;
         });
     }
 
+    /// Whether we are in a tmux that can be asked.
     fn asks_tmux(&self) -> bool {
-        self.outside && self.environment.pane.is_some()
+        let in_tmux = matches!(self.probe.conclude().inside, Inside::Tmux { .. });
+        in_tmux && self.environment.pane.is_some()
+    }
+
+    /// tmux has told who looks, and whether keys go to our pane.
+    fn on_told(&mut self, Told { about, mark }: Told) {
+        let (looks, anew) = self.watch.take(about.as_ref());
+        self.looks = looks;
+        if anew {
+            self.on_attached();
+        }
+        self.find_way();
+        match mark {
+            // The pair was written, and those who look are still those of before.
+            Some((mark, at)) => self.confirm(mark, at),
+            // A tmux that does not tell is not waited for.
+            None => self.on_pane(about.is_none_or(|about| about.active)),
+        }
+    }
+
+    /// Another terminal is attached in the place of the one before: it is asked what it is, and holds nothing.
+    fn on_attached(&mut self) {
+        self.update(Event::Attached);
+        self.easel.unconfirm();
+        self.probe.forget_outside();
+        self.probe.asked_outside();
+        self.probe_ends = Some(Instant::now() + PROBE);
+        let _ = self.writer.ask(term::questions(&self.environment, true), 0);
+        self.easel.question(&self.writer, |_| true);
+    }
+
+    /// Tells the rules what is known of the way to the reviewer's eyes.
+    fn find_way(&mut self) {
+        let known = self.probe.conclude();
+        let reach = way(&known, self.probe_ends.is_some(), self.looks);
+        if reach != self.model.reach {
+            self.update(Event::Reach(reach));
+        }
     }
 
     /// The terminal has said whether it holds a picture. What it lost is sent again, and a pair with it is
     /// not armed until then.
     fn on_picture_answer(&mut self, id: u32, ok: bool) {
-        let Some(lost) = self.easel.answered(id, ok) else { return };
+        let Some(lost) = self.easel.answered(id, ok) else {
+            let waited =
+                |desk: &Desk| desk.unconfirmed == Some(desk.epoch) && desk.painted_at().is_none();
+            if ok && self.model.desk.as_ref().is_some_and(waited) {
+                self.board.ask_anew();
+                self.dirty = true;
+            }
+            return;
+        };
         self.dirty = true;
         if self.board.shows(&lost) {
             self.update(Event::Covered);
@@ -505,11 +573,22 @@ impl Shell {
 
     fn on_written(&mut self, event: term::Event) {
         match event {
-            term::Event::Written { id } => self.dirty |= self.easel.written(id),
+            term::Event::Written { id } => {
+                let written = self.easel.written(id);
+                self.dirty |= written;
+                if written && self.easel.focused {
+                    // Before the frame that shows it, so that the answer comes before that frame's.
+                    let _ = self.writer.frame(self.easel.question_of(id));
+                }
+            }
             term::Event::Dropped { id } => self.easel.dropped(id),
             term::Event::Painted { what: What::Mark(mark), at } => self.on_painted(mark, at),
             term::Event::Unanswered { what: What::Mark(mark), at } => {
-                self.silent_mark = Some((mark, at + SILENT_DWELL));
+                // Where nothing that draws answers, the pair's own key says that it is seen. Where the terminal
+                // does, its answer may still come.
+                if matches!(self.model.reach, Reach::Blind { .. }) {
+                    self.on_painted(mark, at);
+                }
             }
             term::Event::Closed => self.update(Event::InputClosed),
             term::Event::Painted { .. } | term::Event::Unanswered { .. } => {}
@@ -517,10 +596,20 @@ impl Shell {
     }
 
     fn on_painted(&mut self, mark: u64, at: Instant) {
-        if let Some(painted) = self.board.painted(mark) {
-            let at = self.clock.at(at);
-            self.update(Event::Painted { painted, at });
+        if self.asks_tmux() {
+            // Somebody else may have come to look since it was asked last.
+            return self.ask_tmux(Some((mark, at)));
         }
+        self.confirm(mark, at);
+    }
+
+    fn confirm(&mut self, mark: u64, at: Instant) {
+        let Some(painted) = self.board.painted(mark) else { return };
+        if !self.easel.confirms(self.board.shown()) {
+            return self.update(Event::Unconfirmed(painted.epoch));
+        }
+        let at = self.clock.at(at);
+        self.update(Event::Painted { painted, at });
     }
 
     fn on_made(&mut self, made: Made) {
@@ -566,13 +655,17 @@ impl Shell {
         let choice = term::choose(&known, &self.environment, &self.wishes);
         let drawing = drawing(&choice, &known, self.easel.drawing());
         self.board.synchronized = drawing.synchronizes(&known);
-        self.outside = drawing.options.wrap == Wrap::Tmux && known.version.is_some();
+        self.outside = drawing.options.wrap == Wrap::Tmux && answers_around(&known);
         self.writer.set_tmux(self.outside);
         self.board.counts = known.inside == Inside::Bare && known.version.is_some();
         self.theme = self.theme.on_light(known.is_light());
         self.dirty = true;
         self.draw_by(drawing);
         self.focus(self.easel.focused);
+        if self.looks == Looks::Unasked && self.asks_tmux() {
+            self.ask_tmux(None);
+        }
+        self.find_way();
     }
 
     /// Takes in whether keys come here. Where they do not, in a tmux, nothing is asked: somebody else would
@@ -592,14 +685,23 @@ impl Shell {
         }
         self.easel.redraw_by(drawing, &self.writer);
         self.begin_anew();
-        self.update(Event::Protocol(drawing.protocol.word().to_owned()));
+        self.update(Event::Protocol(drawing.name()));
     }
 
     /// Steps to the next protocol. The terminal's own choice is wished for by nobody, so that stepping back
     /// to it is how a wish is forgotten.
     fn next_protocol(&mut self) {
         let (own, now) = self.choices();
-        let next = after(&term::Protocol::ALL, now.protocol);
+        let known = self.probe.conclude();
+        let proven = |way: &term::Protocol| term::is_proven(*way, &known, &self.environment);
+        let ways: Vec<term::Protocol> =
+            term::Protocol::ALL.into_iter().filter(|way| proven(way)).collect();
+        let next = after(&ways, now.protocol);
+        if next == now.protocol {
+            let word = self.easel.drawing().protocol.word();
+            let text = format!("The terminal confirms no other way to draw than {word}.");
+            return self.update(Event::Say(text));
+        }
         self.wishes.set.protocol = None;
         self.wishes.chosen.protocol = (next != own.protocol).then_some(next);
         self.chosen_by_key();
@@ -610,8 +712,10 @@ impl Shell {
         let (own, now) = self.choices();
         if now.protocol != term::Protocol::Blocks {
             let protocol = self.easel.drawing().protocol.word();
+            let shown = self.easel.confirms(self.board.shown());
+            let verb = if shown { "are drawn" } else { "go out, but are not confirmed," };
             let text =
-                format!("Pictures are drawn by {protocol}, not of characters; nothing to change.");
+                format!("Pictures {verb} by {protocol}, not of characters; nothing to change.");
             return self.update(Event::Say(text));
         }
         let next = after(&term::Blocks::ALL, now.blocks);
@@ -683,8 +787,8 @@ impl Shell {
         self.easel.delete(&self.writer);
         // tmux tells nobody that another terminal has come to look, which holds no picture of ours, and not
         // everybody that another pane is looked at.
-        if self.outside {
-            self.ask_again.get_or_insert_with(|| Instant::now() + ASK_AGAIN);
+        if self.asks_tmux() {
+            self.ask_again.get_or_insert_with(|| Instant::now() + ASK_SOON);
         }
     }
 
@@ -793,6 +897,11 @@ impl Shell {
             }
         }
     }
+}
+
+/// Whether whoever is around the tmux answers what is asked through it.
+fn answers_around(known: &term::Capabilities) -> bool {
+    known.version.is_some() || known.answers == term::Answers::Terminal
 }
 
 /// What stands after this in a list, the first after the last.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use super::child::{Sees, child};
 use crate::domain::{Origin, ReviewerId};
 use crate::store::audit::AuditEntry;
 use crate::store::{self, Store};
@@ -94,7 +95,7 @@ impl Signer {
     /// # Errors
     /// What `ssh-keygen` says, in one line.
     pub async fn sign(&self, text: &str) -> Result<String, String> {
-        let mut command = Command::new("ssh-keygen");
+        let mut command = Command::from(child("ssh-keygen", Sees::Needed));
         command.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(&self.key);
         let output = run(command, text).await?;
         String::from_utf8(output).map_err(|_| "ssh-keygen wrote no text".to_owned())
@@ -115,7 +116,7 @@ pub async fn check(text: &str, signature: &str) -> Result<String, String> {
     writer.write_all(signature.as_bytes()).map_err(failed)?;
     drop(writer);
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).map_err(|e| failed(e.into()))?;
-    let mut command = Command::new("ssh-keygen");
+    let mut command = Command::from(child("ssh-keygen", Sees::Needed));
     command.args(["-Y", "check-novalidate", "-n", NAMESPACE, "-s"]);
     command.arg(format!("/dev/fd/{}", file.as_raw_fd()));
     let said = run(command, text).await?;

@@ -13,6 +13,7 @@ use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
 use super::signer::Signer;
+use super::who::Who;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
@@ -40,8 +41,8 @@ pub struct Workers {
     pub store: Arc<dyn Store>,
     /// Whose rows.
     pub origin: Origin,
-    /// Who decides.
-    pub reviewer: ReviewerId,
+    /// Who decides, and what signs for them.
+    pub who: Arc<Who>,
     /// This process.
     pub worker: WorkerId,
     /// The time.
@@ -125,6 +126,13 @@ impl Workers {
     }
 
     async fn decide(&self, decision: &Decision) -> Event {
+        let mut decision = decision.clone();
+        let now = self.clock.now();
+        if let Err(why) = self.who.sign(&self.store, &self.origin, &mut decision, now).await {
+            let result = Err(problem::unsigned(&why));
+            return Event::Decided { id: decision.id, result };
+        }
+        let decision = &decision;
         let result = match self.in_hand.take(&decision.case) {
             None => Err(lost()),
             Some(lease) => {
@@ -154,7 +162,8 @@ impl Workers {
     }
 
     async fn undo(&self, id: DecisionId) -> Event {
-        let result = self.store.undo(&self.origin, id, &self.reviewer, self.clock.now()).await;
+        let result =
+            self.store.undo(&self.origin, id, &self.who.reviewer.id, self.clock.now()).await;
         self.refresh_outbox().await;
         Event::Undone { id, result: result.map_err(|error| problem::of_store(&error)) }
     }
@@ -167,13 +176,13 @@ impl Workers {
 
     async fn reopen(&self, id: DecisionId, case: SessionId) -> Event {
         let now = self.clock.now();
-        let result = self.store.reopen(&self.origin, id, &self.reviewer, now).await;
+        let result = self.store.reopen(&self.origin, id, &self.who.reviewer.id, now).await;
         self.to_sign.notify_one();
         Event::Reopened { id, case, result: result.map_err(|error| problem::of_store(&error)) }
     }
 
     async fn send_now(&self) -> Event {
-        let sent = self.store.send_now(&self.origin, &self.reviewer, self.clock.now()).await;
+        let sent = self.store.send_now(&self.origin, &self.who.reviewer.id, self.clock.now()).await;
         self.outbox.nudge();
         self.refresh_outbox().await;
         match sent {
@@ -256,7 +265,8 @@ impl Workers {
     }
 
     fn mine(&self, rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
-        rows.into_iter().filter(|row| row.decision.reviewer.id == self.reviewer).collect()
+        let mine = |id: &ReviewerId| *id == self.who.reviewer.id || self.who.adopted.contains(id);
+        rows.into_iter().filter(|row| mine(&row.decision.reviewer.id)).collect()
     }
 
     /// What a console does first: takes over what a dead console of this machine had, and starts the undo
@@ -264,7 +274,7 @@ impl Workers {
     pub async fn recover(&self) {
         let buried = self.outbox.bury(is_dead).await;
         let until = self.clock.now().plus(self.undo_ms);
-        let rewound = self.store.rewind_held(&self.origin, &self.reviewer, until).await;
+        let rewound = self.store.rewind_held(&self.origin, &self.who.reviewer.id, until).await;
         for error in [buried.err(), rewound.err()].into_iter().flatten() {
             self.tell(Event::Link(Some(problem::of_store(&error)))).await;
         }

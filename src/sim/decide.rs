@@ -83,6 +83,9 @@ impl State {
                 }
             };
         }
+        if self.deaf.contains(&id) {
+            return Reply::json(200, json!({ "session_id": id }));
+        }
         self.decide(id, &wanted, API_CLIENT, text_of(&call.json, "comment"));
         self.after_decision(id, &wanted);
         Reply::json(200, json!({ "session_id": id }))
@@ -153,10 +156,14 @@ impl State {
 
     /// `GET /v3/sessions/{id}/reviews/`
     pub(super) fn list_reviews(&mut self, call: &Call) -> Reply {
-        let Some(session) = self.world.session(call.place.id()) else {
+        let id = call.place.id();
+        let Some(session) = self.world.session(id) else {
             return Reply::session_not_found();
         };
         let mut reviews: Vec<&Review> = session.reviews.iter().collect();
+        if let Some(lagging) = self.lagging.get_mut(&id) {
+            reviews.truncate(lagging.feed(reviews.len()));
+        }
         let oldest_first = call.query.iter().any(|(k, v)| k == "ordering" && v == "created_at");
         if !oldest_first {
             reviews.reverse();

@@ -147,7 +147,11 @@ fn describe(risk: &str) -> (&'static str, &'static str) {
 impl State {
     /// The decision of a session as it is now. `events` is `?include=events`.
     pub(super) fn decision(&mut self, id: Uuid, key: &Key, events: bool) -> Option<Value> {
-        let session = self.world.session(id)?.clone();
+        let mut session = self.world.session(id)?.clone();
+        if let Some(lagging) = self.lagging.get_mut(&id) {
+            session.status = lagging.status(&session.status).to_owned();
+            session.reviews.truncate(lagging.feed(session.reviews.len()));
+        }
         let workflow = session.kind == Kind::Workflow;
         let mut made = json!({
             "session_id": session.id,

@@ -126,6 +126,47 @@ impl Faults {
     }
 }
 
+/// How what is read of a session lags behind what is written, as on a server that reads from copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// So many decisions show the status from before the next change; `u32::MAX` for all.
+    pub status: u32,
+    /// So many feeds, in decisions or alone, leave out what the next change adds.
+    pub feed: u32,
+}
+
+/// What is still read of a session from before a change.
+#[derive(Debug, Default)]
+pub(super) struct Lagging {
+    pub lag: Lag,
+    /// The status and the length of the feed before the first change since it was set.
+    pub before: Option<(String, usize)>,
+}
+
+impl Lagging {
+    /// The status as a decision shows it; one such read less to come.
+    pub(super) fn status<'a>(&'a mut self, now: &'a str) -> &'a str {
+        match &self.before {
+            Some((before, _)) if self.lag.status > 0 => {
+                self.lag.status -= u32::from(self.lag.status < u32::MAX);
+                before
+            }
+            _ => now,
+        }
+    }
+
+    /// How much of the feed is shown; one such read less to come.
+    pub(super) fn feed(&mut self, now: usize) -> usize {
+        match self.before {
+            Some((_, before)) if self.lag.feed > 0 => {
+                self.lag.feed -= u32::from(self.lag.feed < u32::MAX);
+                before.min(now)
+            }
+            _ => now,
+        }
+    }
+}
+
 /// A route that is single-stepped: requests wait until they are let through.
 #[derive(Debug, Default)]
 pub(super) struct Gate {

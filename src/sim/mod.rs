@@ -42,7 +42,7 @@ use uuid::Uuid;
 
 pub use faces::Broken;
 pub use gate::{AuthStyle, Key, Limits};
-pub use knobs::{Fault, On};
+pub use knobs::{Fault, Lag, On};
 pub use record::{Effect, MediaRecorded, Recorded};
 pub use reply::{Body, Reply};
 pub use route::Route;
@@ -51,6 +51,7 @@ pub use world::{
     Blocked, Candidate, Coding, Face, Kind, Picture, Review, Session, World, session_id,
 };
 
+use knobs::Lagging;
 use serve::Shared;
 use state::State;
 use wire::{Loopback, Scissors};
@@ -357,6 +358,20 @@ impl Knobs {
             }
             there
         })
+    }
+
+    /// From the next change of a session's status on, what is read of it lags behind for so many reads.
+    pub fn lag(&self, session: Uuid, lag: Lag) {
+        let lagging = Lagging { lag, before: None };
+        self.shared.with(|state| state.lagging.insert(session, lagging));
+    }
+
+    /// Changes of a session's status are answered with a yes from now on, and made only where `hears`.
+    pub fn hears(&self, session: Uuid, hears: bool) {
+        self.shared.with(|state| match hears {
+            true => state.deaf.remove(&session),
+            false => state.deaf.insert(session),
+        });
     }
 
     /// Takes a session away now. `false` where there is no such session.

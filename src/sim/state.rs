@@ -1,7 +1,7 @@
 //! Everything the simulator remembers, behind one lock, and the few ways it changes. Knows nothing
 //! of connections.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Options;
 use super::account::Accounts;
-use super::knobs::{Faults, Gates};
+use super::knobs::{Faults, Gates, Lagging};
 use super::links::Links;
 use super::lists::Lists;
 use super::record::{Effect, Journal, MediaRecorded, Recorded};
@@ -35,6 +35,10 @@ pub(super) struct State {
     pub effects: Journal<Effect>,
     pub faults: Faults,
     pub gates: Gates,
+    /// Sessions whose reads lag behind their writes.
+    pub lagging: HashMap<Uuid, Lagging>,
+    /// Sessions whose changes are answered with a yes and not made.
+    pub deaf: HashSet<Uuid>,
     /// When each key made its last requests: (key, whether writes) to Unix milliseconds.
     pub windows: HashMap<(String, bool), VecDeque<i64>>,
     /// The newest list filters and what they found.
@@ -71,6 +75,8 @@ impl State {
             effects: Journal::default(),
             faults: Faults::default(),
             gates: Gates::default(),
+            lagging: HashMap::new(),
+            deaf: HashSet::new(),
             windows: HashMap::new(),
             listings: VecDeque::new(),
             users: BTreeMap::new(),
@@ -99,6 +105,10 @@ impl State {
     pub(super) fn decide(&mut self, id: Uuid, to: &str, by: &str, comment: Option<String>) {
         let (uuid, created_at) = (self.new_id(), self.now());
         let Some(session) = self.world.session_mut(id) else { return };
+        if let Some(lagging) = self.lagging.get_mut(&id) {
+            let before = (session.status.clone(), session.reviews.len());
+            lagging.before.get_or_insert(before);
+        }
         let from = std::mem::replace(&mut session.status, to.to_owned());
         session.reviews.push(Review {
             uuid,

@@ -26,6 +26,10 @@ pub enum Audited {
     Retried,
     /// What came of one is known.
     Settled,
+    /// One that was held was taken back by an administrator, whose reviewer does not come back to it.
+    Released,
+    /// The roster was changed.
+    Roster,
 }
 
 impl Audited {
@@ -44,7 +48,12 @@ impl Audited {
     pub fn begins(self) -> bool {
         match self {
             Self::Decided | Self::Proposed | Self::Confirmed => true,
-            Self::Undone | Self::Reopened | Self::Retried | Self::Settled => false,
+            Self::Undone
+            | Self::Reopened
+            | Self::Retried
+            | Self::Settled
+            | Self::Released
+            | Self::Roster => false,
         }
     }
 }
@@ -88,11 +97,11 @@ pub struct AuditEntry {
     pub at: Millis,
     /// What.
     pub what: Audited,
-    /// Which decision.
+    /// Which decision; empty for a change of the roster.
     pub decision: String,
     /// About which case.
     pub case: String,
-    /// What was decided.
+    /// What was decided; for a change of the roster, its word.
     pub disposition: String,
     /// Where the decision was then.
     pub state: String,
@@ -101,7 +110,7 @@ pub struct AuditEntry {
     /// Who did this, where it need not be them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// SHA-256 of the decision's record, hex.
+    /// SHA-256 of the decision's record, or of the change of the roster, hex.
     pub record: String,
     /// The hash of the entry before; empty for the first.
     pub before: String,
@@ -149,7 +158,15 @@ impl AuditRow {
             record: record_hash(&row.decision)?,
             before: head.hash.clone(),
         };
-        let text = json(&entry)?;
+        Self::of(&entry)
+    }
+
+    /// An entry as it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] when it cannot be written as JSON.
+    pub(super) fn of(entry: &AuditEntry) -> Result<Self> {
+        let text = json(entry)?;
         Ok(Self { seq: entry.seq, hash: hash_of(&text), entry: text })
     }
 

@@ -30,6 +30,18 @@ pub enum StoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others may write the folder, so they may put files in the place of the store's.
+    #[error(
+        "others may write the folder {path} (mode {mode:o}), and with it the store's files; {remedy}"
+    )]
+    OpenFolder {
+        /// The folder.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The lease is not ours any more.
     #[error("the case is not yours any more")]
     LostLease,
@@ -39,6 +51,15 @@ pub enum StoreError {
     /// The case waits for a second reader, and the decision is by one who escalated it.
     #[error("you escalated the case: another reviewer decides it")]
     SecondReader,
+    /// The decision is one of two people's, and who makes it is nobody that the roster knows.
+    #[error("a second reading is a proven person's: `secondlook reviewers` says who that can be")]
+    NotProven,
+    /// A change of the roster that may not be made.
+    #[error("the roster stays as it is: {0}")]
+    NotEnacted(#[from] crate::roster::NotEnacted),
+    /// A confirmation by somebody who may not give it.
+    #[error("nothing is confirmed: {0}")]
+    NotSecond(String),
     /// The store holds something already, and may not.
     #[error("the store is not empty")]
     NotEmpty,

@@ -7,19 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::audit::Audited;
+use super::audit::{AuditEntry, Audited};
 use super::budget::Window;
+use super::evidence::enacted_entry;
 use super::news::{InMemory, News};
-use super::row::{CaseRow, DecisionRow, Newest, may_enter, needs_call};
+use super::row::{CaseRow, DecisionRow, Newest, may_answer, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
-    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone, new_salt,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
+    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, Progress, QueuePage,
+    QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
+    new_salt,
 };
 use crate::domain::{
     CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
     SessionId, SubjectKind, Tally, WorkerId,
 };
+use crate::roster::{Enacted, Roster, Scope};
 
 /// A store in memory.
 pub struct MemoryStore {
@@ -43,6 +46,10 @@ struct Shelf {
     workflows: BTreeMap<String, SeenWorkflow>,
     /// Signatures by the place of their entry.
     signatures: BTreeMap<u64, String>,
+    /// What was done to the roster, in its order.
+    acts: Vec<Enacted>,
+    /// Signatures of decisions, and when they were recorded.
+    proofs: BTreeMap<DecisionId, (String, Millis)>,
     /// Who looks at which case without having it, by console.
     watchers: BTreeMap<WorkerId, (SessionId, Taken)>,
     /// Who looks for new cases, and until when.
@@ -71,6 +78,11 @@ impl MemoryStore {
         }
     }
 
+    /// What signatures in this store hold for.
+    fn scope(&self, origin: &Origin) -> Scope {
+        Scope::of(&self.salt, origin)
+    }
+
     fn on<T>(&self, origin: &Origin, act: impl FnOnce(&mut Shelf) -> T) -> T {
         act(self.shelves().entry(origin.clone()).or_default())
     }
@@ -90,6 +102,27 @@ impl Shelf {
 
     fn decision(&self, id: DecisionId) -> Option<DecisionRow> {
         self.decisions.iter().find(|d| d.row.decision.id == id).cloned()
+    }
+
+    /// A decision as it lies here.
+    fn kept(&self, id: DecisionId) -> Result<Option<Kept>> {
+        let place = self.decisions.iter().position(|d| d.row.decision.id == id);
+        let Some((place, found)) = place.map(|place| (place, &self.decisions[place])) else {
+            return Ok(None);
+        };
+        let decision = &found.row.decision;
+        let record = serde_json::to_string(decision)
+            .map_err(|_| StoreError::Other("a decision cannot be written".to_owned()))?;
+        Ok(Some(Kept {
+            place: u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1),
+            id: id.to_string(),
+            reviewer: decision.reviewer.id.0.clone(),
+            disposition: decision.disposition.word().to_owned(),
+            state: found.row.state.word().to_owned(),
+            case_was: found.case_was.word().to_owned(),
+            record,
+            signature: self.proofs.get(&id).cloned(),
+        }))
     }
 
     /// Puts a changed decision in its place.
@@ -450,6 +483,10 @@ impl Store for MemoryStore {
         let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
         let shelf = shelves.entry(lease.origin.clone()).or_default();
         let mut proposal = shelf.proposal(&lease.case).cloned();
+        if let Some(proposal) = &proposal {
+            let roster = Roster::of(&self.scope(&lease.origin), &shelf.acts);
+            may_answer(&roster, decision, &proposal.row.decision)?;
+        }
         let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
         let mut changed = row.clone();
         let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
@@ -462,6 +499,9 @@ impl Store for MemoryStore {
         if let Some(answered) = proposal {
             shelf.record(Audited::Settled, &answered.row, now)?;
             shelf.replace(answered);
+        }
+        if let Some(signature) = decision.signature.clone() {
+            shelf.proofs.insert(decision.id, (signature, now));
         }
         shelf.decisions.push(decided);
         self.announce(true);
@@ -619,6 +659,11 @@ impl Store for MemoryStore {
             let Some(row) = shelf.claimed(delivery) else { return Ok(false) };
             row.settle(settled, now);
             let row = row.row.clone();
+            if let (Settled::Unproven { .. }, Some(case)) =
+                (settled, shelf.cases.get_mut(&row.decision.case))
+            {
+                case.open_after_unproven(&row.decision);
+            }
             if !row.state.is_open() {
                 shelf.record(Audited::Settled, &row, now)?;
                 self.announce(true);
@@ -695,6 +740,80 @@ impl Store for MemoryStore {
             };
             found.take(limit as usize).map(signed).collect()
         }))
+    }
+
+    async fn login(&self) -> Result<Login> {
+        Ok(Login::default())
+    }
+
+    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
+        Ok(self.on(origin, |shelf| shelf.acts.clone()))
+    }
+
+    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
+        let scope = self.scope(origin);
+        let enacted = self.on(origin, |shelf| {
+            let head = shelf.audit.last().map(AuditRow::head).unwrap_or_default();
+            let NewAct { by, act: text, signature } = act.clone();
+            let seq = head.seq.saturating_add(1);
+            let enacted = Enacted { seq, at: now, by, act: text, signature, owned: false };
+            let judged = Roster::of(&scope, &shelf.acts).judge(&scope, &enacted)?;
+            shelf.audit.push(enacted_entry(&head, act, judged.word(), now)?);
+            shelf.acts.push(enacted.clone());
+            Ok::<_, StoreError>(enacted)
+        })?;
+        self.announce(true);
+        Ok(enacted)
+    }
+
+    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
+        let scope = self.scope(origin);
+        self.on(origin, |shelf| {
+            let Some(kept) = shelf.kept(decision)? else { return Ok(None) };
+            let of = |row: &&AuditRow| {
+                row.entry.contains(&kept.id)
+                    && serde_json::from_str::<AuditEntry>(&row.entry)
+                        .is_ok_and(|entry| entry.decision == kept.id)
+            };
+            let entries: Vec<_> = shelf.audit.iter().filter(of).cloned().collect();
+            let at = |seq: u64| shelf.audit.iter().find(|row| row.seq + 1 == seq).cloned();
+            let before = entries.iter().map(|row| at(row.seq)).collect();
+            let answers = kept.decision().ok().and_then(|decision| decision.answers);
+            let proposal = answers.map_or(Ok(None), |id| shelf.kept(id))?;
+            let acts = shelf.acts.clone();
+            Ok(Some(Evidence { scope, kept, entries, before, proposal, acts }))
+        })
+    }
+
+    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>> {
+        self.on(origin, |shelf| {
+            let ids = shelf.decisions.iter().map(|row| row.row.decision.id);
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            let ids = ids.skip(after).take(limit as usize);
+            ids.filter_map(|id| shelf.kept(id).transpose()).collect()
+        })
+    }
+
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Undone::Unknown) };
+            let released = row.release(by, now);
+            if let Undone::TakenBack(key) = &released {
+                if let Some(case) = shelf.cases.get_mut(key) {
+                    case.put_back(&row);
+                }
+                shelf.record_by(Some(by), Audited::Released, &row.row, now)?;
+                shelf.replace(row);
+                self.announce(true);
+            }
+            Ok(released)
+        })
     }
 
     async fn keeps(&self) -> Result<()> {

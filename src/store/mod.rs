@@ -10,6 +10,7 @@
 pub mod audit;
 mod budget;
 mod error;
+mod evidence;
 mod memory;
 mod news;
 mod row;
@@ -28,6 +29,7 @@ pub use crate::domain::{
 };
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
+pub use evidence::{Evidence, Kept, NewAct};
 pub use memory::MemoryStore;
 pub use news::News;
 pub use sql::SqlStore;
@@ -36,6 +38,7 @@ use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
     Tally, WorkerId,
 };
+use crate::roster::Enacted;
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -194,6 +197,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError::LostLease`] when the lease is not ours any more, [`StoreError::Conflict`] when the
     /// case has been decided already, was opened again and `replaces` does not say so, or has a proposal
     /// that `answers` does not name, [`StoreError::SecondReader`] when the reviewer has read the case,
+    /// [`StoreError::NotProven`] when it takes two people and this one is nobody of the roster,
+    /// [`StoreError::NotSecond`] when they may not confirm what this one proposed,
     /// [`StoreError::Other`] when the decision is another case's, another reviewer's, a skip, or blocklists
     /// another face than was proposed. Nothing is written then.
     async fn decide(
@@ -319,6 +324,37 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<AuditSignature>>;
 
+    // The roster, and what stands behind decisions.
+
+    /// Who is logged into the database; nobody in particular where it is a file.
+    async fn login(&self) -> Result<Login>;
+
+    /// What was done to the roster, in its order.
+    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>>;
+
+    /// Changes the roster: the act and its entry of the audit in one transaction. The act's statement is
+    /// signed for this very `now`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEnacted`] when it may not be done; nothing is written then.
+    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted>;
+
+    /// What stands behind a decision. `None` when there is no such decision.
+    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>>;
+
+    /// Up to `limit` decisions after the place `after`, in the order of recording, as they lie there.
+    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>>;
+
+    /// Takes a held decision of somebody else back, of which nothing was written, and opens its case, as an
+    /// administrator may whose colleague does not come back to it. It is never sent.
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone>;
+
     // As a whole.
 
     /// Whether the store keeps what it is given: writes, though nothing new. Asked after it failed.
@@ -375,6 +411,15 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     }
     // Boxed: what a command waits for would be nested too deep for the compiler to lay out.
     Ok(Arc::new(Box::pin(SqlStore::at(url)).await?))
+}
+
+/// Who is logged into the database that a store is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The role of the session; nothing in a file or in memory.
+    pub role: Option<String>,
+    /// Whether it is the owner, whom the database tells from reviewers (`store init --roles`).
+    pub owner: bool,
 }
 
 /// What was carried from a store into another.

@@ -10,6 +10,7 @@ use crate::domain::{
     Agreement, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
     Reading, ReviewerId, Status, SubjectKind, WorkerId,
 };
+use crate::roster::Roster;
 
 /// A case as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +137,9 @@ impl CaseRow {
         if self.needs_another(&holder.reviewer.id) {
             return LeaseAnswer::SecondReader;
         }
+        if self.needs_a_person(&holder.reviewer.id) {
+            return LeaseAnswer::NotProven;
+        }
         let is_ours = self.lease.as_ref().is_some_and(|lease| lease.worker == holder.worker);
         if let Some(taken) = self.taken(now).filter(|_| !is_ours) {
             return LeaseAnswer::Taken(taken.clone());
@@ -207,6 +211,10 @@ impl CaseRow {
         if self.needs_another(&decision.reviewer.id) {
             return Err(StoreError::SecondReader);
         }
+        let proposes = decision.is_proposal() && decision.reviewer.id.person().is_none();
+        if proposes || self.needs_a_person(&decision.reviewer.id) {
+            return Err(StoreError::NotProven);
+        }
         let waits = proposal.as_ref().map(|p| &p.row.decision);
         answers(decision, waits)?;
         let state = self.outcome(decision);
@@ -228,7 +236,9 @@ impl CaseRow {
     /// What a decision is at first. One reader's word against another's decides nothing: it takes effect
     /// once no more readers of this round say the contrary than say the same.
     fn outcome(&self, decision: &Decision) -> DeliveryState {
-        let count = |wanted| self.readings.iter().filter(|r| r.compare(decision) == wanted).count();
+        // A reading by nobody that the roster knows may be this very reviewer's.
+        let people = || self.readings.iter().filter(|reading| reading.by.person().is_some());
+        let count = |wanted| people().filter(|r| r.compare(decision) == wanted).count();
         if decision.is_proposal() {
             DeliveryState::Proposed
         } else if decision.disposition == Disposition::Escalate {
@@ -256,6 +266,16 @@ impl CaseRow {
         self.state == CaseState::Escalated
             && newest.is_some_and(|newest| newest.id == decision)
             && self.taken(now).is_none()
+    }
+
+    /// Opens it after a decision that the audit does not stand behind, as if that had never been.
+    pub fn open_after_unproven(&mut self, decision: &Decision) {
+        if self.state == CaseState::Decided {
+            self.state = CaseState::Open;
+            self.must_replace = decision.replaces;
+            self.readings.clear();
+            self.lease = None;
+        }
     }
 
     /// Opens it again, so that the decision can be replaced; false when there is nothing to open.
@@ -296,6 +316,11 @@ impl CaseRow {
     /// Whether it waits for another reader than this one, who has read it.
     fn needs_another(&self, reviewer: &ReviewerId) -> bool {
         self.state == CaseState::Escalated && self.readings.iter().any(|r| r.by == *reviewer)
+    }
+
+    /// Whether it waits for another reader, which this one cannot be: only people of the roster count as two.
+    fn needs_a_person(&self, reviewer: &ReviewerId) -> bool {
+        self.state == CaseState::Escalated && reviewer.person().is_none()
     }
 
     fn is_decidable(&self) -> bool {
@@ -360,6 +385,15 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
         return Err(StoreError::Other("another face was proposed for the blocklist".to_owned()));
     }
     Ok(())
+}
+
+/// Refuses a yes to a proposal by somebody who may not give it.
+pub(super) fn may_answer(roster: &Roster, decision: &Decision, proposal: &Decision) -> Result<()> {
+    let yes = decision.disposition == Disposition::Blocklist && decision.confirms(proposal);
+    match roster.may_not_confirm(&decision.reviewer.id, &proposal.reviewer.id).filter(|_| yes) {
+        Some(why) => Err(StoreError::NotSecond(why)),
+        None => Ok(()),
+    }
 }
 
 /// Refuses to take a case in as anything but open or left.
@@ -482,6 +516,18 @@ impl DecisionRow {
         Undone::TakenBack(self.row.decision.case.clone())
     }
 
+    /// Takes it back for somebody who does not come back to it: what is held, and nothing of which has left.
+    pub fn release(&mut self, by: &ReviewerId, now: Millis) -> Undone {
+        let held = self.row.state == DeliveryState::Held && !self.row.progress.has_left();
+        if !held {
+            return Undone::NotHeld(self.row.state);
+        }
+        self.row.state = DeliveryState::Undone;
+        self.row.note = Some(format!("released by {by}"));
+        self.row.settled_at = Some(now);
+        Undone::TakenBack(self.row.decision.case.clone())
+    }
+
     /// Makes it due now: what was refused, while it is the last word on its case (`rests`), and what was put
     /// off. What is held again can be undone again, and is its reviewer's alone as before.
     pub fn retry(&mut self, by: &ReviewerId, rests: bool, now: Millis) -> Retried {
@@ -554,6 +600,7 @@ impl DecisionRow {
                 (DeliveryState::Conflict, format!("{}, {by}", theirs.word()))
             }
             Settled::Local { why } => (DeliveryState::Local, why.clone()),
+            Settled::Unproven { why } => (DeliveryState::Refused, format!("not sent: {why}")),
             Settled::Later { at, why, may_have_written } => {
                 self.row.due = *at;
                 self.row.progress.may_have_written = *may_have_written;

@@ -22,6 +22,17 @@ pub enum Protocol {
 impl Protocol {
     /// All, best first.
     pub const ALL: [Self; 4] = [Self::Kitty, Self::Iterm2, Self::Sixel, Self::Blocks];
+
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kitty => "kitty",
+            Self::Iterm2 => "iterm2",
+            Self::Sixel => "sixel",
+            Self::Blocks => "blocks",
+        }
+    }
 }
 
 /// How many colours text may have.
@@ -135,6 +146,8 @@ pub struct Choice {
     pub colours: Colours,
     /// Of which characters pictures are made where they are made of characters.
     pub blocks: Blocks,
+    /// It was wished for, and the terminal does not say that it draws so.
+    pub forced: bool,
     /// Why this protocol, as the end of a sentence.
     pub why: String,
     /// Why these colours, likewise.
@@ -231,17 +244,62 @@ impl Brand {
     }
 }
 
-/// Chooses. What is wished for is taken as it is.
+/// Chooses. A way to draw that is wished for is taken where the terminal is proven to draw so, or, set by a
+/// flag or the configuration, where it is one that we do not know and takes it without printing it.
 #[must_use]
 pub fn choose(terminal: &Capabilities, environment: &Environment, wishes: &Wishes) -> Choice {
-    let (protocol, why) = match wishes.first(|wish| wish.protocol) {
-        Some((protocol, why)) => (protocol, why.to_owned()),
-        None => protocol(terminal, environment),
+    let (protocol, why, forced) = match wishes.first(|wish| wish.protocol) {
+        None => own(terminal, environment),
+        Some((wished, why)) if is_proven(wished, terminal, environment) => {
+            (wished, why.to_owned(), false)
+        }
+        Some((wished, why)) if wishes.set.protocol.is_some() && may_force(wished, terminal) => {
+            (wished, format!("{why}, and nothing proves that the terminal draws it"), true)
+        }
+        Some((wished, _)) => {
+            let (protocol, why, forced) = own(terminal, environment);
+            let why = format!("{} is wished for and not confirmed; {why}", wished.word());
+            (protocol, why, forced)
+        }
     };
     let (colours, why_colours) = colours(terminal, environment);
     let (blocks, why_blocks) =
         wishes.first(|wish| wish.blocks).unwrap_or_else(|| blocks(terminal, environment));
-    Choice { protocol, colours, blocks, why, why_colours, why_blocks }
+    Choice { protocol, forced, colours, blocks, why, why_colours, why_blocks }
+}
+
+fn own(terminal: &Capabilities, environment: &Environment) -> (Protocol, String, bool) {
+    let (protocol, why) = protocol(terminal, environment);
+    (protocol, why, false)
+}
+
+/// Whether the terminal has shown by its answers that it draws so. Nothing of a protocol is sent to one that
+/// has not: some print it.
+#[must_use]
+pub fn is_proven(way: Protocol, terminal: &Capabilities, environment: &Environment) -> bool {
+    let answers = !terminal.silent && terminal.inside != Inside::Screen;
+    match way {
+        Protocol::Blocks => true,
+        Protocol::Kitty => {
+            answers
+                && terminal.placeholders
+                && against_placeholders(&terminal.inside, environment).is_none()
+        }
+        Protocol::Iterm2 => {
+            let named =
+                terminal.version.is_none() && environment_says_iterm2(terminal, environment);
+            answers && (terminal.iterm2 || named)
+        }
+        Protocol::Sixel => answers && terminal.sixel,
+    }
+}
+
+/// Whether a wish may go before what is known: on a terminal that names itself, so it reads control strings
+/// whole, and whose make we do not know. kitty's pictures need its yes to the graphics query besides.
+fn may_force(way: Protocol, terminal: &Capabilities) -> bool {
+    let unknown = terminal.version.as_deref().is_some_and(|v| Brand::of(v) == Brand::Unknown);
+    let through = matches!(terminal.inside, Inside::Bare | Inside::Tmux { .. });
+    unknown && through && (way != Protocol::Kitty || terminal.kitty_graphics)
 }
 
 fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, String) {

@@ -6,6 +6,7 @@
 //! in a window that keeps the keyboard quick on a slow link. [`Guard`] puts everything back on
 //! every way out, and a panic is one, after which nothing goes on. This module knows nothing of cases, pictures' contents or screens.
 
+mod answers;
 mod choose;
 mod fault;
 mod guard;
@@ -19,8 +20,9 @@ mod sequence;
 mod tty;
 mod writer;
 
+pub use answers::Answers;
 pub use choose::{
-    Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose, passthrough,
+    Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose, is_proven, passthrough,
 };
 pub use fault::{end_on_panic, install_panic_hook};
 pub use guard::{Guard, restore_sequence};

@@ -79,6 +79,8 @@ pub enum Answer {
     StatusOk,
     /// `CSI ? … c`: what the terminal says it can do; 4 is sixel.
     PrimaryAttributes(Vec<u16>),
+    /// `CSI > … c`: what make the terminal says it is.
+    SecondaryAttributes(Vec<u16>),
     /// XTVERSION: the terminal's name and version; printable ASCII, at most 128 characters.
     Version(String),
     /// The size of one cell.
@@ -541,7 +543,7 @@ mod tests {
 
     /// Every reply there is: the recorded ones, and single answers of other kinds.
     fn replies() -> Vec<Vec<u8>> {
-        let single: [&[u8]; 26] = [
+        let single: [&[u8]; 25] = [
             b"\x1b_Gi=31;OK\x1b\\",
             b"\x1b_Gi=7,p=3;ENOENT:no such image a x a\x1b\\",
             b"\x1b[0n",
@@ -551,7 +553,6 @@ mod tests {
             b"\x1b[1;2R",
             b"\x1b[?12;40;1R",
             b"\x1b[?62;4c",
-            b"\x1b[>41;379;0c",
             b"\x1b[=0c",
             b"\x1b[8;40;110t",
             b"\x1b[48;40;110;800;1100t",
@@ -581,7 +582,7 @@ mod tests {
             ok: word == "OK",
             word: word.into(),
         };
-        let table: [(&[u8], Answer); 22] = [
+        let table: [(&[u8], Answer); 23] = [
             (b"\x1b_Gi=31;OK\x1b\\", kitty(Some(31), None, "OK")),
             (b"\x1b_Gi=5,p=9,I=2;ENOENT:gone\x1b\\", kitty(Some(5), Some(9), "ENOENT:gone")),
             (b"\x1b_G;OK\x1b\\", kitty(None, None, "OK")),
@@ -590,7 +591,8 @@ mod tests {
             (b"\x1b[3n", Answer::Other),
             (b"\x1b[?62;4;22c", Answer::PrimaryAttributes(vec![62, 4, 22])),
             (b"\x1b[?62;c", Answer::PrimaryAttributes(vec![62])),
-            (b"\x1b[>41;379;0c", Answer::Other),
+            (b"\x1b[>83;40900;0c", Answer::SecondaryAttributes(vec![83, 40900, 0])),
+            (b"\x1b[>41;379;0c", Answer::SecondaryAttributes(vec![41, 379, 0])),
             (b"\x1bP>|foot(1.13.1)\x1b\\", Answer::Version("foot(1.13.1)".into())),
             (b"\x1b[6;20;10t", Answer::CellPixels { width: 10, height: 20 }),
             (b"\x1b[4;800;1100t", Answer::AreaPixels { width: 1100, height: 800 }),

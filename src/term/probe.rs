@@ -4,6 +4,7 @@
 //! do not cross SSH, and inside tmux they speak of the wrong terminal. There is no clock here: who
 //! waits for the answers decides when to [`Probe::conclude`], and may do so again.
 
+use super::answers::{Answers, Told, who};
 use super::choose::{Brand, Environment};
 use super::parser::Answer;
 
@@ -23,6 +24,7 @@ pub enum Question {
     Area,
     Registers,
     Background,
+    Make,
     Attributes,
     Fence,
 }
@@ -30,7 +32,7 @@ pub enum Question {
 impl Question {
     /// All of them in the order they are asked: after the device attributes, which every terminal
     /// answers, comes a fence.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Version,
         Self::Graphics,
         Self::Synchronized,
@@ -38,6 +40,7 @@ impl Question {
         Self::Area,
         Self::Registers,
         Self::Background,
+        Self::Make,
         Self::Attributes,
         Self::Fence,
     ];
@@ -52,6 +55,7 @@ impl Question {
             Self::Cell => "size of a cell",
             Self::Area => "size of the window",
             Self::Registers => "sixel colours",
+            Self::Make => "make",
             Self::Background => "background",
             Self::Attributes => "device attributes",
             Self::Fence => "all read",
@@ -71,6 +75,7 @@ impl Question {
             Self::Area => "\x1b[14t",
             Self::Registers => "\x1b[?1;1;0S",
             Self::Background => "\x1b]11;?\x1b\\",
+            Self::Make => "\x1b[>c",
             Self::Attributes => "\x1b[c",
             Self::Fence => "\x1b[5n",
         }
@@ -94,6 +99,7 @@ impl Question {
             Answer::AreaPixels { .. } => Some(Self::Area),
             Answer::SixelRegisters(_) => Some(Self::Registers),
             Answer::Background(_) => Some(Self::Background),
+            Answer::SecondaryAttributes(_) => Some(Self::Make),
             Answer::PrimaryAttributes(_) => Some(Self::Attributes),
             Answer::StatusOk => Some(Self::Fence),
             Answer::Kitty { .. }
@@ -172,6 +178,8 @@ pub struct Capabilities {
     pub background: Option<[u8; 3]>,
     /// It has answered nothing at all so far.
     pub silent: bool,
+    /// Who it is that answers. Around a tmux, whoever is known to be there.
+    pub answers: Answers,
 }
 
 impl Capabilities {
@@ -187,7 +195,10 @@ impl Capabilities {
 #[derive(Debug, Clone, Default)]
 struct Replies {
     version: Option<String>,
+    /// It told its name twice, asked once: two terminals did.
+    twice: bool,
     kitty: bool,
+    make: Option<Vec<u16>>,
     attributes: Option<Vec<u16>>,
     registers: Option<u32>,
     cell: Option<(u16, u16)>,
@@ -205,7 +216,7 @@ pub struct Probe {
     /// The terminal outside has answered up to a fence, even if tmux kept its attributes.
     fenced_outside: bool,
     heard_any: bool,
-    term_is_screen: bool,
+    told: Told,
 }
 
 impl Probe {
@@ -218,7 +229,7 @@ impl Probe {
             asked_outside: false,
             fenced_outside: false,
             heard_any: false,
-            term_is_screen: environment.term.starts_with("screen"),
+            told: Told::of(environment),
         }
     }
 
@@ -239,7 +250,10 @@ impl Probe {
         }
         let replies = self.speaker(answer);
         match answer {
-            Answer::Version(version) => replies.version = Some(version.clone()),
+            Answer::Version(version) => {
+                replies.twice = replies.version.replace(version.clone()).is_some();
+            }
+            Answer::SecondaryAttributes(list) => replies.make = Some(list.clone()),
             Answer::PrimaryAttributes(list) => replies.attributes = Some(list.clone()),
             Answer::SixelRegisters(count) => replies.registers = Some(*count),
             Answer::CellPixels { width, height } => replies.cell = positive(*width, *height),
@@ -272,6 +286,12 @@ impl Probe {
         self.asked_outside = true;
     }
 
+    /// Another terminal is around the tmux than the one that was asked: it is asked anew.
+    pub fn forget_outside(&mut self) {
+        self.outside = Replies::default();
+        (self.asked_outside, self.fenced_outside) = (false, false);
+    }
+
     /// All that will be answered has been.
     #[must_use]
     pub fn complete(&self) -> bool {
@@ -279,6 +299,30 @@ impl Probe {
             self.outside.attributes.is_some() || self.fenced_outside
         } else {
             self.here.attributes.is_some() && !self.wants_outside()
+        }
+    }
+
+    fn who_here(&self) -> Answers {
+        let Replies { version, attributes, make, .. } = &self.here;
+        who(version.as_deref(), attributes.as_deref(), make.as_deref(), &self.told)
+    }
+
+    /// Who answers: around a tmux whoever is there, or tmux.
+    fn who(&self) -> Answers {
+        if !self.heard_any {
+            return Answers::Nobody;
+        }
+        let here = self.who_here();
+        if here != Answers::Tmux {
+            return here;
+        }
+        let Replies { version, attributes, make, twice, .. } = &self.outside;
+        if *twice {
+            return Answers::Several;
+        }
+        match who(version.as_deref(), attributes.as_deref(), make.as_deref(), &Told::default()) {
+            Answers::Nobody => Answers::Tmux,
+            there => there,
         }
     }
 
@@ -292,7 +336,9 @@ impl Probe {
         }
         match self.here.version.as_deref() {
             Some(version) if version.to_ascii_lowercase().starts_with("zellij") => Inside::Zellij,
-            None if self.term_is_screen => Inside::Screen,
+            None if self.told.names_screen() || self.who_here() == Answers::Screen => {
+                Inside::Screen
+            }
             _ => Inside::Bare,
         }
     }
@@ -319,6 +365,7 @@ impl Probe {
             inside,
             background: drawing.background.or(self.here.background),
             silent: !self.heard_any,
+            answers: self.who(),
         }
     }
 }
@@ -492,6 +539,7 @@ mod tests {
         let wish = |protocol, blocks| Wish { protocol: Some(protocol), blocks };
         let set = wish(Protocol::Sixel, None);
         let chosen = wish(Protocol::Iterm2, Some(Octants));
+        let rio = probed("rio 0.5.28", &over_ssh()).conclude();
         for (wishes, protocol, blocks) in [
             (Wishes { set, ..Wishes::default() }, Protocol::Sixel, Quadrants),
             (Wishes { chosen, ..Wishes::default() }, Protocol::Iterm2, Octants),
@@ -503,8 +551,9 @@ mod tests {
                 Sextants,
             ),
         ] {
-            let choice = choose(&silent, &over_ssh(), &wishes);
+            let choice = choose(&rio, &over_ssh(), &wishes);
             assert_eq!((choice.protocol, choice.blocks), (protocol, blocks), "{wishes:?}");
+            assert!(!choice.forced);
         }
         let table = [
             (Environment { no_color: true, ..over_ssh() }, Colours::None),
@@ -520,6 +569,46 @@ mod tests {
                 colours,
                 "{environment:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_way_to_draw_that_the_terminal_does_not_confirm_is_passed_over_or_marked() {
+        let utf8 = over_ssh();
+        let new = |kitty: &str| {
+            let mut probe = Probe::new(&utf8);
+            let bytes = format!("\x1bP>|newcomer 1.0\x1b\\{kitty}\x1b[?62c");
+            answers(bytes.as_bytes()).iter().for_each(|answer| probe.heard(answer));
+            probe.conclude()
+        };
+        let (unknown, says_yes) = (new(""), new("\x1b_Gi=31;OK\x1b\\"));
+        for way in [Protocol::Kitty, Protocol::Iterm2, Protocol::Sixel] {
+            let wish = Wish { protocol: Some(way), blocks: None };
+            let set = Wishes { set: wish, ..Wishes::default() };
+            let chosen = Wishes { chosen: wish, ..Wishes::default() };
+            // Known not to, or nobody to know: neither a flag nor what is remembered brings it there.
+            for name in
+                ["kitty 0.26.5", "xterm 379 as a VT340", "VS Code without", "GNU screen", "mute"]
+            {
+                let mut environment = over_ssh();
+                if name == "GNU screen" {
+                    environment.term = "screen".into();
+                }
+                let known = probed(name, &environment).conclude();
+                let proven = known.sixel && way == Protocol::Sixel;
+                for wishes in [set, chosen] {
+                    let choice = choose(&known, &environment, &wishes);
+                    assert_eq!(choice.protocol == way, proven, "{name}: {choice:?}");
+                    assert_eq!(choice.why.contains("not confirmed"), !proven, "{choice:?}");
+                    assert!(!choice.forced);
+                }
+            }
+            // One that we do not know and that reads control strings: by hand, and marked.
+            assert_eq!(choose(&unknown, &utf8, &chosen).protocol, Protocol::Blocks);
+            let forced = choose(&unknown, &utf8, &set);
+            assert_eq!(forced.forced, way != Protocol::Kitty, "{forced:?}");
+            assert_eq!(forced.protocol == way, forced.forced);
+            assert!(choose(&says_yes, &utf8, &set).forced);
         }
     }
 

@@ -247,6 +247,9 @@ fn csi_answer(csi: &Csi) -> Option<Answer> {
         (Some(b'?'), [], b'c') => {
             Answer::PrimaryAttributes((0..numbers).filter_map(|index| csi.short(index)).collect())
         }
+        (Some(b'>'), [], b'c') => {
+            Answer::SecondaryAttributes((0..numbers).filter_map(|index| csi.short(index)).collect())
+        }
         (None, [], b't') if numbers == 3 => {
             let (height, width) = (csi.short(1)?, csi.short(2)?);
             match csi.at(0)? {

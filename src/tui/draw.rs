@@ -76,7 +76,9 @@ pub fn draw(model: &Model, gallery: &Gallery, theme: Theme, frame: &mut Frame<'_
         Some(Overlay::Filter(line)) => widget::entry(model, "filter", line, theme, frame),
         Some(Overlay::Comment(line)) => widget::entry(model, "comment", line, theme, frame),
         Some(Overlay::Reason) => screen::reasons(model, theme, frame),
-        Some(Overlay::Interlock(lock)) => screen::interlock(model, lock, theme, frame),
+        Some(Overlay::Interlock(lock)) => {
+            screen::interlock(model, lock, drawn.is_pair(), theme, frame)
+        }
         Some(Overlay::Curtain) | None => {}
     }
     for placed in &drawn.pictures {

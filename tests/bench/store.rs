@@ -155,8 +155,7 @@ async fn review(
     until: Instant,
     pace: Option<Duration>,
 ) -> Times {
-    let reviewer =
-        Reviewer { id: ReviewerId(format!("ssh:SHA256:{n}")), name: format!("reviewer{n}") };
+    let reviewer = Reviewer { id: ReviewerId(format!("os:{n}")), name: format!("reviewer{n}") };
     let holder =
         Holder { reviewer, worker: WorkerId(format!("host/boot/{n}/{}", fastrand::u64(..))) };
     let query = open(1);
@@ -291,6 +290,7 @@ fn decision(case: &SessionId, reviewer: &Reviewer) -> Decision {
         answers: None,
         evidence: Vec::new(),
         workflow: None,
+        signature: None,
     }
 }
 

@@ -69,9 +69,8 @@ async fn each_word_is_recorded(bench: Bench) {
             (Audited::Reopened, one, "sent", 180),
         ]
     );
-    assert!(entries.iter().all(|e| e.reviewer == "ssh:SHA256:ana"));
-    let doers: Vec<_> =
-        entries.iter().map(|e| e.doer().trim_start_matches("ssh:SHA256:")).collect();
+    assert!(entries.iter().all(|e| e.reviewer == "person:ana"));
+    let doers: Vec<_> = entries.iter().map(|e| e.doer().trim_start_matches("person:")).collect();
     assert_eq!(doers, ["ana", "ana", "ana", "ana", "eva"], "somebody else opened it again");
     assert_eq!(store.audit(&origin(), 3, 1).await.unwrap(), rows[3..4]);
     let other = secondlook::domain::Origin("https://other.example#1".to_owned());
@@ -152,7 +151,7 @@ async fn what_is_bent_in_a_file_is_found() {
 
 #[tokio::test]
 async fn what_is_bent_on_a_server_is_found() {
-    let unlock = "DROP RULE audit_stays ON audit; DROP RULE audit_is_kept ON audit";
+    let unlock = "ALTER TABLE audit DISABLE TRIGGER audit_stays";
     what_is_bent_is_found(Bench::postgres().await, unlock).await;
 }
 
@@ -193,7 +192,7 @@ async fn the_program_exports_and_verifies() {
     let (exit, text) = rig.run(&["audit", "verify"]).await;
     assert_eq!((exit, text.starts_with("4 entries")), (Some(0), true), "{text}");
     let (exit, export) = rig.run(&["audit", "export"]).await;
-    assert_eq!((exit, export.lines().count()), (Some(0), 4));
+    assert_eq!((exit, export.lines().count()), (Some(0), 5), "four entries and the end");
     let file = rig.folder.path().join("export.jsonl");
     let file_name = file.display().to_string();
     for (text, wanted) in [
@@ -311,7 +310,7 @@ async fn an_agents_signatures_are_what_ssh_keygen_accepts() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         value["signature"].as_str().unwrap().replace('\n', "\\n")
     };
-    let [one, two]: [&str; 2] = text.lines().collect::<Vec<_>>().try_into().unwrap();
+    let [one, two, _end]: [&str; 3] = text.lines().collect::<Vec<_>>().try_into().unwrap();
     let swapped = text.replace(&signature(one), "X").replace(&signature(two), &signature(one));
     let swapped = swapped.replace('X', "-");
     let mut bent = signature(two).into_bytes();

@@ -10,6 +10,7 @@ use secondlook::sim::{
 use serde_json::{Value, json};
 
 use crate::crash::{Rig, Way};
+use crate::people::{Person, enrolment};
 use crate::terminal::{Home, candidate, subject, world};
 
 async fn sim(world: World) -> Sim {
@@ -137,35 +138,48 @@ async fn a_script_takes_in_decides_takes_back_and_sends() {
     refused(&home, &["undo", first], 6, "not the last word");
 }
 
-/// The program as somebody with a key of their own, whatever their name.
-fn as_person(rig: &mut Rig, key: &str, name: &str) {
-    let file = rig.folder.path().join(format!("auth-{key}"));
-    std::fs::write(&file, format!("publickey ssh-ed25519 {key}\n")).unwrap();
-    rig.env = vec![
-        ("SSH_USER_AUTH".to_owned(), file.display().to_string()),
-        ("SECONDLOOK_REVIEWER".to_owned(), name.to_owned()),
-    ];
+/// A rig with a roster of these people, set up by somebody else; nothing where OpenSSH is missing.
+async fn rostered(ways: &[Way], seed: u64, names: [&str; 2]) -> Option<(Rig, [Person; 2])> {
+    let mut rig = Rig::new(ways, seed).await;
+    let chief = Person::new("chief")?;
+    let people = [Person::new(names[0])?, Person::new(names[1])?];
+    rig.env = chief.env();
+    for add in enrolment(&chief, &[&people[0], &people[1]]) {
+        let add: Vec<_> = add.iter().map(String::as_str).collect();
+        let (code, out, err) = rig.run_aloud(&add).await;
+        assert_eq!(code, Some(0), "{out}{err}");
+    }
+    Some((rig, people))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_blocklist_an_approved_customer() {
-    let mut rig = Rig::new(&[Way::Reject], 6).await;
+    let Some((mut rig, [ana, ben])) = rostered(&[Way::Reject], 6, ["ana", "ben"]).await else {
+        return;
+    };
     let target = {
         let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
         let shown: Value = serde_json::from_str(&shown).unwrap();
         shown["candidates"][0]["session_number"].to_string()
     };
     let decide = ["decide", "1001", "blocklist", "--target", &target, "--json"];
-    as_person(&mut rig, "AAAA", "ana");
+    rig.env = ana.env();
     let (code, out) = rig.run(&decide).await;
     assert_eq!((code, out.contains("\"state\":\"proposed\"")), (Some(0), true), "{out}");
     rig.run(&["outbox", "flush"]).await;
     assert_eq!(writes(&rig.sim), [], "nothing is sent");
     // The same key under another name is the same person.
-    as_person(&mut rig, "AAAA", "ben");
+    rig.env = [ana.env(), vec![("SECONDLOOK_REVIEWER".to_owned(), "ben".to_owned())]].concat();
     let (code, _, err) = rig.run_aloud(&decide).await;
     assert_eq!(code, Some(6), "{err}");
-    as_person(&mut rig, "BBBB", "ana");
+    // Without a key the same user is nobody's second, whatever sshd's file would say.
+    let info = rig.folder.path().join("auth");
+    std::fs::write(&info, format!("publickey {}\n", std::fs::read_to_string(ben.key()).unwrap()))
+        .unwrap();
+    rig.env = vec![("SSH_USER_AUTH".to_owned(), info.display().to_string())];
+    let (code, _, err) = rig.run_aloud(&decide).await;
+    assert!(code == Some(4) && err.contains("no ssh-agent is known"), "{err}");
+    rig.env = ben.env();
     let (_, shown) = rig.run(&["queue", "show", "1001"]).await;
     let proposed = format!("ana proposes to blocklist #{target}");
     assert!(shown.contains(&proposed), "{shown}");
@@ -179,16 +193,17 @@ async fn two_people_blocklist_an_approved_customer() {
     let done = writes(&rig.sim);
     assert_eq!(done, [Some(Route::UpdateStatus), Some(Route::BlocklistAdd)]);
     let (_, history) = rig.run(&["history"]).await;
-    assert!(history.contains("confirmed by ana"), "{history}");
+    assert!(history.contains("confirmed by ben"), "{history}");
     let (code, audit) = rig.run(&["audit", "verify"]).await;
-    assert_eq!((code, audit.starts_with("4 entries")), (Some(0), true), "{audit}");
+    assert_eq!((code, audit.starts_with("7 entries")), (Some(0), true), "{audit}");
     rig.sim.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_tells_a_second_reader_nothing_before_they_have_read() {
-    let mut rig = Rig::new(&[Way::Reject, Way::Approve], 8).await;
-    as_person(&mut rig, "AAAA", "ana");
+    let ways = [Way::Reject, Way::Approve];
+    let Some((mut rig, [ana, ben])) = rostered(&ways, 8, ["ana", "ben"]).await else { return };
+    rig.env = ana.env();
     let said = ["--reason", "same_person", "--comment", "the ears"];
     let (code, out) = rig.run(&[&["decide", "1001", "escalate"][..], &said].concat()).await;
     assert_eq!(code, Some(0), "{out}");
@@ -214,7 +229,7 @@ async fn an_export_tells_a_second_reader_nothing_before_they_have_read() {
     // Who said it sees it; a second reader sees that somebody escalated, and everything of what is over.
     let (rows, cells) = exported(&rig).await;
     assert!(tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
-    as_person(&mut rig, "BBBB", "ben");
+    rig.env = ben.env();
     let (rows, cells) = exported(&rig).await;
     assert!(!tells(&rows[0], &cells[0]) && tells(&rows[1], &cells[1]));
     assert_eq!(
@@ -230,17 +245,19 @@ async fn an_export_tells_a_second_reader_nothing_before_they_have_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_is_void_once_the_customer_is_none_any_more() {
-    let mut rig = Rig::new(&[Way::Reject], 7).await;
+    let Some((mut rig, [ana, ben])) = rostered(&[Way::Reject], 7, ["ana", "ben"]).await else {
+        return;
+    };
     let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let found = &shown["candidates"][0];
     let target = found["session_number"].to_string();
     let decide = ["decide", "1001", "blocklist", "--target", &target];
-    as_person(&mut rig, "AAAA", "ana");
+    rig.env = ana.env();
     assert_eq!(rig.run(&decide).await.0, Some(0));
     let session = found["session_id"].as_str().unwrap().parse().unwrap();
     assert!(rig.sim.knobs().decide_elsewhere(session, "Declined", "bo@example.org", None));
-    as_person(&mut rig, "BBBB", "ben");
+    rig.env = ben.env();
     let (code, _, err) = rig.run_aloud(&decide).await;
     assert!(code == Some(6) && err.contains("is void"), "{err}");
     let (_, shown) = rig.run(&["queue", "show", "1001", "--json"]).await;
@@ -442,4 +459,32 @@ async fn an_interrupt_ends_the_watch_in_good_order() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(home.rows(&["queue", "list"]).len(), 1);
+}
+
+/// A comment goes to the disk and to Didit, and stays there: no name of either person goes into it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_with_a_name_decides_nothing() {
+    let mut cases = World::new(jiff::Timestamp::now());
+    cases.add(subject(1001).with(Candidate {
+        full_name: Some("Zoë Quarterstaff".to_owned()),
+        ..candidate(6001, 75.0)
+    }));
+    let sim = sim(cases).await;
+    let home = Home::at(&sim, 300);
+    home.rows(&["sync"]);
+    let decide = |comment| ["decide", "1001", "reject", "--comment", comment];
+    for comment in ["not Quarterstaff", "ZOE, by the ears", "zoë quarterstaff"] {
+        refused(&home, &decide(comment), 2, "the comment holds a candidate's name");
+    }
+    // Nobody knows the names while Didit cannot be asked.
+    sim.knobs().always(On::route(Route::Decision), Fault::DropBefore);
+    refused(&home, &decide("the ears"), 7, "the comment cannot be searched for names");
+    sim.knobs().clear();
+    assert!(home.decisions().is_empty());
+    let kept = std::fs::read(home.path("store.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&kept).contains("uarterstaff"), "nor on the disk");
+    assert_eq!(writes(&sim), []);
+    home.rows(&decide("the ears"));
+    assert_eq!(home.decisions(), ["reject held"]);
+    sim.shutdown().await;
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use secondlook::core::{
     Consequence, Effect, Event, Keymap, Model, Overlay, Painted, PictureState, Problem,
-    ProblemKind, QueueView, Screen, Settings, Side, Wants, update, wants,
+    ProblemKind, QueueView, Reach, Screen, Settings, Side, Wants, update, wants,
 };
 use secondlook::domain::{
     Bands, Candidate, CandidateDetails, Case, CaseState, Decision, DecisionId, DeliveryState,
@@ -114,6 +114,8 @@ pub fn settings() -> Settings {
         window_pairs: 64,
         statuses: vec![Status::InReview],
         reviewer: reviewer("ana"),
+        alone: None,
+        unsigned: None,
         place: "DEMO".to_owned(),
         keymap: Keymap::new(&Default::default()).unwrap(),
         smallest: secondlook::tui::SMALLEST,
@@ -199,6 +201,7 @@ impl Play {
     pub fn cold(cases: Vec<Details>, settings: Settings) -> Self {
         let mut model = Model::new(settings, (80, 24), START, 7);
         model.protocol = "blocks".to_owned();
+        model.reach = Reach::EndToEnd;
         let query = QueueView::default().query;
         let kept =
             |details| Kept { details, state: CaseState::Open, proposal: None, replaces: None };

@@ -66,6 +66,7 @@ fn comment() -> Comment {
         answers: None,
         evidence: Vec::new(),
         workflow: None,
+        signature: None,
     };
     decision.api_comment()
 }

@@ -44,6 +44,7 @@ fn it_tells_what_a_kitty_was_asked_and_said_and_what_follows() {
     says(&rows, "asked", "ok", "size of a cell \\u{1b}[16t: 10x20 pixels");
     says(&rows, "asked", "ok", "sixel colours \\u{1b}[?1;1;0S: no answer");
     says(&rows, "asked", "ok", "device attributes \\u{1b}[c: 62;52");
+    says(&rows, "answers", "ok", "the terminal that draws, end to end");
     says(&rows, "pictures", "ok", "kitty: kitty(0.40.0) draws kitty placeholders");
     says(&rows, "envelope", "ok", "none");
     says(&rows, "cell", "ok", "10x20 pixels: the terminal says so");
@@ -61,6 +62,7 @@ fn it_tells_of_lesser_terminals_what_would_help() {
     says(&of, "colours", "ok", "256");
     let of = rows(Plays::Silent, "vt100");
     says(&of, "terminal", "warn", "it answers nothing");
+    says(&of, "answers", "warn", "silent terminal, not end to end: each pair opens shut");
     says(&of, "asked", "ok", "all read \\u{1b}[5n: no answer");
     says(&of, "cell", "ok", "10x20 pixels: by the size of the window");
     says(&of, "colours", "ok", "none: TERM names a terminal without colours");
@@ -117,4 +119,36 @@ fn without_a_terminal_nothing_is_asked_or_drawn() {
     let ran = home.run(&["doctor", "--card"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("a card needs a terminal") && ran.out.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn it_warns_of_what_records_the_session() {
+    let report = |home: &Home| {
+        let ran = home.run(&["doctor", "--json"]);
+        ran.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect::<Vec<serde_json::Value>>()
+    };
+    let home = Home::new("");
+    let of = |rows: &[serde_json::Value], check: &str| {
+        rows.iter().find(|row| row["check"] == check).map(|row| row["text"].to_string())
+    };
+    let rows = report(&home);
+    assert_eq!(of(&rows, "recording"), None, "{rows:?}");
+    assert!(of(&rows, "memory").is_some_and(|text| text.contains("swap")), "{rows:?}");
+    if !crate::terminal::has("script") {
+        return;
+    }
+    let line = format!("{PROGRAM} doctor --json > report; true");
+    let mut script = std::process::Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "typescript"]).env_clear().current_dir(home.path(""));
+    script.envs(home.environment().iter().cloned()).stdin(std::process::Stdio::null());
+    script.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let ran = crate::terminal::finish(script);
+    let report = std::fs::read_to_string(home.path("report")).unwrap_or_else(|_| panic!("{ran:?}"));
+    let rows: Vec<serde_json::Value> =
+        report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text = of(&rows, "recording").unwrap_or_else(|| panic!("{rows:?}"));
+    assert!(text.contains("`script` records this session"), "{text}");
 }

@@ -75,7 +75,7 @@ async fn a_full_disk_keeps_no_decision_and_loses_none() {
     let disk = home.path("disk");
     std::fs::create_dir(&disk).unwrap();
     let apart = ["unshare", "-m", "-r"];
-    let mount = format!("mount -t tmpfs -o size=1m none {}", disk.display());
+    let mount = format!("mount -t tmpfs -o size=1m,mode=700 none {}", disk.display());
     if !shell(&home, &apart, &mount).0 {
         eprintln!("skipped: no file system may be mounted here");
         return;
@@ -196,4 +196,97 @@ async fn a_clock_that_is_an_hour_off_is_said_and_didits_is_used() {
     let hour = after.since(before);
     assert!((3_590_000..3_900_000).contains(&hour), "the deadline is in Didit's time: {hour}");
     sim.shutdown().await;
+}
+
+// What is left behind.
+
+/// What a program that it starts is shown: nothing of Didit's and no address of the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_that_it_starts_see_no_key_and_no_store() {
+    let sim = sim([1001]).await;
+    let mut home = Home::at(&sim, 300);
+    home.file("key", sim.api_key(), 0o600);
+    home.unset("DIDIT_API_KEY");
+    home.set("DIDIT_WEBHOOK_SECRET", "canary-secret");
+    home.set("PGPASSWORD", "canary-password");
+    home.set("VAULT_TOKEN", "theirs");
+    let config = std::fs::read_to_string(home.path("config.toml")).unwrap();
+    let command = "env > seen; cat key";
+    let config = config.replace("[didit]\n", &format!("[didit]\napi_key_command = '{command}'\n"));
+    home.file("config.toml", &config, 0o600);
+    home.rows(&["sync"]);
+    let seen = std::fs::read_to_string(home.path("seen")).unwrap();
+    for ours in ["DIDIT_", "SECONDLOOK_STORE", "canary", "store.db"] {
+        assert!(!seen.contains(ours), "{ours} in {seen}");
+    }
+    // A command of the user's own sees what is theirs.
+    assert!(seen.contains("VAULT_TOKEN=theirs") && seen.contains("HOME="), "{seen}");
+    sim.shutdown().await;
+}
+
+/// The files in `/proc` of a program that may not be dumped belong to root: no debugger of the same user
+/// and no dump reads its memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn its_memory_is_nobody_elses_to_read() {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    let home = Home::new("");
+    let mut command = home.command(&["sim", "--port", "0", "--media-port", "0"]);
+    command.current_dir("/").env("HOME", "/");
+    if rustix::process::getuid().is_root() {
+        // Nobody is as good as anybody who is not root.
+        command.uid(65_534).gid(65_534);
+    }
+    let mut running = command.spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(running.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let owner = |file: &str| {
+        std::fs::metadata(format!("/proc/{}/{file}", running.id())).map(|meta| meta.uid()).ok()
+    };
+    let found = (owner("environ"), owner("mem"));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(first.starts_with("export "), "{first}");
+    assert_eq!(found, (Some(0), Some(0)));
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().nth(4), Some("0"), "{cores}");
+}
+
+/// Names of files beside a store are known to anybody, so who may write its folder may put them there.
+#[test]
+fn a_store_in_a_folder_of_everybodys_is_refused() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut home = Home::new("");
+    let folder = home.path("shared");
+    std::fs::create_dir(&folder).unwrap();
+    let store = folder.join("store.db");
+    home.set("SECONDLOOK_STORE", &format!("sqlite:{}", store.display()));
+    home.set("DIDIT_API_KEY", "sk_test_any");
+    let look = |mode| {
+        std::fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        home.run(&["history"])
+    };
+    for mode in [0o777, 0o1777, 0o702] {
+        let ran = look(mode);
+        says(&ran, 4, "others may write the folder");
+        assert!(
+            ran.err.contains(&format!("mode {mode:o}")) && ran.err.contains("chmod o-w"),
+            "{ran:?}"
+        );
+        assert!(!store.exists(), "nothing was made there");
+    }
+    // Another one's group; root's own has nobody else in it.
+    if rustix::process::getuid().is_root() {
+        std::os::unix::fs::chown(&folder, None, Some(1)).unwrap();
+        says(&look(0o770), 4, "chmod g-w");
+    }
+    assert_eq!(look(0o750).code, 0);
+    assert!(store.exists());
+    says(&look(0o777), 4, "others may write the folder");
 }

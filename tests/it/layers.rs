@@ -16,11 +16,14 @@ const FENCES: &[(&str, &[&str], &str)] = &[
     ("axum", &["sim", "webhook"], "nothing but the simulator and the webhook receiver serves"),
     ("tiny_skia", &["sim"], "only drawn faces are drawn"),
     ("clap", &["cli"], "only the command line parses arguments"),
+    // In `sim` a ring is a curl of hair.
+    ("ring", &["proof", "sim"], "signatures are judged in one place"),
+    ("p521", &["proof"], "signatures are judged in one place"),
     ("tokio", WAITERS, "what is pure waits for nothing"),
     ("tokio_util", WAITERS, "what is pure waits for nothing"),
     ("futures_util", WAITERS, "what is pure waits for nothing"),
 ];
-/// Modules that may wait. Not among them: `domain`, `input`, `config`, `core`, `tui`.
+/// Modules that may wait. Not among them: `domain`, `input`, `config`, `proof`, `core`, `tui`.
 const WAITERS: &[&str] =
     &["didit", "store", "picture", "term", "intake", "outbox", "webhook", "sim", "shell", "cli"];
 /// Modules that may read a clock, and what for. Everybody else is handed the time, so that a test can
@@ -381,6 +384,34 @@ fn the_source_keeps_to_the_map() {
     let mut found = map_faults(&map, &modules);
     found.extend(files.iter().flat_map(|(path, text)| faults(&map, path, text)));
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// Where a source text starts a program by itself.
+fn starts_programs(text: &str) -> Vec<usize> {
+    let tokens = tokens(text);
+    let word = |token: &(usize, Token), wanted: &str| token.1 == Token::Word(wanted.to_owned());
+    let starts = |three: &&[(usize, Token)]| {
+        word(&three[0], "Command")
+            && ((three[1].1 == Token::Sep && word(&three[2], "new")) || word(&three[1], "as"))
+    };
+    tokens.windows(3).filter(starts).map(|three| three[0].0).collect()
+}
+
+/// Every program is started by one function, which keeps the key and the store's password from it.
+#[test]
+fn programs_are_started_in_one_place() {
+    let mut files = Vec::new();
+    sources(&project().join("src"), &mut files);
+    let starts = |path: &str, text: &str| {
+        starts_programs(text).into_iter().map(|line| format!("{path}:{line}")).collect::<Vec<_>>()
+    };
+    let (place, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(path, _)| path == "src/shell/child.rs");
+    let found: Vec<_> = others.iter().flat_map(|(path, text)| starts(path, text)).collect();
+    assert!(found.is_empty(), "use shell::child: {found:?}");
+    assert_eq!(place.iter().flat_map(|(path, text)| starts(path, text)).count(), 1);
+    assert_eq!(starts_programs("//! X\nfn f() { process :: Command :: new(x) }"), [2]);
+    assert_eq!(starts_programs("use tokio::process::Command as Run;"), [1]);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secondlook::domain::{Decision, DeliveryState, Disposition, Origin, Status};
+use secondlook::domain::{CaseState, Decision, DeliveryState, Disposition, Origin, Status};
 use secondlook::outbox::{Attempt, Event, Outbox, Settings};
 use secondlook::sim::{
-    Candidate, Effect, Fault, On, Options, Recorded, Reply, Route, SameStatus, Session, session_id,
+    Candidate, Effect, Fault, Lag, On, Options, Recorded, Reply, Route, SameStatus, Session,
+    session_id,
 };
-use secondlook::store::Settled;
+use secondlook::store::{Retried, Settled};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -424,11 +425,179 @@ async fn a_forbidden_blocklist_waits_and_never_falls_back() {
 async fn a_face_that_the_blocklist_never_shows_is_no_success() {
     let (stage, session) = one(Backend::Memory, Options::default()).await;
     stage.sim.knobs().change(session, |s| s.picture = None);
-    stage.decide(session, BLOCKLIST, "ana").await;
-    let settled = stage.finish("ana").await;
-    let Settled::Refused { why } = &settled else { panic!("{settled:?}") };
-    assert!(why.contains("does not show it"), "{why}");
+    let decision = stage.decide(session, BLOCKLIST, "ana").await;
+    let why = never_shown(&stage, &decision).await;
+    assert!(why.contains("blocklist: Didit said yes and shows no change since 20"), "{why}");
+    assert_eq!(stage.count(Route::BlocklistAdd), 2);
     assert_eq!(stage.changed(session), ["Declined"]);
+}
+
+// Late truth: what Didit said yes to and does not show yet.
+
+/// Makes attempts, each when it is due, until one settles; nothing where twenty do not.
+async fn in_time(stage: &Stage, by: &str) -> Option<Settled> {
+    for _ in 0..20 {
+        match stage.attempt(by).await {
+            Settled::Later { at, .. } => stage.clock.turn(at.since(stage.now()).max(0)),
+            settled => return Some(settled),
+        }
+    }
+    None
+}
+
+/// It stays unknown over twenty attempts, each later than the one before; its last words.
+async fn never_shown(stage: &Stage, decision: &Decision) -> String {
+    let mut pauses = Vec::new();
+    let mut words = String::new();
+    for _ in 0..20 {
+        let settled = stage.attempt("ana").await;
+        let Settled::Later { at, why, may_have_written: true } = settled else {
+            panic!("{settled:?}")
+        };
+        assert_eq!(stage.state(decision).await, DeliveryState::Unknown);
+        pauses.push(at.since(stage.now()));
+        stage.clock.turn(at.since(stage.now()));
+        words = why;
+    }
+    assert!(pauses[0] < 10_000 && pauses[19] >= 3_600_000, "{pauses:?}");
+    assert!(pauses.windows(2).take(9).all(|two| two[0] < two[1]), "{pauses:?}");
+    words
+}
+
+#[tokio::test]
+async fn reads_that_lag_behind_a_write_are_waited_for_and_nobodys_conflict() {
+    for backend in [Backend::Memory, Backend::Sqlite] {
+        for (status, feed) in [(1, 0), (3, 0), (4, 4), (3, 9), (0, 3), (9, 2)] {
+            for disposition in [APPROVE, REJECT, BLOCKLIST] {
+                let (stage, session) = one(backend, Options::default()).await;
+                let decision = stage.decide(session, disposition, "ana").await;
+                stage.sim.knobs().lag(session, Lag { status, feed });
+                let settled = in_time(&stage, "ana").await.expect("it settles");
+                let about = format!("{disposition:?} {status} {feed} {settled:?}");
+                assert!(is_sent(&settled), "{about}");
+                assert_eq!(stage.count(Route::UpdateStatus), 1, "{about}");
+                assert_eq!(
+                    stage.changed(session)[0],
+                    decision.disposition.subject_status().unwrap().word()
+                );
+                assert_eq!(stage.count(Route::BlocklistAdd), usize::from(disposition == BLOCKLIST));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_and_a_lag_are_two_writes_at_most() {
+    for fault in [Fault::DropBefore, Fault::DropAfter] {
+        for same_status in [SameStatus::Bad400, SameStatus::NoOp200] {
+            for lag in (0..7).flat_map(|s| [0, 2, 7].map(|feed| Lag { status: s, feed })) {
+                let options = Options { same_status, ..Options::default() };
+                let (stage, session) = one(Backend::Memory, options).await;
+                stage.decide(session, APPROVE, "ana").await;
+                stage.sim.knobs().lag(session, lag);
+                stage.once(Route::UpdateStatus, fault.clone());
+                let settled = in_time(&stage, "ana").await.expect("it settles");
+                let about = format!("{fault:?} {same_status:?} {lag:?} {settled:?}");
+                assert!(is_sent(&settled), "{about}");
+                assert!(stage.count(Route::UpdateStatus) <= 2, "{about}");
+                assert_eq!(stage.changed(session), ["Approved"], "{about}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_yes_that_changes_nothing_is_written_twice_and_stays_in_sight() {
+    for backend in [Backend::Memory, Backend::Sqlite] {
+        let (stage, session) = one(backend, Options::default()).await;
+        let decision = stage.decide(session, APPROVE, "ana").await;
+        stage.sim.knobs().hears(session, false);
+        let why = never_shown(&stage, &decision).await;
+        assert!(why.starts_with("Didit said yes and shows no change since 20"), "{why}");
+        assert_eq!(stage.count(Route::UpdateStatus), 2, "{backend:?}");
+        let row = stage.row(decision.id).await;
+        assert_eq!(row.note.as_deref(), Some(why.as_str()));
+        // Its case is closed to a new decision, and it is read again when somebody asks for it.
+        let case = stage.store.case(&stage.origin, &decision.case, stage.now()).await.unwrap();
+        assert_eq!(case.unwrap().state, CaseState::Decided);
+        stage.clock.turn(-1);
+        assert!(stage.take("console", "ana").await.is_none());
+        let by = reviewer("bo").id;
+        let again = stage.store.retry(&stage.origin, decision.id, &by, stage.now()).await.unwrap();
+        assert_eq!(again, Retried::Due(DeliveryState::Unknown));
+        stage.attempt("bo").await;
+        assert_eq!(stage.count(Route::UpdateStatus), 2, "read, not written");
+        // What shows at last is ours.
+        stage.sim.knobs().change(session, |s| s.status = "Approved".to_owned());
+        stage.store.retry(&stage.origin, decision.id, &by, stage.now()).await.unwrap();
+        assert!(is_sent(&stage.attempt("bo").await));
+    }
+}
+
+/// Whoever dies, wherever: no decision is written a third time once Didit has said yes, nor called a
+/// conflict.
+#[tokio::test]
+async fn the_number_of_writes_outlives_the_workers() {
+    for death in [Death::Before, Death::After] {
+        for backend in [Backend::Memory, Backend::Sqlite] {
+            for verbs in 0i64.. {
+                let (stage, session) = one(backend, Options::default()).await;
+                let decision = stage.decide(session, APPROVE, "ana").await;
+                stage.sim.knobs().hears(session, false);
+                let first = stage.take("first", "ana").await.unwrap();
+                let deadly = DeadlyStore::new(Arc::clone(&stage.store), verbs, death);
+                let survived = tokio::select! {
+                    _ = stage.deliver_on(&deadly, &first) => true,
+                    () = deadly.died.notified() => false,
+                };
+                for n in 0..12 {
+                    stage.clock.turn(2 * 3_600_000);
+                    let next = stage.take(&format!("next{n}"), "ana").await.unwrap();
+                    let Attempt::Settled { settled, .. } = stage.deliver(&next).await else {
+                        panic!("{n}")
+                    };
+                    assert!(matches!(settled, Settled::Later { .. }), "{settled:?}");
+                }
+                // Counted before it leaves: a death in between takes one write away.
+                let writes = stage.count(Route::UpdateStatus);
+                assert!((1..=2).contains(&writes), "{writes} {verbs} {death:?} {backend:?}");
+                assert_eq!(stage.state(&decision).await, DeliveryState::Unknown);
+                if survived {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_somebody_else_after_a_yes_is_a_conflict() {
+    for theirs in ["Declined", "In Review"] {
+        let (stage, session) = one(Backend::Memory, Options::default()).await;
+        stage.decide(session, APPROVE, "ana").await;
+        stage.sim.knobs().lag(session, Lag { status: 2, feed: 2 });
+        assert!(matches!(stage.attempt("ana").await, Settled::Later { .. }));
+        stage.sim.knobs().decide_elsewhere(session, theirs, "bo@example.org", None);
+        stage.sim.knobs().lag(session, Lag::default());
+        let settled = stage.finish("ana").await;
+        let Settled::Conflict { theirs: found, by } = &settled else { panic!("{settled:?}") };
+        assert_eq!(*found, Status::from(theirs));
+        assert!(by.contains("bo@example.org"), "{by}");
+    }
+}
+
+#[tokio::test]
+async fn a_flush_does_not_wait_for_what_is_read_again_after_its_end() {
+    let (stage, session) = one(Backend::Sqlite, Options::default()).await;
+    let decision = stage.decide(session, APPROVE, "ana").await;
+    stage.sim.knobs().hears(session, false);
+    never_shown(&stage, &decision).await;
+    stage.attempt("ana").await;
+    let flush = outbox(&stage, "ana");
+    let never = CancellationToken::new();
+    let flushed = flush.flush(Duration::from_secs(60), &never);
+    let flushed = tokio::time::timeout(PATIENCE / 2, flushed).await.expect("it ends").unwrap();
+    assert_eq!((flushed.settled.len(), flushed.open), (0, vec![decision.id]));
 }
 
 // Whose it is.

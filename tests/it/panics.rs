@@ -11,7 +11,7 @@ use std::time::Duration;
 use secondlook::didit::{self, Client};
 use secondlook::intake;
 use secondlook::picture::{Fetcher, Rules, apart, is_apart};
-use secondlook::shell::{self, Given, Memory, Parts, SystemClock, worker_id};
+use secondlook::shell::{self, Given, Memory, Parts, SystemClock, Who, worker_id};
 use secondlook::sim::{Effect, Limits, Options, Sim, session_id};
 use secondlook::store;
 use secondlook::term::{Environment, Wish, end_on_panic};
@@ -50,6 +50,7 @@ async fn console() {
     let mut settings = core_support::settings();
     settings.undo_ms = 300_000;
     let parts = Parts {
+        who: Who::alone(settings.reviewer.clone()),
         settings,
         store: Arc::new(DeadlyStore::new(kept, verbs, Death::Fault(SECRET))),
         client,

@@ -102,6 +102,7 @@ impl Console {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         };
         self.dawdle().await;
         let now = self.clock.now();

@@ -92,12 +92,15 @@ impl Shop {
             window_pairs: 64,
             statuses: vec![Status::InReview],
             reviewer: reviewer("ana"),
+            alone: None,
+            unsigned: None,
             place: "DEMO".to_owned(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             smallest: SMALLEST,
         };
         let mut model = Model::new(settings, SIZE, stage.now(), 1);
         Protocol::Blocks.word().clone_into(&mut model.protocol);
+        model.reach = secondlook::core::Reach::EndToEnd;
         let rules = Rules { allow_loopback_http: true, ..Rules::default() };
         let fetcher = Fetcher::new(rules).unwrap();
         let mut shop = Self { stage, model, fetcher, leases: BTreeMap::new() };

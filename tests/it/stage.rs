@@ -15,11 +15,13 @@ use secondlook::domain::{
     Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target, WorkerId,
 };
 use secondlook::outbox::{Attempt, Limits, deliver_one};
+use secondlook::roster::Enacted;
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
     self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
-    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, Undone,
+    Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News,
+    Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store,
+    Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -149,6 +151,7 @@ impl Stage {
             answers: None,
             evidence: Vec::new(),
             workflow: None,
+            signature: None,
         };
         change(&mut decision);
         let holder = Holder { reviewer: reviewer(by), worker: worker("console") };
@@ -351,6 +354,31 @@ impl Store for DeadlyStore {
     }
     async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
         self.verb(self.inner.settle(delivery, settled, now)).await
+    }
+
+    async fn login(&self) -> Result<Login> {
+        self.inner.login().await
+    }
+    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
+        self.inner.acts(origin).await
+    }
+    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
+        self.inner.enact(origin, act, now).await
+    }
+    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
+        self.inner.evidence(origin, decision).await
+    }
+    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>> {
+        self.inner.kept(origin, after, limit).await
+    }
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.inner.release_held(origin, decision, by, now).await
     }
 
     fn describe(&self) -> String {

@@ -180,7 +180,7 @@ pub fn case(n: u32) -> Case {
 
 pub fn holder(name: &str, terminal: u32) -> Holder {
     Holder {
-        reviewer: Reviewer { id: ReviewerId(format!("ssh:SHA256:{name}")), name: name.to_owned() },
+        reviewer: Reviewer { id: ReviewerId::of_person(name), name: name.to_owned() },
         worker: WorkerId(format!("host/boot/{name}/{terminal}")),
     }
 }
@@ -223,6 +223,7 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
         answers: None,
         evidence: Vec::new(),
         workflow: None,
+        signature: None,
     }
 }
 
@@ -929,6 +930,12 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
         let answer = store.lease(&origin(), &key(1), who, T, TTL).await.unwrap();
         assert_eq!(answer, LeaseAnswer::SecondReader);
     }
+    // Nor anybody who is not on the roster: only its people are two.
+    let stranger = lease(store, 1, &eva, T).await;
+    let answer = Decision { answers: Some(id(1)), evidence: vec![], ..proposal(2, &stranger) };
+    let answer = store.decide(&stranger, &answer, at(WINDOW), T).await;
+    assert!(matches!(answer, Err(StoreError::NotSecond(_))), "{answer:?}");
+    enrol(store, &eva).await;
     // Nor anybody who does not say what they answer, or who names another face.
     let hers = lease(store, 1, &eva, T).await;
     let yes = Decision { answers: Some(id(1)), evidence: vec![], ..proposal(2, &hers) };
@@ -971,10 +978,28 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
         told,
         [
             (Audited::Proposed, ana, "proposed"),
+            (Audited::Roster, "os:1", ""),
             (Audited::Confirmed, eva, "held"),
             (Audited::Settled, ana, "local"),
         ]
     );
+}
+
+/// Puts somebody on the roster as the file's owner can: what a signature would do is tried in `roster.rs`.
+async fn enrol(store: &dyn Store, who: &Holder) {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    let act = secondlook::roster::Act::Recover {
+        person: secondlook::roster::PersonId::parse(&who.reviewer.name).unwrap(),
+        proofs: vec![secondlook::proof::Proof::Key(
+            secondlook::proof::PublicKey::parse(key).unwrap(),
+        )],
+    };
+    let act = store::NewAct {
+        by: ReviewerId("os:1".to_owned()),
+        act: serde_json::to_string(&act).unwrap(),
+        signature: None,
+    };
+    store.enact(&origin(), &act, T).await.unwrap();
 }
 
 async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
@@ -1385,6 +1410,7 @@ async fn progress_is_kept(store: &dyn Store) {
         Progress { may_have_written: true, ..Progress::default() },
         Progress { may_have_written: true, status_done: true, ..Progress::default() },
         Progress { listed: true, ..Progress::default() },
+        Progress { writes: 2, answered_at: Some(at(7)), ..Progress::default() },
         Progress { noted: true, ..Progress::default() },
     ] {
         assert!(store.progress(&delivery, &progress).await.unwrap());
@@ -1937,9 +1963,10 @@ async fn columns_hold_no_more(path: &Path) {
          cases.readings tallies.state \
          decisions.id decisions.reviewer decisions.disposition decisions.record decisions.case_was \
          decisions.state decisions.claim_worker decisions.note \
-         audit_heads.hash audit.entry audit.hash audit_signatures.signature \
+         audit_heads.hash audit.entry audit.hash audit.decision audit_signatures.signature \
          watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
-         budgets.verb budgets.record workflows.workflow";
+         budgets.verb budgets.record workflows.workflow \
+         acts.doer acts.act acts.signature acts.role proofs.decision proofs.signature";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

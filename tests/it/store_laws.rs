@@ -89,6 +89,8 @@ fn progress(bits: u8) -> Progress {
         status_done: bits & 6 == 6,
         listed: bits & 24 == 24,
         noted: bits & 96 == 96,
+        writes: u32::from(bits & 3),
+        answered_at: (bits & 9 == 9).then(|| at(i64::from(bits))),
     }
 }
 

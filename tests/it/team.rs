@@ -6,20 +6,38 @@ use rustix::process::{Pid, Signal, kill_process};
 use secondlook::sim::{Limits, Options, Sim, session_id};
 
 use super::postgres::{Cluster, shared};
+use crate::people::{Person, enrolment};
 use crate::terminal::{
     Home, PROGRAM, Plays, Ran, Terminal, candidate, case_on, finish, has, subject, world,
 };
 
-/// A reviewer's home: a key of their own, and the store that all share.
-fn home(sim: &Sim, url: &str, name: &str) -> Home {
-    let mut home = Home::at(sim, 300);
-    home.set("SECONDLOOK_STORE", url);
-    home.set("SECONDLOOK_REVIEWER", name);
-    // What sshd tells of the key that was used: two reviewers are two keys.
-    let info = format!("publickey ssh-ed25519 {}\n", "A".repeat(4 * name.len()));
-    let path = home.file("auth", &info, 0o600).display().to_string();
-    home.set("SSH_USER_AUTH", &path);
-    home
+/// The homes of reviewers who share a store: each has a key of their own, and all are on its roster. Nobody
+/// is there where OpenSSH is missing.
+fn team<const N: usize>(sim: &Sim, url: &str, names: [&str; N]) -> Option<Team<N>> {
+    let chief = Person::new("chief")?;
+    let people: Vec<_> = names.iter().map(|name| Person::new(name)).collect::<Option<_>>()?;
+    let home = |person: &Person| {
+        let mut home = Home::at(sim, 300);
+        home.set("SECONDLOOK_STORE", url);
+        for (name, value) in person.env() {
+            home.set(&name, &value);
+        }
+        home
+    };
+    let all: Vec<_> = people.iter().collect();
+    for add in enrolment(&chief, &all) {
+        let add: Vec<_> = add.iter().map(String::as_str).collect();
+        let ran = home(&chief).run(&add);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let homes: Vec<_> = people.iter().map(home).collect();
+    Some(Team { homes: homes.try_into().ok()?, _people: people })
+}
+
+/// Reviewers at work; their agents run as long as this lives.
+struct Team<const N: usize> {
+    homes: [Home; N],
+    _people: Vec<Person>,
 }
 
 async fn simulator(cases: u64) -> Sim {
@@ -32,7 +50,8 @@ async fn simulator(cases: u64) -> Sim {
 async fn two_consoles_see_each_other_take_and_decide() {
     let Some(cluster) = shared() else { return };
     let (sim, url) = (simulator(4).await, cluster.database().await);
-    let (ana, bob) = (home(&sim, &url, "ana"), home(&sim, &url, "roberto"));
+    let Some(team) = team(&sim, &url, ["ana", "roberto"]) else { return };
+    let [ana, bob] = &team.homes;
     let hers = ana.console(Plays::Xterm);
     let first = hers.any_armed();
     let his = bob.console(Plays::Xterm);
@@ -69,7 +88,8 @@ fn any_armed_but(console: &Terminal, before: u64) -> u64 {
 async fn a_console_outlives_a_restart_of_the_server() {
     let Some(cluster) = Cluster::start() else { return };
     let (sim, url) = (simulator(2).await, cluster.database().await);
-    let ana = home(&sim, &url, "ana");
+    let Some(team) = team(&sim, &url, ["ana"]) else { return };
+    let [ana] = &team.homes;
     let console = ana.console(Plays::Xterm);
     let first = console.any_armed();
     assert!(cluster.stop());
@@ -93,8 +113,8 @@ async fn a_console_outlives_a_restart_of_the_server() {
 async fn who_looks_on_is_seen_and_vanishes() {
     let Some(cluster) = shared() else { return };
     let (sim, url) = (simulator(2).await, cluster.database().await);
-    let (ana, bob, eva) =
-        (home(&sim, &url, "ana"), home(&sim, &url, "roberto"), home(&sim, &url, "evangeline"));
+    let Some(team) = team(&sim, &url, ["ana", "roberto", "evangeline"]) else { return };
+    let [ana, bob, eva] = &team.homes;
     let hers = ana.console(Plays::Xterm);
     let case = hers.any_armed();
     let his = bob.console(Plays::Xterm);
@@ -137,8 +157,8 @@ async fn who_looks_on_is_seen_and_vanishes() {
 async fn another_console_looks_for_cases_when_one_dies() {
     let Some(cluster) = shared() else { return };
     let (sim, url) = (simulator(1).await, cluster.database().await);
-    let (ana, bob, eva) =
-        (home(&sim, &url, "ana"), home(&sim, &url, "roberto"), home(&sim, &url, "evangeline"));
+    let Some(team) = team(&sim, &url, ["ana", "roberto", "evangeline"]) else { return };
+    let [ana, bob, eva] = &team.homes;
     let first = ana.console(Plays::Xterm);
     first.wait_armed(1001);
     let second = bob.console(Plays::Xterm);
@@ -162,12 +182,12 @@ async fn a_team_in_tmux_loses_a_console_and_the_server_and_goes_on() {
     }
     let Some(cluster) = Cluster::start() else { return };
     let (sim, url) = (simulator(6).await, cluster.database().await);
-    let mut homes = ["ana", "roberto", "evangeline"].map(|name| home(&sim, &url, name));
-    let socket = homes[0].path("").display().to_string();
-    for home in &mut homes {
+    let Some(mut team) = team(&sim, &url, ["ana", "roberto", "evangeline"]) else { return };
+    let socket = team.homes[0].path("").display().to_string();
+    for home in &mut team.homes {
         home.set("TMUX_TMPDIR", &socket);
     }
-    let [ana, bob, eva] = &homes;
+    let [ana, bob, eva] = &team.homes;
     let tmux = Server { home: ana };
     let hers = tmux.desk(ana, "ana");
     let first = hers.any_armed();

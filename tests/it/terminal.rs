@@ -222,6 +222,11 @@ pub fn case_on(screen: &str) -> Option<u64> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
+/// The key that opens the pair on a screen, if it is shut.
+pub fn opening_key(screen: &str) -> Option<char> {
+    screen.split_once("SHUT: press ")?.1.chars().next()
+}
+
 /// A program in a terminal.
 pub struct Terminal {
     shared: Arc<Shared>,
@@ -245,6 +250,9 @@ struct Seen {
     arrivals: u64,
     exit: Option<portable_pty::ExitStatus>,
     hung_up: bool,
+    /// Answers are kept back, and these are.
+    holds: bool,
+    held: Vec<u8>,
 }
 
 impl Seen {
@@ -278,7 +286,14 @@ impl Terminal {
         let before = tcgetattr(&line).unwrap();
         assert!(before.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO));
         let reader = master.try_clone_reader().unwrap();
-        let seen = Seen { screen: screen(columns, rows), arrivals: 0, exit: None, hung_up: false };
+        let seen = Seen {
+            screen: screen(columns, rows),
+            arrivals: 0,
+            exit: None,
+            hung_up: false,
+            holds: false,
+            held: Vec::new(),
+        };
         let shared = Arc::new(Shared {
             seen: Mutex::new(seen),
             news: Condvar::new(),
@@ -349,20 +364,39 @@ impl Terminal {
         true
     }
 
-    /// Waits until a case stands on the desk and its keys decide.
+    /// Waits until a case stands on the desk and its keys decide; opens it where it is shut.
     pub fn wait_armed(&self, number: u64) {
-        self.wait_for(&[&format!("A SUBJECT #{number} "), " ARMED "]);
+        self.armed(&format!("A SUBJECT #{number} "));
     }
 
     /// Waits until any case's keys decide; returns its number.
     pub fn any_armed(&self) -> u64 {
-        self.wait_for(&["A SUBJECT #", " ARMED "]);
+        self.armed("A SUBJECT #");
         self.case().unwrap()
+    }
+
+    fn armed(&self, subject: &str) {
+        let there = |screen: &str| screen.contains(" ARMED ") || opening_key(screen).is_some();
+        self.wait("armed or shut", |screen| screen.contains(subject) && there(screen));
+        if let Some(key) = opening_key(&self.screen()) {
+            self.press_until(&key.to_string(), " ARMED ");
+        }
+        self.wait_for(&[subject, " ARMED "]);
     }
 
     /// The number of the case on the desk.
     pub fn case(&self) -> Option<u64> {
         case_on(&self.screen())
+    }
+
+    /// Keeps answers back, as a slow line does, or lets them go.
+    pub fn hold_answers(&self, hold: bool) {
+        let held = {
+            let mut seen = self.shared.seen();
+            seen.holds = hold;
+            std::mem::take(&mut seen.held)
+        };
+        self.send(&held);
     }
 
     /// Types.
@@ -515,8 +549,11 @@ fn read(
     let (mut listening, mut buffer) = (Listening::new(plays), [0; 4096]);
     // The end of a pty is an error, not an end.
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let answers = listening.hear(&buffer[..count]);
+        let mut answers = listening.hear(&buffer[..count]);
         shared.tell(|seen| {
+            if seen.holds {
+                seen.held.append(&mut answers);
+            }
             seen.arrivals += 1;
             if !listening.in_update {
                 seen.screen.process(&std::mem::take(&mut listening.to_show));
@@ -562,6 +599,8 @@ struct Listening {
     /// Between the marks of a synchronized update.
     in_update: bool,
     answers: Vec<u8>,
+    /// The pictures it was sent.
+    held: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -582,6 +621,7 @@ impl Listening {
             to_show: Vec::new(),
             in_update: false,
             answers: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -664,9 +704,18 @@ impl Listening {
         let Some(keys) = text.strip_prefix("_G").filter(|_| kitty) else { return };
         let keys = keys.split(';').next().unwrap_or_default();
         let value = |name: &str| keys.split(',').find_map(|key| key.strip_prefix(name));
-        if let (Some("q"), Some(id)) = (value("a="), value("i=")) {
-            self.answers.extend_from_slice(format!("\x1b_Gi={id};OK\x1b\\").as_bytes());
-        }
+        let Some(id) = value("i=") else { return };
+        let word = match value("a=") {
+            Some("T") => {
+                self.held.push(id.to_owned());
+                return;
+            }
+            Some("q") => "OK",
+            Some("p") if self.held.iter().any(|held| held == id) => "OK",
+            Some("p") => "ENOENT:no such image",
+            _ => return,
+        };
+        self.answers.extend_from_slice(format!("\x1b_Gi={id};{word}\x1b\\").as_bytes());
     }
 }
 

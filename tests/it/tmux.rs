@@ -9,7 +9,7 @@ use secondlook::sim::{Limits, Options, Sim, session_id};
 
 use crate::kitty::{Far, Line};
 use crate::terminal::{
-    Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, plain, world,
+    Home, LIMIT, PROGRAM, Plays, Ran, Terminal, case_on, finish, has, opening_key, plain, world,
 };
 
 /// A tmux server of this test's own.
@@ -211,6 +211,39 @@ async fn while_another_pane_is_typed_into_nothing_is_drawn_or_asked() {
     assert_eq!(tmux.run(&["select-pane", "-t", "desk.0"]).code, 0);
     until("confirmed again", &|screen| screen.contains(" ARMED "));
     assert_eq!(pane("desk.1").trim(), "typed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_terminal_in_a_shared_tmux_stops_the_keys_and_one_in_its_place_is_asked() {
+    if !has("tmux") {
+        return;
+    }
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world([1001]), options).await.unwrap();
+    let tmux = Tmux::new(Home::at(&sim, 300));
+    let client = tmux.review_in_kitty();
+    let other = tmux.attach(Plays::Kitty);
+    other.wait_for(&["OFF: another terminal came to this tmux"]);
+    other.press("x");
+    other.wait_for(&["'x' decided nothing"]);
+    assert_eq!(tmux.home.decisions(), [""; 0]);
+    // Whoever began it goes, and the other one stays.
+    client.terminal.signal(Signal::KILL);
+    client.terminal.end();
+    let screen = other.wait_for(&["SHUT: press ", "whoever opens is ana"]);
+    other.press("x");
+    other.wait_for(&["'x' decided nothing: shut"]);
+    assert_eq!(tmux.home.decisions(), [""; 0]);
+    assert!(opening_key(&screen).is_some());
+    // Nobody at all is left.
+    other.terminal.signal(Signal::KILL);
+    let Client { terminal, .. } = other;
+    terminal.end();
+    let deadline = Instant::now() + LIMIT;
+    let pane = || plain(&tmux.run(&["capture-pane", "-p", "-t", "desk"]).out);
+    while !pane().contains("OFF: no terminal is attached") {
+        assert!(Instant::now() < deadline, "{}", pane());
+    }
 }
 
 /// Starts a session that waits, and attaches a kitty to it.

@@ -9,12 +9,13 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
-use crate::core::{Interlock, TargetLine};
+use crate::core::{Interlock, TargetLine, name_held};
+use crate::didit::ApiError;
 use crate::domain::{
     Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged,
     Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
 };
-use crate::shell::{SystemClock, is_dead, worker_id};
+use crate::shell::{SystemClock, Who, is_dead, worker_id};
 use crate::store::StoreError;
 
 /// What was asked.
@@ -57,9 +58,13 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let desk = Desk::open(&setup).await?;
     let row = desk.find(&wanted.case).await?;
     let clock = desk.clock().await;
-    let lease = lease(&desk, &setup, &row, &clock).await?;
-    let signing = desk.signing(&setup).await?;
-    let result = under_lease(args, &setup, &desk, &wanted, &row, &lease, &clock).await;
+    let who = desk.who(&setup).await?;
+    if let Some(why) = who.cannot_decide() {
+        return Err(CliError::new(Exit::Auth, why, "`ssh-add` your key, or log in with `ssh -A`"));
+    }
+    let lease = lease(&desk, &who, &row, &clock).await?;
+    let signing = desk.signing(&setup, &who).await?;
+    let result = under_lease(args, (&setup, &desk, &who), &wanted, &row, &lease, &clock).await;
     // Given back when nothing was decided; a decision has ended it.
     desk.store.release(&lease).await?;
     desk.sign(signing).await?;
@@ -69,8 +74,7 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
 
 async fn under_lease(
     args: &Args,
-    setup: &Setup,
-    desk: &Desk,
+    (setup, desk, who): (&Setup, &Desk, &Who),
     wanted: &Wanted,
     row: &QueueRow,
     lease: &Lease,
@@ -80,7 +84,10 @@ async fn under_lease(
         desk.store.skip(lease, clock.now()).await?;
         return said(args, None, row, "skip", "open", None);
     }
-    let details = desk.client.decision(&row.case.key, row.case.kind).await?;
+    let details = desk.client.decision(&row.case.key, row.case.kind).await;
+    let comment = wanted.comment.as_deref();
+    let details = details.map_err(|error| unread(error, comment.is_some()))?;
+    nameless(comment, &details)?;
     if row.replaces.is_none() {
         in_review(setup, &details)?;
     }
@@ -95,11 +102,39 @@ async fn under_lease(
             "Decide the case anew",
         ));
     }
-    let decision = form(setup, wanted, row, &details, now)?;
+    let mut decision = form(setup, who, wanted, row, &details, now)?;
+    who.sign(&desk.store, &desk.origin, &mut decision, now).await.map_err(|why| {
+        let text = format!("nothing was decided: {}", why.trim_end_matches('.'));
+        CliError::new(Exit::Auth, text, "See `secondlook doctor` and `secondlook reviewers list`")
+    })?;
     let held_until = now.plus(setup.undo_ms());
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// Why nothing was decided. A comment needs the names, and they are known to Didit alone.
+fn unread(error: ApiError, comment: bool) -> CliError {
+    let (words, hint) = (error.to_string(), error.hint());
+    let error = CliError::from(error);
+    if !comment {
+        return error;
+    }
+    let words =
+        format!("the comment cannot be searched for names, so nothing was decided: {words}");
+    error.reworded(words, hint)
+}
+
+/// Refuses a comment that holds a name of either person, as the console does.
+fn nameless(comment: Option<&str>, details: &Details) -> Result<(), CliError> {
+    let Some(whose) = comment.and_then(|text| name_held(text, Some(details))) else {
+        return Ok(());
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!("the comment holds {whose}; nothing was decided"),
+        "Leave names out: Didit keeps comments for ever",
+    ))
 }
 
 fn said(
@@ -134,11 +169,11 @@ pub fn reason(word: &str) -> Result<Reason, CliError> {
 
 async fn lease(
     desk: &Desk,
-    setup: &Setup,
+    who: &Who,
     row: &QueueRow,
     clock: &SystemClock,
 ) -> Result<Lease, CliError> {
-    let holder = Holder { reviewer: setup.reviewer.clone(), worker: worker_id() };
+    let holder = Holder { reviewer: who.reviewer.clone(), worker: worker_id() };
     let ask = || desk.store.lease(&desk.origin, &row.case.key, &holder, clock.now(), LEASE_MS);
     let mut answer = ask().await?;
     if let LeaseAnswer::Taken(taken) = &answer
@@ -161,12 +196,21 @@ async fn lease(
             "See `secondlook history`",
         )),
         LeaseAnswer::SecondReader => Err(StoreError::SecondReader.into()),
+        LeaseAnswer::NotProven => Err(CliError::from(StoreError::NotProven).reworded(
+            format!("{name} waits for a second reader: {}", alone(who)),
+            "Nothing was decided",
+        )),
         LeaseAnswer::Unknown => Err(CliError::new(
             Exit::Nothing,
             format!("{name} is not in the queue any more"),
             "See `secondlook queue list`",
         )),
     }
+}
+
+/// Why this run cannot be one of two people.
+fn alone(who: &Who) -> String {
+    who.standing.cannot_be_second().unwrap_or_else(|| "that is another person".to_owned())
 }
 
 /// Refuses when somebody decided at Didit meanwhile.
@@ -184,6 +228,7 @@ fn in_review(setup: &Setup, details: &Details) -> Result<(), CliError> {
 
 fn form(
     setup: &Setup,
+    who: &Who,
     wanted: &Wanted,
     row: &QueueRow,
     details: &Details,
@@ -205,7 +250,9 @@ fn form(
         ));
     }
     let proposal = row.proposal.as_deref();
-    let target = wanted.target.map(|number| target(details, proposal, number)).transpose()?;
+    let alone = who.standing.cannot_be_second();
+    let target = |number| target(details, proposal, alone.as_deref(), number);
+    let target = wanted.target.map(target).transpose()?;
     let mut decision = Decision {
         id: DecisionId(Uuid::now_v7()),
         case: case.key.clone(),
@@ -223,7 +270,7 @@ fn form(
         reason: wanted.reason,
         comment: wanted.comment.clone().filter(|c| !c.trim().is_empty()),
         target,
-        reviewer: setup.reviewer.clone(),
+        reviewer: who.reviewer.clone(),
         seen_status: case.status.clone(),
         at: now,
         receipt: Receipt { protocol: "script".to_owned(), ..Receipt::default() },
@@ -231,6 +278,7 @@ fn form(
         answers: proposal.map(|proposal| proposal.id),
         evidence: Vec::new(),
         workflow: details.workflow.clone(),
+        signature: None,
     };
     if decision.is_proposal() {
         decision.evidence.clone_from(&case.candidates);
@@ -239,8 +287,13 @@ fn form(
 }
 
 /// The interlock's own rules, the number given in place of typed.
-fn target(details: &Details, proposal: Option<&Decision>, number: u64) -> Result<Target, CliError> {
-    let lock = Interlock::open(details, proposal);
+fn target(
+    details: &Details,
+    proposal: Option<&Decision>,
+    alone: Option<&str>,
+    number: u64,
+) -> Result<Target, CliError> {
+    let lock = Interlock::open(details, proposal, alone);
     let refuse = |why: &str| {
         CliError::new(
             Exit::Failed,

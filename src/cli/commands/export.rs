@@ -100,7 +100,7 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
     let desk = Desk::open(&setup).await?;
     let mut history = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
     // An export is no way around the blindness of a second reader.
-    let hidden = blind(&mut history, &setup.reviewer.id);
+    let hidden = blind(&mut history, &desk.who(&setup).await?.reviewer.id);
     history.reverse();
     if format == ExportFormat::Csv {
         line(&csv(&HEAD.map(str::to_owned)))?;

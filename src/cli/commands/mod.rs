@@ -15,6 +15,7 @@ mod outbox;
 mod prompt;
 mod queue;
 mod replies;
+mod reviewers;
 mod search;
 mod sim;
 mod stats;
@@ -30,7 +31,7 @@ use super::error::{CliError, Exit};
 use super::output::say;
 use super::wire::{self, Setup};
 use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
-use crate::shell::{Signer, SystemClock};
+use crate::shell::{Signer, SystemClock, Who};
 use crate::sim::Scenario;
 use crate::store::Store;
 
@@ -64,6 +65,8 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             decide::decide(&args, wanted).await
         }
         Some(Command::Store(what)) => store::store(&args, what).await,
+        Some(Command::Reviewers(what)) => reviewers::reviewers(&args, what).await,
+        Some(Command::Policy(what)) => reviewers::policy(&args, what).await,
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
         Some(Command::History { limit }) => outbox::history(&args, *limit).await,
@@ -119,9 +122,19 @@ impl Desk {
         clock
     }
 
+    /// Who this run is.
+    async fn who(&self, setup: &Setup) -> Result<Who, CliError> {
+        let clock = wire::clock(&self.client).await;
+        let who = setup.who(&self.store, &self.origin, &clock).await?;
+        if let Some(told) = &who.told {
+            say(told);
+        }
+        Ok(who)
+    }
+
     /// Begins to sign what this command does, if the reviewer wants that.
-    async fn signing(&self, setup: &Setup) -> Result<Signing, CliError> {
-        Ok(match setup.signer(&self.store, &self.origin) {
+    async fn signing(&self, setup: &Setup, who: &Who) -> Result<Signing, CliError> {
+        Ok(match setup.signer(&self.store, &self.origin, &who.reviewer.id) {
             Some(signer) => Some((signer.begin().await?, signer)),
             None => None,
         })

@@ -14,11 +14,11 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Retried, Settled,
-    SubjectKind, Undone, blind,
+    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Retried, ReviewerId,
+    Settled, SubjectKind, Undone, blind,
 };
 use crate::outbox::{Flushed, Outbox, Settings};
-use crate::shell::{is_dead, worker_id};
+use crate::shell::{Who, is_dead, worker_id};
 
 /// A decision on its way, as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -56,6 +56,7 @@ pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
     let result = match what {
         What::List => list(args, &desk).await,
         What::Flush { within } => flush(args, &setup, &desk, *within).await,
+        What::Release { of } => release(args, &setup, &desk, of).await,
         What::Retry { decisions, .. } => retry(args, &setup, &desk, decisions).await,
     };
     desk.store.close().await;
@@ -109,14 +110,16 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
 }
 
 async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<Exit, CliError> {
+    let who = desk.who(setup).await?;
     let worker = worker_id();
-    let settings = Settings::new(desk.origin.clone(), worker, setup.reviewer.id.clone());
+    let mut settings = Settings::new(desk.origin.clone(), worker, who.reviewer.id.clone());
+    settings.adopted.clone_from(&who.adopted);
     let clock = Arc::new(desk.clock().await);
     let outbox = Outbox::new(desk.store.clone(), desk.client.clone(), clock, settings);
     outbox.bury(is_dead).await?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let signing = desk.signing(setup).await?;
+    let signing = desk.signing(setup, &who).await?;
     let flushed = outbox.flush(Duration::from_secs(within), &stop).await?;
     desk.sign(signing).await?;
     report(args, desk, &flushed).await
@@ -172,14 +175,15 @@ async fn retry(
 ) -> Result<Exit, CliError> {
     let ids: Vec<_> = names.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
     let all = ids.is_empty();
+    let who = desk.who(setup).await?;
     let ids = if all { waiting(desk).await? } else { ids };
     let now = desk.clock().await.now();
-    let signing = desk.signing(setup).await?;
+    let signing = desk.signing(setup, &who).await?;
     let (mut due, mut missed) = (0, Vec::new());
     // What has been done is told and signed, also when the store fails half way or nobody reads.
     let mut told = Ok(());
     for id in ids {
-        let retried = desk.store.retry(&desk.origin, id, &setup.reviewer.id, now).await;
+        let retried = desk.store.retry(&desk.origin, id, &who.reviewer.id, now).await;
         let Ok(retried) = retried else {
             told = told.and(retried.map(|_| ()).map_err(CliError::from));
             break;
@@ -206,6 +210,46 @@ async fn retry(
         (0, false) => worst.unwrap_or(Exit::Nothing),
         (_, false) => Exit::Partly,
     })
+}
+
+/// Takes back what somebody else holds, and opens their cases.
+async fn release(args: &Args, setup: &Setup, desk: &Desk, of: &str) -> Result<Exit, CliError> {
+    let by = super::reviewers::administrator(setup, desk).await?;
+    let who = desk.who(setup).await?;
+    let whose =
+        if of.contains(':') { ReviewerId(of.to_owned()) } else { ReviewerId::of_person(of) };
+    let states = vec![DeliveryState::Held];
+    let query = HistoryQuery { states, ..HistoryQuery::default() };
+    let rows = desk.store.history(&desk.origin, &query).await?;
+    let now = desk.clock().await.now();
+    let signing = desk.signing(setup, &who).await?;
+    let (mut released, mut told) = (0, Ok(()));
+    for row in rows.iter().filter(|row| row.decision.reviewer.id == whose) {
+        let id = row.decision.id;
+        let undone = desk.store.release_held(&desk.origin, id, &by, now).await?;
+        if !matches!(undone, Undone::TakenBack(_)) {
+            continue;
+        }
+        released += 1;
+        let case = row.decision.case_name();
+        told = told.and_then(|()| {
+            if args.json {
+                json(&serde_json::json!({ "decision": id.to_string(), "case": row.decision.case.as_str() }))
+            } else {
+                line(&format!("{case} is open again; {} {id} is never sent", row.decision.disposition.word()))
+            }
+        });
+    }
+    desk.sign(signing).await?;
+    told?;
+    if released == 0 {
+        return Err(CliError::new(
+            Exit::Nothing,
+            format!("{whose} holds nothing"),
+            "`secondlook outbox list` shows what is on its way",
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 /// What `--all` tries: refused ones, and those of unknown outcome, oldest first.
@@ -271,7 +315,7 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
     let desk = Desk::open(&setup).await?;
     let query = HistoryQuery { limit, ..HistoryQuery::default() };
     let mut rows = desk.store.history(&desk.origin, &query).await?;
-    blind(&mut rows, &setup.reviewer.id);
+    blind(&mut rows, &desk.who(&setup).await?.reviewer.id);
     if args.json {
         rows.iter().try_for_each(|row| print(args, row))?;
     } else {
@@ -331,9 +375,10 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
     let id = parse(decision)?;
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
-    let signing = desk.signing(&setup).await?;
+    let who = desk.who(&setup).await?;
+    let signing = desk.signing(&setup, &who).await?;
     let now = desk.clock().await.now();
-    let done = undo_in(args, &setup, &desk, id, now).await;
+    let done = undo_in(args, &who, &desk, id, now).await;
     desk.sign(signing).await?;
     desk.store.close().await;
     done
@@ -341,7 +386,7 @@ pub async fn undo(args: &Args, decision: &str) -> Result<Exit, CliError> {
 
 async fn undo_in(
     args: &Args,
-    setup: &Setup,
+    who: &Who,
     desk: &Desk,
     id: DecisionId,
     now: Millis,
@@ -349,9 +394,14 @@ async fn undo_in(
     let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
     let row = desk.store.history(&desk.origin, &query).await?.pop();
     if let Some(row) = row.filter(is_done) {
-        return reopen(args, setup, desk, &row, now).await;
+        return reopen(args, who, desk, &row, now).await;
     }
-    let undone = desk.store.undo(&desk.origin, id, &setup.reviewer.id, now).await?;
+    let mut undone = desk.store.undo(&desk.origin, id, &who.reviewer.id, now).await?;
+    for adopted in &who.adopted {
+        if undone == Undone::NotYours {
+            undone = desk.store.undo(&desk.origin, id, adopted, now).await?;
+        }
+    }
     match undone {
         Undone::TakenBack(case) => {
             if args.json {
@@ -409,7 +459,7 @@ fn is_done(row: &HistoryRow) -> bool {
 /// is called so: what has happened is said, and a new decision is needed.
 async fn reopen(
     args: &Args,
-    setup: &Setup,
+    who: &Who,
     desk: &Desk,
     row: &HistoryRow,
     now: Millis,
@@ -419,7 +469,7 @@ async fn reopen(
         SubjectKind::Unreachable => "not at Didit".to_owned(),
         kind => desk.client.decision(&d.case, kind).await?.case.status.word().to_owned(),
     };
-    if !desk.store.reopen(&desk.origin, d.id, &setup.reviewer.id, now).await? {
+    if !desk.store.reopen(&desk.origin, d.id, &who.reviewer.id, now).await? {
         return Err(CliError::new(
             Exit::Conflict,
             format!(

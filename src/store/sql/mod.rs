@@ -20,16 +20,18 @@ use async_trait::async_trait;
 use self::engine::{Arg, Engine, Tx, args};
 use self::rows::word;
 use super::audit::Audited;
-use super::row::{CaseRow, may_enter, needs_call};
+use super::row::{CaseRow, may_answer, may_enter, needs_call};
 use super::{
-    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
-    HistoryQuery, HistoryRow, Holder, Lease, LeaseAnswer, News, Progress, QueuePage, QueueQuery,
-    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
+    Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
+    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News, Progress,
+    QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError,
+    Taken, Undone,
 };
 use crate::domain::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
     Tally, WorkerId,
 };
+use crate::roster::{Enacted, Roster, Scope};
 
 /// A store in a database.
 pub struct SqlStore {
@@ -177,6 +179,36 @@ impl SqlStore {
                     tx.announce(origin).await?;
                 }
                 Ok(Some(answer))
+            })
+            .await
+    }
+
+    /// What signatures in this store hold for.
+    fn scope(&self, origin: &Origin) -> Scope {
+        Scope::of(&self.salt, origin)
+    }
+
+    /// Ends a claimed decision that the audit does not stand behind, and opens its case again.
+    async fn settle_unproven(
+        &self,
+        delivery: &Delivery,
+        settled: &Settled,
+        now: Millis,
+    ) -> Result<bool> {
+        let (origin, id) = (&delivery.origin, delivery.decision.id);
+        self.engine
+            .write(async |tx| {
+                let found = rows::case_of(tx, origin, id).await?;
+                let found = found.filter(|(_, kept)| kept.row.is_claimed_by(delivery));
+                let Some((mut case, mut kept)) = found else { return Ok(false) };
+                kept.row.settle(settled, now);
+                rows::save_decision(tx, &kept).await?;
+                case.row.open_after_unproven(&kept.row.row.decision);
+                rows::save_case(tx, &case).await?;
+                rows::save_lease(tx, &case).await?;
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                Ok(true)
             })
             .await
     }
@@ -621,9 +653,15 @@ impl Store for SqlStore {
                 let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
                 let mut proposal = rows::proposal(tx, origin, kept.id).await?;
+                if let Some(proposal) = &proposal {
+                    let acts = rows::acts(tx, origin).await?;
+                    let roster = Roster::of(&self.scope(origin), &acts);
+                    may_answer(&roster, decision, &proposal.row.row.decision)?;
+                }
                 let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
                 let decided = kept.row.decide(lease, decision, waits, held_until, now)?;
                 rows::insert_decision(tx, kept.id, &decided).await?;
+                rows::prove(tx, origin, decision, now).await?;
                 rows::save_case(tx, &kept).await?;
                 rows::save_lease(tx, &kept).await?;
                 if let Some(answered) = &proposal {
@@ -823,6 +861,9 @@ impl Store for SqlStore {
     }
 
     async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
+        if let Settled::Unproven { .. } = settled {
+            return self.settle_unproven(delivery, settled, now).await;
+        }
         self.change_claimed(delivery, |row| row.settle(settled, now)).await
     }
 
@@ -904,6 +945,69 @@ impl Store for SqlStore {
                 let values = args![origin, after, i64::from(limit)];
                 let found = tx.rows(statements::SIGNATURES, values).await?;
                 found.iter().map(rows::audit_signature).collect()
+            })
+            .await
+    }
+
+    async fn login(&self) -> Result<Login> {
+        self.engine.read(async |tx| rows::login(tx).await).await
+    }
+
+    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
+        self.engine.read(async |tx| rows::acts(tx, origin).await).await
+    }
+
+    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
+        let scope = self.scope(origin);
+        self.engine
+            .write(async |tx| {
+                schema::still_known(tx).await?;
+                let enacted = rows::enact(tx, &scope, origin, act, now).await?;
+                tx.announce(origin).await?;
+                Ok(enacted)
+            })
+            .await
+    }
+
+    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
+        let scope = self.scope(origin);
+        self.engine.read(async |tx| rows::evidence(tx, scope, origin, decision).await).await
+    }
+
+    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.engine
+            .read(async |tx| {
+                let values = args![origin, after, i64::from(limit)];
+                let found = tx.rows(statements::KEPT_ALL, values).await?;
+                found.iter().map(rows::kept).collect()
+            })
+            .await
+    }
+
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.engine
+            .write(async |tx| {
+                schema::still_known(tx).await?;
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Undone::Unknown);
+                };
+                let released = kept.row.release(by, now);
+                if matches!(released, Undone::TakenBack(_)) {
+                    case.row.put_back(&kept.row);
+                    rows::save_decision(tx, &kept).await?;
+                    rows::save_case(tx, &case).await?;
+                    tx.announce(origin).await?;
+                    let row = &kept.row.row;
+                    rows::record_by(tx, origin, Some(by), Audited::Released, row, now).await?;
+                }
+                Ok(released)
             })
             .await
     }

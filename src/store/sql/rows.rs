@@ -8,15 +8,17 @@ use serde::de::DeserializeOwned;
 use super::engine::{Row, Tx, args};
 use super::statements;
 use crate::domain::{
-    CallVerb, CaseState, DecisionId, DeliveryState, Disposition, Millis, Origin, Reviewer,
-    ReviewerId, SessionId, SubjectKind, WorkerId,
+    CallVerb, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
+    Reviewer, ReviewerId, SessionId, SubjectKind, WorkerId,
 };
+use crate::roster::{Enacted, Roster, Scope};
 use crate::store::audit::Audited;
 use crate::store::budget::Window;
+use crate::store::evidence::enacted_entry;
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
-    AuditHead, AuditRow, AuditSignature, HistoryRow, Progress, Result, SeenWorkflow, StoreError,
-    Taken,
+    AuditHead, AuditRow, AuditSignature, Evidence, HistoryRow, Kept, Login, NewAct, Progress,
+    Result, SeenWorkflow, StoreError, Taken,
 };
 
 /// A case and what the database knows of it besides.
@@ -182,7 +184,8 @@ pub async fn insert_decision(
 /// Saves everything of a decision that can change.
 pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     let DecisionRow { row, fence, claim, .. } = &kept.row;
-    let Progress { may_have_written, status_done, listed, noted } = row.progress;
+    let Progress { may_have_written, status_done, listed, noted, writes, answered_at } =
+        row.progress;
     let values = args![
         kept.seq,
         row.state.word(),
@@ -197,6 +200,8 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
         noted,
         row.note.clone(),
         row.settled_at,
+        i64::from(writes),
+        answered_at,
     ];
     tx.run(statements::SAVE_DECISION, values).await?;
     Ok(())
@@ -275,13 +280,137 @@ pub async fn record_by(
     row: &HistoryRow,
     at: Millis,
 ) -> Result<()> {
+    let head = begin_entry(tx, origin).await?;
+    let entry = AuditRow::next(&head, by, what, row, at)?;
+    add_entry(tx, origin, entry, row.decision.id.to_string()).await
+}
+
+/// Where the audit ends; from here on the origin's other writers wait.
+async fn begin_entry(tx: &mut Tx, origin: &Origin) -> Result<AuditHead> {
     tx.run(statements::BEGIN_AUDIT, args![origin]).await?;
-    let head = audit_head(tx, origin, true).await?;
-    let AuditRow { seq, entry, hash } = AuditRow::next(&head, by, what, row, at)?;
-    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-    tx.run(statements::ADD_AUDIT, args![origin, seq, entry, hash.clone()]).await?;
+    audit_head(tx, origin, true).await
+}
+
+async fn add_entry(tx: &mut Tx, origin: &Origin, row: AuditRow, decision: String) -> Result<()> {
+    let AuditRow { seq, entry, hash } = row;
+    let seq = number(seq);
+    tx.run(statements::ADD_AUDIT, args![origin, seq, entry, hash.clone(), decision]).await?;
     tx.run(statements::MOVE_AUDIT_HEAD, args![origin, seq, hash]).await?;
     Ok(())
+}
+
+/// Changes the roster, where it may be changed so: the act and its entry.
+pub async fn enact(
+    tx: &mut Tx,
+    scope: &Scope,
+    origin: &Origin,
+    act: &NewAct,
+    now: Millis,
+) -> Result<Enacted> {
+    tx.run(statements::ADD_ORIGIN, args![origin]).await?;
+    let head = begin_entry(tx, origin).await?;
+    let owned = login(tx).await?.owner;
+    let acts = acts(tx, origin).await?;
+    let NewAct { by, act: text, signature } = act.clone();
+    let seq = head.seq.saturating_add(1);
+    let enacted = Enacted { seq, at: now, by, act: text, signature, owned };
+    let judged = Roster::of(scope, &acts).judge(scope, &enacted)?;
+    let entry = enacted_entry(&head, act, judged.word(), now)?;
+    add_entry(tx, origin, entry, String::new()).await?;
+    let Enacted { by, act, signature, .. } = enacted.clone();
+    tx.run(statements::ADD_ACT, args![origin, number(seq), now, &by, act, signature]).await?;
+    Ok(enacted)
+}
+
+/// Who is logged in, and whether it is whom the server tells from reviewers; in a file it is nobody.
+pub async fn login(tx: &mut Tx) -> Result<Login> {
+    if let Tx::Sqlite(_) = tx {
+        return Ok(Login::default());
+    }
+    let sql = "SELECT owner, session_user::text AS role FROM store";
+    let Some(row) = tx.row(sql, args![]).await? else { return Ok(Login::default()) };
+    let (owner, role) = (row.maybe_text("owner")?, row.maybe_text("role")?);
+    Ok(Login { owner: owner.is_some() && owner == role, role })
+}
+
+/// Whom a server tells from reviewers.
+async fn owner(tx: &mut Tx) -> Result<Option<String>> {
+    if let Tx::Sqlite(_) = tx {
+        return Ok(None);
+    }
+    let row = tx.row("SELECT owner FROM store", args![]).await?;
+    row.map_or(Ok(None), |row| row.maybe_text("owner"))
+}
+
+/// What was done to the roster.
+pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
+    let owner = owner(tx).await?;
+    let found = tx.rows(statements::ACTS, args![origin]).await?;
+    let act = |row: &Row| {
+        Ok(Enacted {
+            seq: place(row.int("seq")?),
+            at: Millis(row.int("done_at")?),
+            by: ReviewerId(row.text("doer")?),
+            act: row.text("act")?,
+            signature: row.maybe_text("signature")?,
+            owned: owner.is_some() && row.maybe_text("role")? == owner,
+        })
+    };
+    found.iter().map(act).collect()
+}
+
+/// Lays the signature of a decision beside it, where it has one.
+pub async fn prove(tx: &mut Tx, origin: &Origin, decision: &Decision, now: Millis) -> Result<()> {
+    let Some(signature) = decision.signature.clone() else { return Ok(()) };
+    tx.run(statements::ADD_PROOF, args![origin, decision.id, now, signature]).await?;
+    Ok(())
+}
+
+/// Reads a decision without believing it.
+pub fn kept(row: &Row) -> Result<Kept> {
+    let signed = row.maybe_text("signature")?.zip(row.maybe_int("made_at")?);
+    Ok(Kept {
+        place: place(row.int("seq")?),
+        id: row.text("id")?,
+        reviewer: row.text("reviewer")?,
+        disposition: row.text("disposition")?,
+        state: row.text("state")?,
+        case_was: row.text("case_was")?,
+        record: row.text("record")?,
+        signature: signed.map(|(text, at)| (text, Millis(at))),
+    })
+}
+
+/// Gathers what stands behind a decision.
+pub async fn evidence(
+    tx: &mut Tx,
+    scope: Scope,
+    origin: &Origin,
+    id: DecisionId,
+) -> Result<Option<Evidence>> {
+    let Some(row) = tx.row(statements::KEPT, args![origin, id]).await? else { return Ok(None) };
+    let kept_row = kept(&row)?;
+    let entries = tx.rows(statements::AUDIT_OF, args![origin, id]).await?;
+    let entries: Vec<_> = entries.iter().map(audit_row).collect::<Result<_>>()?;
+    let mut before = Vec::new();
+    for entry in &entries {
+        let at = args![origin, number(entry.seq.saturating_sub(1))];
+        let row = tx.row(statements::AUDIT_AT, at).await?;
+        before.push(row.map(|row| audit_row(&row)).transpose()?);
+    }
+    let answers = kept_row.decision().ok().and_then(|decision| decision.answers);
+    let proposal = match answers {
+        Some(id) => tx.row(statements::KEPT, args![origin, id]).await?,
+        None => None,
+    };
+    let proposal = proposal.map(|row| kept(&row)).transpose()?;
+    let acts = acts(tx, origin).await?;
+    Ok(Some(Evidence { scope, kept: kept_row, entries, before, proposal, acts }))
+}
+
+/// A place in the audit as the database counts.
+fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
 /// Reads an entry of the audit.
@@ -365,6 +494,8 @@ pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
             status_done: row.int("status_done")? != 0,
             listed: row.int("listed")? != 0,
             noted: row.int("noted")? != 0,
+            writes: u32::try_from(row.int("writes")?).unwrap_or(u32::MAX),
+            answered_at: row.maybe_int("answered_at")?.map(Millis),
         },
         settled_at: row.maybe_int("settled_at")?.map(Millis),
     };

@@ -12,6 +12,8 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0005_signatures.sql"),
     include_str!("../../../assets/migrations/sqlite/0006_team.sql"),
     include_str!("../../../assets/migrations/sqlite/0007_workflows.sql"),
+    include_str!("../../../assets/migrations/sqlite/0008_late_truth.sql"),
+    include_str!("../../../assets/migrations/sqlite/0009_roster.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -21,6 +23,8 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0005_signatures.sql"),
     include_str!("../../../assets/migrations/postgres/0006_team.sql"),
     include_str!("../../../assets/migrations/postgres/0007_workflows.sql"),
+    include_str!("../../../assets/migrations/postgres/0008_late_truth.sql"),
+    include_str!("../../../assets/migrations/postgres/0009_roster.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

@@ -56,6 +56,11 @@ fn make(path: &Path) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(trouble)?;
     }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    is_ours_alone(folder, &std::fs::metadata(folder).map_err(trouble)?)?;
     let fresh = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match fresh {
         Ok(_) => Ok(()),
@@ -68,6 +73,43 @@ fn make(path: &Path) -> Result<()> {
         }
         Err(error) => Err(trouble(error)),
     }
+}
+
+/// Refuses a folder that others may write: the files beside the store (`-wal`, `-shm`) have names that
+/// anybody knows, so they could be put there first, also where the sticky bit keeps ours from being
+/// replaced.
+fn is_ours_alone(folder: &Path, meta: &Metadata) -> Result<()> {
+    let mode = meta.mode() & 0o7777;
+    let read = |list| std::fs::read_to_string(list).unwrap_or_default();
+    let private = || is_private_group(meta.gid(), &read("/etc/passwd"), &read("/etc/group"));
+    let remedy = if mode & 0o002 != 0 {
+        "choose a folder of your own, or run chmod o-w on it"
+    } else if mode & 0o020 != 0 && !private() {
+        "choose a folder of your own, or run chmod g-w on it"
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::OpenFolder { path: folder.display().to_string(), mode, remedy })
+}
+
+/// Whether a group is the user's own and nobody else's, as systems make one for each user: of the same
+/// name, their first group, nobody's else, and without members. By the system's lists, which say nothing of
+/// a directory's users: theirs is not private as far as can be told.
+fn is_private_group(group: u32, passwd: &str, groups: &str) -> bool {
+    let uid = rustix::process::getuid().as_raw();
+    let rows = |list: &str| -> Vec<Vec<String>> {
+        list.lines().map(|row| row.split(':').map(str::to_owned).collect()).collect()
+    };
+    let (users, groups) = (rows(passwd), rows(groups));
+    let field = |row: &[String], n: usize| row.get(n).cloned().unwrap_or_default();
+    let is = |text: String, number: u32| text.parse() == Ok(number);
+    let mut firsts = users.iter().filter(|user| is(field(user, 3), group));
+    let (Some(user), None) = (firsts.next(), firsts.next()) else { return false };
+    let name = field(user, 0);
+    let mut named = groups.iter().filter(|row| is(field(row, 2), group));
+    let (Some(row), None) = (named.next(), named.next()) else { return false };
+    let alone = field(row, 3).split(',').all(|member| member.trim().is_empty() || member == name);
+    is(field(user, 2), uid) && field(row, 0) == name && alone
 }
 
 fn is_private(path: &Path, meta: &Metadata) -> Result<()> {
@@ -118,4 +160,30 @@ async fn stamp(path: &Path) -> Result<()> {
 
 fn not_a_store(path: &Path, why: &str) -> StoreError {
     StoreError::NotAStore { path: path.display().to_string(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_private_when_it_is_the_users_alone() {
+        let uid = rustix::process::getuid().as_raw();
+        let users = format!("root:x:70000:0:::\nana:x:{uid}:1500:Ana:/home/ana:/bin/sh\n");
+        for (more, group, gid, wanted) in [
+            ("", "ana:x:1500:", 1500, true),
+            ("", "ana:x:1500:ana", 1500, true),
+            ("", "ana:x:1500:bo", 1500, false),
+            ("", "staff:x:1500:", 1500, false),
+            ("", "ana:x:1500:\nteam:x:1501:", 1501, false),
+            ("", "ana:x:1500:\nother:x:1500:bo", 1500, false),
+            ("", "", 1500, false),
+            ("bo:x:70001:1500::/home/bo:/bin/sh", "ana:x:1500:", 1500, false),
+        ] {
+            let users = format!("{users}{more}");
+            assert_eq!(is_private_group(gid, &users, group), wanted, "{more} {group} {gid}");
+        }
+        let other = format!("ana:x:{}:1500:::", uid.wrapping_add(1));
+        assert!(!is_private_group(1500, &other, "ana:x:1500:"), "another's group");
+    }
 }

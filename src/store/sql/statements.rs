@@ -66,10 +66,11 @@ pub const ADD_DECISION: &str = "INSERT INTO decisions (origin, case_id, id, revi
     FROM cases c WHERE c.id = $1";
 
 /// Saves a decision. Values: its number, state, due, attempts, fence, claiming worker, until, the
-/// four flags of progress, note, settled at.
+/// four flags of progress, note, settled at, writes, when Didit said yes.
 pub const SAVE_DECISION: &str = "UPDATE decisions SET state = $2, due = $3, attempts = $4, \
     fence = $5, claim_worker = $6, claim_until = $7, may_have_written = $8, status_done = $9, \
-    listed = $10, noted = $11, note = $12, settled_at = $13 WHERE seq = $1";
+    listed = $10, noted = $11, note = $12, settled_at = $13, writes = $14, answered_at = $15 \
+    WHERE seq = $1";
 
 /// One case. Values: origin, key.
 pub const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");
@@ -210,9 +211,57 @@ pub const BEGIN_AUDIT: &str = "INSERT INTO audit_heads (origin, seq, hash) \
 pub const AUDIT_HEAD: &str =
     concat!("SELECT h.seq, h.hash FROM audit_heads h WHERE h.", of_origin!());
 
-/// Adds an entry to the audit. Values: origin, place, entry, hash.
-pub const ADD_AUDIT: &str = "INSERT INTO audit (origin, seq, entry, hash) \
+/// Adds an entry to the audit. Values: origin, place, entry, hash, the decision that it is about.
+pub const ADD_AUDIT: &str = "INSERT INTO audit (origin, seq, entry, hash, decision) \
+    SELECT o.id, $2, $3, $4, $5 FROM origins o WHERE o.name = $1";
+
+/// Entries about a decision. Values: origin, the decision's id.
+pub const AUDIT_OF: &str = concat!(
+    "SELECT seq, entry, hash FROM audit WHERE ",
+    of_origin!(),
+    " AND decision = $2 ORDER BY seq"
+);
+
+/// One entry. Values: origin, place.
+pub const AUDIT_AT: &str =
+    concat!("SELECT seq, entry, hash FROM audit WHERE ", of_origin!(), " AND seq = $2");
+
+/// What was done to the roster. Value: origin.
+pub const ACTS: &str = concat!(
+    "SELECT seq, done_at, doer, act, signature, role FROM acts WHERE ",
+    of_origin!(),
+    " ORDER BY seq"
+);
+
+/// Notes what is done to the roster. Values: origin, place, when, who, act, signature.
+pub const ADD_ACT: &str = "INSERT INTO acts (origin, seq, done_at, doer, act, signature) \
+    SELECT o.id, $2, $3, $4, $5, $6 FROM origins o WHERE o.name = $1";
+
+/// Lays a signature beside a decision. Values: origin, the decision's id, when, signature.
+pub const ADD_PROOF: &str = "INSERT INTO proofs (origin, decision, made_at, signature) \
     SELECT o.id, $2, $3, $4 FROM origins o WHERE o.name = $1";
+
+/// What a decision is without being believed, from `d` and `p`.
+macro_rules! kept_columns {
+    () => {
+        "d.seq, d.id, d.reviewer, d.disposition, d.state, d.case_was, d.record, \
+         p.signature, p.made_at FROM decisions d \
+         LEFT JOIN proofs p ON p.origin = d.origin AND p.decision = d.id"
+    };
+}
+
+/// One decision with its signature. Values: origin, id.
+pub const KEPT: &str =
+    concat!("SELECT ", kept_columns!(), " WHERE d.", of_origin!(), " AND d.id = $2");
+
+/// Decisions with their signatures. Values: origin, after which place, how many.
+pub const KEPT_ALL: &str = concat!(
+    "SELECT ",
+    kept_columns!(),
+    " WHERE d.",
+    of_origin!(),
+    " AND d.seq > $2 ORDER BY d.seq LIMIT $3"
+);
 
 /// Moves the end of the audit. Values: origin, place, hash.
 pub const MOVE_AUDIT_HEAD: &str =
@@ -493,12 +542,18 @@ mod tests {
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
+            AUDIT_OF,
+            AUDIT_AT,
+            ADD_ACT,
+            ADD_PROOF,
+            KEPT,
+            KEPT_ALL,
             SIGN,
             SAW_WORKFLOW,
             SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
-        all.extend([last_place(), listed(tx, 3), seen(3), take(tx)]);
+        all.extend([ACTS.to_owned(), last_place(), listed(tx, 3), seen(3), take(tx)]);
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend([page(tx, query), total(query), place(query), before(query)]);
@@ -509,7 +564,7 @@ mod tests {
         let small = ["SCAN p", "SCAN page", "SCAN ends", "SCAN (", "SCAN CONSTANT"];
         let live = ["cases_leased", "decisions_claimed", "SCAN watchers", "SCAN duties"];
         // What is counted or listed whole, of one origin.
-        let whole = [TALLY.to_owned(), history(&HistoryQuery::default())];
+        let whole = [TALLY.to_owned(), ACTS.to_owned(), history(&HistoryQuery::default())];
         for sql in all {
             let plan = plan(tx, &sql).await;
             for step in plan.lines().filter(|step| step.starts_with("SCAN")) {

@@ -11,7 +11,13 @@ use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, notice_above, pad};
 
 /// Draws the interlock below the pictures.
-pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Frame<'_>) {
+pub fn interlock(
+    model: &Model,
+    lock: &Interlock,
+    is_pair: bool,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+) {
     let area = ReviewLayout::new(model.size).interlock();
     let Some(target) = lock.target() else { return };
     let label = |action| model.settings.keymap.label(action);
@@ -70,7 +76,17 @@ pub fn interlock(model: &Model, lock: &Interlock, theme: Theme, frame: &mut Fram
         ]),
         third,
         Line::raw(fourth),
-        Line::styled(" enter does nothing here; esc leaves", theme.style(Meaning::Muted)),
+        match model.opening_key().filter(|_| is_pair) {
+            // It lies over the line that would say so.
+            Some(key) => {
+                let (why, _) = model.shut_words();
+                let words = format!(" SHUT: press {key} to open this pair  {why}");
+                Line::styled(words, theme.style(Meaning::Warn))
+            }
+            None => {
+                Line::styled(" enter does nothing here; esc leaves", theme.style(Meaning::Muted))
+            }
+        },
     ];
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines), area);

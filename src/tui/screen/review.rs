@@ -285,15 +285,21 @@ fn arming(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) {
-    let (word, meaning) = match model.armed(model.now) {
-        Ok(()) => ("ARMED".to_owned(), Meaning::Good),
-        Err(why @ (NotArmed::Gone(_) | NotArmed::Store(_))) => {
+    // Its key stands beside the pair it opens and nowhere else.
+    let key = model.opening_key().filter(|_| drawn.is_pair() || desk.painted_at().is_some());
+    let armed = model.armed(model.now);
+    let shut = matches!(armed, Err(NotArmed::Painting | NotArmed::Shut(_)));
+    let key = key.filter(|_| shut);
+    let (word, meaning) = match (armed, key) {
+        (_, Some(key)) => (format!("SHUT: press {key} to open"), Meaning::Warn),
+        (Ok(()), None) => ("ARMED".to_owned(), Meaning::Good),
+        (Err(why @ (NotArmed::Gone(_) | NotArmed::Store(_) | NotArmed::Off(_))), _) => {
             (format!("OFF: {}", why.words()), Meaning::Bad)
         }
-        Err(NotArmed::Lease(why)) if desk.lease != LeaseState::Asking => {
+        (Err(NotArmed::Lease(why)), _) if desk.lease != LeaseState::Asking => {
             (format!("OFF: {why}"), Meaning::Bad)
         }
-        Err(why) => (format!("WAIT: {}", why.words()), Meaning::Warn),
+        (Err(why), _) => (format!("WAIT: {}", why.words()), Meaning::Warn),
     };
     let reason = desk.reason.map_or_else(String::new, |reason| format!("reason {}", reason.word()));
     let when = |holds: bool, words: &'static str| if holds { words } else { "" };
@@ -315,7 +321,19 @@ fn arming(
         [one] => format!("{one} looks on"),
         [first, more @ ..] => format!("{first} and {} more look on", more.len()),
     };
-    let mut pieces = vec![piece(0, meaning, word), piece(2, Meaning::Warn, watchers)];
+    let (why_shut, remedy) = model.shut_words();
+    let opened = key.is_none();
+    let mut pieces = vec![
+        piece(0, meaning, word),
+        piece(if opened { 3 } else { 1 }, Meaning::Muted, why_shut),
+        piece(if opened { 5 } else { 2 }, Meaning::Muted, remedy),
+        piece(
+            1,
+            Meaning::Warn,
+            when(model.is_forced(), "forced: nothing proves that pictures show"),
+        ),
+        piece(2, Meaning::Warn, watchers),
+    ];
     pieces.extend(legibility(model, desk, drawn, gallery));
     pieces.extend([
         piece(4, Meaning::Muted, part),

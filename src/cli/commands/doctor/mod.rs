@@ -6,6 +6,7 @@ mod terminal;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
 use super::super::args::Args;
@@ -13,12 +14,17 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{json, line};
 use super::super::paths::Paths;
 use super::super::wire::{
-    Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin,
+    Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin, tmux_client,
     tmux_passthrough,
 };
 use crate::didit::ErrorKind;
-use crate::domain::Status;
-use crate::shell::interview;
+use crate::domain::{Clock as _, Origin, Status};
+use crate::picture::may_lock;
+use crate::roster::Standing;
+use crate::shell::{Hint, SystemClock, ancestors, hint, interview, roster};
+
+/// So many bytes of faces the console keeps: compressed and decoded.
+const FACES: usize = 72 << 20;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,7 +50,8 @@ fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Chec
 /// Looks at everything; exit code 1 when something fails.
 pub async fn doctor(args: &Args, card: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let mut checks = vec![configuration(args), environment(), reviewer(&setup)];
+    let mut checks = vec![configuration(args), environment(), memory()];
+    checks.extend(recording());
     checks.push(store(&setup).await);
     checks.extend(api(&setup).await);
     // Last: it listens to signals, which from then on end nothing by themselves.
@@ -84,17 +91,96 @@ fn environment() -> Check {
     check("environment", Verdict::Ok, text)
 }
 
-fn reviewer(setup: &Setup) -> Check {
-    let who = &setup.reviewer;
-    let text = format!("{} ({})", who.name, who.id);
-    if who.id.0.starts_with("ssh:") {
-        return check("reviewer", Verdict::Ok, text);
+/// Whether faces and the key can reach a disk or another program through this one's memory.
+fn memory() -> Check {
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let dumps = dumpable();
+    if dumps {
+        let text = "this system lets other programs of the same user read this one's memory";
+        return check("memory", Verdict::Warn, text);
     }
-    check(
-        "reviewer",
-        Verdict::Ok,
-        format!("{text}; with `ExposeAuthInfo yes` in sshd_config it would be the SSH key"),
-    )
+    if may_lock(FACES) {
+        let text = "faces stay out of swap and of dumps";
+        return check("memory", Verdict::Ok, text);
+    }
+    // The first line is a head.
+    if swaps.lines().nth(1).is_none() && !swaps.is_empty() {
+        return check("memory", Verdict::Ok, "there is no swap, and no dumps are made");
+    }
+    let limit = getrlimit(Resource::Memlock).current.unwrap_or_default() >> 10;
+    let text = format!(
+        "faces can be swapped to disk: RLIMIT_MEMLOCK is {limit} KiB, and they may take {} KiB; raise \
+         it (`ulimit -l`, or memlock in /etc/security/limits.conf), or encrypt the swap",
+        FACES >> 10
+    );
+    check("memory", Verdict::Warn, text)
+}
+
+#[cfg(target_os = "linux")]
+fn dumpable() -> bool {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+    dumpable_behavior() != Ok(DumpableBehavior::NotDumpable)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn dumpable() -> bool {
+    true
+}
+
+/// Whether something above us records what the terminal shows, as far as processes tell.
+fn recording() -> Option<Check> {
+    let own = std::iter::once(std::process::id());
+    let above = own.chain(tmux_client()).flat_map(ancestors);
+    // Of a tmux client its own parents; what it is called itself records nothing.
+    let recorder = above.into_iter().find(|name| records(name))?;
+    let text = format!(
+        "`{recorder}` records this session, and with it every face on the screen; review in a session \
+         that is not recorded"
+    );
+    Some(check("recording", Verdict::Warn, text))
+}
+
+/// Whether a program of this name, as far as the system keeps it, records terminals.
+fn records(name: &str) -> bool {
+    let names = ["script", "scriptlive", "ttyrec", "termrec", "ttyrecord"];
+    names.contains(&name) || name.starts_with("asciinema") || name.starts_with("tlog-rec")
+}
+
+/// Who this run is and by what, and what sshd's hint is worth beside that.
+async fn reviewer(
+    setup: &Setup,
+    store: &Arc<dyn crate::store::Store>,
+    origin: &Origin,
+) -> Result<Vec<Check>, CliError> {
+    let clock = SystemClock::new();
+    let who = setup.who(store, origin, &clock).await?;
+    let (_, roster) = roster(store, origin).await?;
+    let text = format!("{} ({})", who.reviewer.name, who.reviewer.id);
+    let mut checks = vec![match &who.standing {
+        Standing::Alone => {
+            let next = "one person works alone; two people need `secondlook reviewers add`";
+            check("reviewer", Verdict::Ok, format!("{text}; no roster: {next}"))
+        }
+        Standing::Person { signs: true } => {
+            check("reviewer", Verdict::Ok, format!("{text}, proven by a signature"))
+        }
+        Standing::Person { signs: false } => {
+            let why = who.standing.cannot_be_second().unwrap_or_default();
+            check("reviewer", Verdict::Warn, format!("{text}, known by the database; {why}"))
+        }
+        Standing::Unproven { why } => {
+            let text = format!("{text}: not proven to be on the roster: {why}");
+            check("reviewer", Verdict::Warn, text)
+        }
+    }];
+    checks.extend(who.told.clone().map(|told| check("roster", Verdict::Warn, told)));
+    let login = std::env::var("SSH_USER_AUTH").ok().filter(|path| !path.is_empty());
+    checks.extend(match hint(login.as_deref(), &roster, &who, clock.now()) {
+        Hint::None | Hint::Fits => None,
+        Hint::Gone(why) => Some(check("login", Verdict::Warn, why)),
+        Hint::NotOurs(why) | Hint::Contradicts(why) => Some(check("login", Verdict::Fail, why)),
+    });
+    Ok(checks)
 }
 
 /// What the terminal can do and how the console would draw there. It is asked where it is ours: where both
@@ -161,6 +247,12 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
     if let Ok(store) = setup.open_store().await {
+        if let Ok(origin) = origin(&store, &client).await {
+            match reviewer(setup, &store, &origin).await {
+                Ok(found) => checks.extend(found),
+                Err(error) => checks.push(check("reviewer", Verdict::Fail, error.to_string())),
+            }
+        }
         checks.extend(signatures(setup, &store, &client).await);
         checks.push(origin_check(&store, &client).await);
         store.close().await;
@@ -175,7 +267,7 @@ async fn signatures(
     client: &crate::didit::Client,
 ) -> Option<Check> {
     let origin = origin(store, client).await.ok()?;
-    Some(match setup.signer(store, &origin)?.sign("doctor").await {
+    Some(match setup.signer(store, &origin, &setup.reviewer.id)?.sign("doctor").await {
         Ok(_) => check("signatures", Verdict::Ok, "the ssh-agent signs the audit"),
         Err(why) => {
             let text = format!("the audit stays unsigned: {why}; is the key in the ssh-agent?");

@@ -5,7 +5,7 @@ use super::{Check, Verdict, check};
 use crate::domain::printable;
 use crate::picture::{Colours, Protocol, Wrap};
 use crate::shell::{CardShown, CellFrom, Interview, Memory, encoder};
-use crate::term::{self, Answer, Environment, Inside, Question, Wish};
+use crate::term::{self, Answer, Answers, Environment, Inside, Question, Wish};
 use crate::tui::SMALLEST;
 
 /// Graphemes of an answer that are shown.
@@ -22,6 +22,7 @@ pub fn checks(
     if let Some(outside) = &found.outside {
         checks.extend(asked(outside, environment, true));
     }
+    checks.push(answers(found));
     checks.push(pictures(found));
     checks.extend(wrap(found, passthrough));
     checks.push(cell(found));
@@ -92,7 +93,7 @@ fn words(answer: &Answer) -> String {
     match answer {
         Answer::Kitty { id, word, .. } => format!("i={} {word}", id.unwrap_or_default()),
         Answer::StatusOk => "yes".to_owned(),
-        Answer::PrimaryAttributes(list) => {
+        Answer::PrimaryAttributes(list) | Answer::SecondaryAttributes(list) => {
             list.iter().take(32).map(u16::to_string).collect::<Vec<_>>().join(";")
         }
         Answer::Version(name) => name.clone(),
@@ -112,9 +113,32 @@ fn words(answer: &Answer) -> String {
     }
 }
 
+/// Who answers, and whether that says anything about the reviewer's screen.
+fn answers(found: &Interview) -> Check {
+    let answers = found.known.answers;
+    if answers == Answers::Terminal {
+        let text = "the terminal that draws, end to end: a pair is armed by its word";
+        return check("answers", Verdict::Ok, text);
+    }
+    let remedy = match &found.known.inside {
+        Inside::Tmux { version } if answers == Answers::Tmux => {
+            format!("tmux set -g allow-passthrough {}", term::passthrough(version))
+        }
+        Inside::Tmux { .. } | Inside::Bare | Inside::Screen | Inside::Zellij => {
+            answers.remedy().to_owned()
+        }
+    };
+    let text = format!(
+        "{}, not end to end: each pair opens shut, by a key that it names; {remedy}",
+        answers.word()
+    );
+    check("answers", Verdict::Warn, text)
+}
+
 fn pictures(found: &Interview) -> Check {
     let how = found.drawing.protocol;
-    let text = format!("{}: {}", how.word(), printable(&found.choice.why, SHOWN));
+    let name = found.drawing.name();
+    let text = format!("{name}: {}", printable(&found.choice.why, SHOWN));
     if how == Protocol::Blocks {
         let text = format!("{text}; kitty, Ghostty, WezTerm, iTerm2 or foot would show pixels");
         return check("pictures", Verdict::Warn, text);
@@ -218,7 +242,7 @@ fn card(shown: CardShown) -> Check {
         CardShown::Unconfirmed => check(
             "card",
             Verdict::Warn,
-            "shown and taken away; the terminal confirms nothing, so in the console keys wait longer",
+            "shown and taken away; the terminal confirms nothing, so in the console each pair is opened by a key",
         ),
         CardShown::NoRoom => {
             check("card", Verdict::Warn, "not shown: there is no room for it; enlarge the window")

@@ -1,0 +1,321 @@
+//! `audit export` and `audit verify`: the chain of entries as JSON lines, and whether it is whole and binds what
+//! it is about: in the store both ways, or in a file that was exported.
+
+mod lines;
+mod verify;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde_json::value::RawValue;
+
+use self::lines::{Export, Head, Line};
+use self::verify::{Chain, in_order};
+use super::super::args::{Args, Audit as What};
+use super::super::error::{CliError, Exit};
+use super::super::output::{json, line, say};
+use super::super::wire::Setup;
+use super::Desk;
+use crate::domain::Clock as _;
+use crate::roster::Scope;
+use crate::shell::{NAMESPACE, Who};
+use crate::store::audit::Finding;
+use crate::store::{AuditHead, AuditRow};
+
+/// How many rows are read at a time.
+const PAGE: u32 = 1_000;
+
+/// Exports or verifies.
+pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
+    match what {
+        What::Verify { file, head, since } => {
+            let head = head.as_deref().map(noted).transpose()?;
+            let since = since.as_deref().map(read).transpose()?;
+            match file {
+                Some(file) => in_file(args, &read(file)?, head, since),
+                None => in_store(args, head, since).await,
+            }
+        }
+        What::Export => export(args).await,
+    }
+}
+
+async fn export(args: &Args) -> Result<Exit, CliError> {
+    let setup = Setup::load(args)?;
+    let desk = Desk::open(&setup).await?;
+    let mut end = AuditHead::default();
+    loop {
+        let after = end.seq;
+        let rows = desk.store.audit(&desk.origin, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        let mut signed = signatures(&desk, after, last.seq).await?;
+        end = AuditHead { seq: last.seq, hash: last.hash.clone() };
+        for AuditRow { seq, entry, hash } in rows {
+            let entry = RawValue::from_string(entry).map_err(|_| {
+                let next = "`secondlook audit verify` says more";
+                CliError::new(Exit::Failed, format!("entry {seq} cannot be read"), next)
+            })?;
+            json(&Line { seq, hash, signature: signed.remove(&seq), entry })?;
+        }
+    }
+    let who = desk.who(&setup).await?;
+    let scope = Scope::of(&desk.store.salt().await?, &desk.origin).to_string();
+    let at = desk.clock().await.now();
+    let head = Head { seq: end.seq, hash: end.hash, at, scope };
+    let unwritten = || CliError::failed("the end of the audit cannot be written");
+    let mut ending = head.line().ok_or_else(unwritten)?;
+    match end_signature(&setup, &desk, &who, &ending.hash).await {
+        Some(Ok(signature)) => ending.signature = Some(signature),
+        Some(Err(why)) => say(&format!("The end of the export is not signed: {why}")),
+        None => {}
+    }
+    json(&ending)?;
+    desk.store.close().await;
+    Ok(Exit::Done)
+}
+
+/// A signature of the end of an export: the person's of this run, else of `audit.sign_with`; nothing where
+/// neither was set up.
+async fn end_signature(
+    setup: &Setup,
+    desk: &Desk,
+    who: &Who,
+    hash: &str,
+) -> Option<Result<String, String>> {
+    if let Some(hand) = &who.hand {
+        return Some(hand.signature(NAMESPACE, hash).await);
+    }
+    let signer = setup.signer(&desk.store, &desk.origin, &who.reviewer.id)?;
+    Some(signer.sign(hash).await)
+}
+
+/// Signatures of the entries after one place up to another.
+async fn signatures(
+    desk: &Desk,
+    mut after: u64,
+    last: u64,
+) -> Result<HashMap<u64, String>, CliError> {
+    let mut all = HashMap::new();
+    while after < last {
+        let page = desk.store.signatures(&desk.origin, after, PAGE).await?;
+        let Some(end) = page.last().map(|signed| signed.seq) else { break };
+        after = end;
+        all.extend(page.into_iter().map(|signed| (signed.seq, signed.signature)));
+    }
+    Ok(all)
+}
+
+async fn in_store(
+    args: &Args,
+    noted: Option<AuditHead>,
+    since: Option<Export>,
+) -> Result<Exit, CliError> {
+    let desk = Desk::open(&Setup::load(args)?).await?;
+    // The end first: what is added meanwhile comes after it.
+    let head = desk.store.audit_head(&desk.origin).await?;
+    let mut rows: Vec<AuditRow> = Vec::new();
+    loop {
+        let after = rows.last().map_or(0, |row| row.seq);
+        let page = desk.store.audit(&desk.origin, after, PAGE).await?;
+        let full = page.len() == PAGE as usize;
+        rows.extend(page);
+        if !full {
+            break;
+        }
+    }
+    let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
+    let acts = desk.store.acts(&desk.origin).await?;
+    let signatures = signatures(&desk, 0, u64::MAX).await?;
+    let mut findings = in_order(&rows, &head);
+    let mut chain = Chain::new(&rows, scope);
+    findings.extend(chain.roster(&acts));
+    findings.extend(chain.signed(&signatures));
+    let mut after = 0;
+    loop {
+        let page = desk.store.kept(&desk.origin, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.place;
+        for kept in &page {
+            findings.extend(chain.decision(kept));
+        }
+    }
+    findings.extend(chain.gone());
+    desk.store.close().await;
+    findings.extend(elsewhere(&rows, noted, since));
+    report(args, &rows, &chain.keys, chain.before_roster, findings)
+}
+
+fn in_file(
+    args: &Args,
+    export: &Export,
+    noted: Option<AuditHead>,
+    since: Option<Export>,
+) -> Result<Exit, CliError> {
+    let rows = &export.rows;
+    let scope = Scope::of(&[0; 32], &crate::domain::Origin(String::new()));
+    let mut chain = Chain::new(rows, scope);
+    let mut findings = crate::store::audit::verify(rows, export.end().as_ref());
+    findings.extend(export.unread.iter().cloned());
+    findings.extend(chain.signed(&export.signatures));
+    findings.extend(elsewhere(rows, noted, since));
+    let last = rows.last().map_or(0, |row| row.seq);
+    match (&export.head, &export.head_signature) {
+        (None, _) => {
+            let what = "the line that ends an export is missing: it was cut".to_owned();
+            findings.push(Finding { seq: last + 1, what });
+        }
+        (Some(_), Some((hash, signature))) => match chain.key_of(hash, signature) {
+            Ok(key) => say(&format!("Its end is signed with {key}.")),
+            Err(why) => {
+                let what = format!("the signature of its end is none: {why}");
+                findings.push(Finding { seq: last + 1, what });
+            }
+        },
+        (Some(_), None) => {
+            say("Its end is not signed: whoever cut it could have written the one that it has.");
+        }
+    }
+    report(args, rows, &chain.keys, chain.before_roster, findings)
+}
+
+/// What a head and an export that were kept elsewhere say of the chain.
+fn elsewhere(rows: &[AuditRow], noted: Option<AuditHead>, since: Option<Export>) -> Vec<Finding> {
+    let hashes: HashMap<u64, &str> = rows.iter().map(|row| (row.seq, row.hash.as_str())).collect();
+    let mut findings = Vec::new();
+    let mut hold = |seq: u64, hash: &str, whose: &str| {
+        let what = match hashes.get(&seq) {
+            _ if seq == 0 => return,
+            Some(found) if *found == hash => return,
+            Some(_) => format!("entry {seq} is another one than {whose}"),
+            None => format!("entry {seq} is missing, which stood in {whose}"),
+        };
+        findings.push(Finding { seq, what });
+    };
+    if let Some(head) = noted {
+        hold(head.seq, &head.hash, "the head that was noted");
+    }
+    if let Some(export) = since {
+        for row in &export.rows {
+            hold(row.seq, &row.hash, "the older export");
+        }
+        if let Some(head) = &export.head {
+            hold(head.seq, &head.hash, "the end of the older export");
+        }
+    }
+    findings
+}
+
+/// A head as `audit verify` prints it: `SEQ:HASH`.
+fn noted(text: &str) -> Result<AuditHead, CliError> {
+    let parts = text.split_once(':').and_then(|(seq, hash)| {
+        let fits = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        fits.then_some(AuditHead { seq: seq.parse().ok()?, hash: hash.to_ascii_lowercase() })
+    });
+    parts.ok_or_else(|| {
+        CliError::new(
+            Exit::Usage,
+            "that is no head",
+            "Give it as `audit verify` prints it: a number, a colon, 64 hexadecimal digits",
+        )
+    })
+}
+
+fn read(file: &Path) -> Result<Export, CliError> {
+    let text = std::fs::read(file).map_err(|error| {
+        let text = format!("{} cannot be read: {error}", file.display());
+        CliError::new(Exit::Failed, text, "Mend its path or its permissions")
+    })?;
+    Ok(Export::parse(&String::from_utf8_lossy(&text)))
+}
+
+fn report(
+    args: &Args,
+    rows: &[AuditRow],
+    keys: &BTreeMap<String, usize>,
+    before_roster: usize,
+    mut findings: Vec<Finding>,
+) -> Result<Exit, CliError> {
+    findings.sort_by_key(|finding| finding.seq);
+    let entries = rows.len();
+    let unsigned = entries.saturating_sub(keys.values().sum());
+    let head = rows.last().map(|row| format!("{}:{}", row.seq, row.hash));
+    // The exit code is the verdict, also when nobody reads the words.
+    let told = findings.iter().try_for_each(|Finding { seq, what }| {
+        if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }
+    });
+    if findings.is_empty() {
+        told?;
+        if args.json {
+            json(&serde_json::json!({
+                "entries": entries, "whole": true, "signed": keys, "unsigned": unsigned,
+                "before_roster": before_roster, "head": head,
+            }))?;
+            return Ok(Exit::Done);
+        }
+        line(&format!("{entries} entries, each as it was written; none is missing"))?;
+        for (key, count) in keys {
+            line(&format!("{count} signed with {key}"))?;
+        }
+        line(&format!("{unsigned} unsigned"))?;
+        line(&format!("{before_roster} from before there was a roster"))?;
+        if let Some(head) = head {
+            line(&format!("head {head}"))?;
+        }
+        return Ok(Exit::Done);
+    }
+    Err(CliError::new(
+        Exit::Failed,
+        format!("the audit is not whole: {} finding(s)", findings.len()),
+        "Keep the store as it is and compare it with your last export",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::audit::verify;
+
+    /// Whatever byte of an export is bent, and however it is cut, it is found.
+    #[test]
+    fn a_bent_or_cut_export_is_found_out() {
+        let (mut text, mut before) = (String::new(), String::new());
+        for seq in 1..=3 {
+            let entry = format!(
+                "{{\"seq\":{seq},\"at\":5,\"what\":\"decided\",\"decision\":\"d\",\"case\":\"c\",\
+                 \"disposition\":\"approve\",\"state\":\"held\",\"reviewer\":\"os:1\",\
+                 \"record\":\"00\",\"before\":\"{before}\"}}"
+            );
+            let hash = crate::store::audit::hash_of(&entry);
+            let entry = RawValue::from_string(entry).unwrap();
+            let line = Line { seq, hash: hash.clone(), signature: None, entry };
+            text = text + &serde_json::to_string(&line).unwrap() + "\n";
+            before = hash;
+        }
+        let at = crate::domain::Millis(7);
+        let head = Head { seq: 3, hash: before, at, scope: "s".to_owned() };
+        text = text + &serde_json::to_string(&head.line().unwrap()).unwrap() + "\n";
+        let found = |text: &str| {
+            let export = Export::parse(text);
+            let cut = usize::from(export.head.is_none());
+            verify(&export.rows, export.end().as_ref()).len() + export.unread.len() + cut
+        };
+        assert_eq!(found(&text), 0);
+        let lines: Vec<_> = text.lines().collect();
+        for left in 0..lines.len() {
+            assert_ne!(found(&lines[..left].join("\n")), 0, "{left} lines left");
+        }
+        for taken in 0..lines.len() {
+            let mut fewer = lines.clone();
+            fewer.remove(taken);
+            assert_ne!(found(&fewer.join("\n")), 0, "without line {taken}");
+        }
+        // The last byte is the end of the last line, which may be missing.
+        for byte in 0..text.len() - 1 {
+            for bit in 0..8 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[byte] ^= 1 << bit;
+                assert_ne!(found(&String::from_utf8_lossy(&bytes)), 0, "byte {byte} bit {bit}");
+            }
+        }
+    }
+}

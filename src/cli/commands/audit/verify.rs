@@ -1,0 +1,195 @@
+//! Holds the chain against what it is about: decisions, the roster, and whoever signed. Everything that is wrong
+//! is a finding with its place; nothing that cannot be read ends the look at the rest.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::proof;
+use crate::roster::{Enacted, Rosters, Scope};
+use crate::shell::NAMESPACE;
+use crate::store::audit::{AuditEntry, Audited, Finding, hash_of, verify};
+use crate::store::{AuditHead, AuditRow, Kept};
+
+/// A chain, read once, and what was found of it so far.
+pub struct Chain<'a> {
+    rows: &'a [AuditRow],
+    scope: Scope,
+    rosters: Rosters,
+    /// The entries of each decision, in their order.
+    of: HashMap<String, Vec<AuditEntry>>,
+    /// Decisions that were seen in the store.
+    seen: HashSet<String>,
+    /// How many entries are signed with which key.
+    pub keys: BTreeMap<String, usize>,
+    /// How many entries are older than the roster.
+    pub before_roster: usize,
+}
+
+/// What is wrong with the chain itself: up to the end that was read first, and what was added meanwhile.
+pub fn in_order(rows: &[AuditRow], head: &AuditHead) -> Vec<Finding> {
+    let end = rows.iter().position(|row| row.seq > head.seq).unwrap_or(rows.len());
+    let mut findings = verify(&rows[..end], Some(head));
+    if end < rows.len() {
+        // It has to follow; looked at as one chain with the rest.
+        let added = verify(rows, None);
+        findings.extend(added.into_iter().filter(|finding| finding.seq >= rows[end].seq));
+    }
+    findings
+}
+
+impl<'a> Chain<'a> {
+    /// A chain to be held against what it is about.
+    pub fn new(rows: &'a [AuditRow], scope: Scope) -> Self {
+        let mut of: HashMap<String, Vec<AuditEntry>> = HashMap::new();
+        let mut begun = false;
+        let mut before_roster = 0;
+        for row in rows {
+            let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { continue };
+            begun |= entry.what == Audited::Roster;
+            before_roster += usize::from(!begun);
+            if entry.what != Audited::Roster {
+                of.entry(entry.decision.clone()).or_default().push(entry);
+            }
+        }
+        let (seen, keys) = (HashSet::new(), BTreeMap::new());
+        let rosters = Rosters::of(&scope, &[]);
+        Self { rows, scope, rosters, of, seen, keys, before_roster }
+    }
+
+    /// Holds what was done to the roster against its entries, and each act against the roster of then.
+    pub fn roster(&mut self, acts: &[Enacted]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
+        let by_seq: HashMap<u64, &Enacted> = acts.iter().map(|act| (act.seq, act)).collect();
+        let mut entered = HashSet::new();
+        for row in self.rows {
+            let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { continue };
+            if entry.what != Audited::Roster {
+                continue;
+            }
+            entered.insert(row.seq);
+            match by_seq.get(&row.seq) {
+                Some(act) => {
+                    let same = entry.record == hash_of(&act.act)
+                        && entry.reviewer == act.by.0
+                        && entry.at == act.at;
+                    if !same {
+                        find(
+                            row.seq,
+                            format!(
+                                "the change of the roster at {} is not as it was made",
+                                row.seq
+                            ),
+                        );
+                    }
+                }
+                None => find(row.seq, format!("the change of the roster at {} is gone", row.seq)),
+            }
+        }
+        for act in acts.iter().filter(|act| !entered.contains(&act.seq)) {
+            find(act.seq, format!("a change of the roster at {} has no entry", act.seq));
+        }
+        let (rosters, wrong) = Rosters::with_findings(&self.scope, acts);
+        for (seq, why) in wrong {
+            find(seq, format!("the change of the roster at {seq} counts for nothing: {why}"));
+        }
+        self.rosters = rosters;
+        for (id, entries) in &self.of {
+            for entry in entries.iter().filter(|entry| entry.what == Audited::Released) {
+                let roster = self.rosters.before(entry.seq);
+                let by = entry.doer();
+                let admin = by
+                    .strip_prefix("person:")
+                    .and_then(|id| roster.person(id))
+                    .is_some_and(|person| person.admin);
+                if !admin && !by.starts_with("db:") {
+                    find(
+                        entry.seq,
+                        format!("decision {id} was released by {by}, who is no administrator"),
+                    );
+                }
+            }
+        }
+        findings
+    }
+
+    /// Holds each signature against the hash of its entry, and who signed against who did it.
+    pub fn signed(&mut self, signatures: &HashMap<u64, String>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for row in self.rows {
+            let Some(signature) = signatures.get(&row.seq) else { continue };
+            let what = match self.signed_by(row, signature) {
+                Ok(key) => {
+                    *self.keys.entry(key).or_default() += 1;
+                    continue;
+                }
+                Err(why) => why,
+            };
+            findings.push(Finding { seq: row.seq, what });
+        }
+        let seqs: HashSet<u64> = self.rows.iter().map(|row| row.seq).collect();
+        for seq in signatures.keys().filter(|seq| !seqs.contains(seq)) {
+            let what = format!("entry {seq}, which was signed, is missing");
+            findings.push(Finding { seq: *seq, what });
+        }
+        findings
+    }
+
+    /// The key that signed an entry, if it is one of whoever did what it says.
+    fn signed_by(&self, row: &AuditRow, signature: &str) -> Result<String, String> {
+        let none = |why: String| format!("the signature of entry {} is none: {why}", row.seq);
+        let signer = proof::verify(row.hash.as_bytes(), signature, NAMESPACE)
+            .map_err(|why| none(why.to_string()))?;
+        let key = signer.key().fingerprint();
+        let roster = self.rosters.before(row.seq);
+        let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { return Ok(key) };
+        // Older identities are a key's own fingerprint.
+        let claimed = entry.doer().strip_prefix("ssh:").is_some_and(|claimed| claimed != key);
+        let another = roster.is_begun()
+            && entry.doer().starts_with("person:")
+            && roster.person_of(&signer, entry.at).map(|person| person.id.reviewer().0)
+                != Some(entry.doer().to_owned());
+        if claimed || another {
+            let seq = row.seq;
+            return Err(format!(
+                "entry {seq} is signed with {key}, which is not {}'s",
+                entry.doer()
+            ));
+        }
+        Ok(key)
+    }
+
+    /// The key of a signature of a text in the audit's namespace.
+    pub fn key_of(&self, text: &str, signature: &str) -> Result<String, String> {
+        let signer = proof::verify(text.as_bytes(), signature, NAMESPACE);
+        signer.map(|signer| signer.key().fingerprint()).map_err(|why| why.to_string())
+    }
+
+    /// Holds a decision of the store against its entries, and its signature against the roster of then.
+    pub fn decision(&mut self, kept: &Kept) -> Vec<Finding> {
+        self.seen.insert(kept.id.clone());
+        let none = Vec::new();
+        let entries = self.of.get(&kept.id).unwrap_or(&none);
+        let first = entries.iter().find(|entry| entry.what.begins()).map(|entry| entry.seq);
+        let seq = first.or(entries.first().map(|entry| entry.seq)).unwrap_or_default();
+        let mut wrong = kept.contradictions(entries);
+        // Before there was a roster nobody had to sign.
+        let begun = first.is_some_and(|seq| self.rosters.before(seq).is_begun());
+        if let Err(why) = kept.is_proven(&self.scope, &self.rosters, seq)
+            && begun
+            && wrong.is_empty()
+        {
+            wrong.push(format!("decision {}: {why}", kept.id));
+        }
+        wrong.into_iter().map(|what| Finding { seq, what }).collect()
+    }
+
+    /// Decisions that have entries and are not in the store.
+    pub fn gone(&self) -> Vec<Finding> {
+        let gone = self.of.iter().filter(|(id, _)| !self.seen.contains(*id));
+        let finding = |(id, entries): (&String, &Vec<AuditEntry>)| Finding {
+            seq: entries.first().map(|entry| entry.seq).unwrap_or_default(),
+            what: format!("decision {id} is gone"),
+        };
+        gone.map(finding).collect()
+    }
+}

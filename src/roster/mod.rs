@@ -1,0 +1,489 @@
+//! Who may review, propose and confirm: people with a short id and several proofs of who they are. The
+//! roster is no table that somebody could change: it is what the acts of its administrators come to, read
+//! in their order, each judged by the roster as it was then. Knows no store, no agent and no clock.
+
+mod act;
+mod standing;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use act::{Act, Enacted, Require, Scope, statement};
+pub use standing::{
+    CHALLENGE, DECISION, ROSTER, Standing, challenge, decision_statement, needs_signature,
+    two_person,
+};
+
+use crate::domain::{Millis, Reviewer, ReviewerId, printable};
+use crate::proof::{self, Proof, Signer};
+
+/// How long a recovery is told on every screen, in milliseconds: seven days.
+pub const TOLD_MS: i64 = 7 * 86_400_000;
+
+/// The short id of a person: `ana`, `b.meyer`. 1 to 32 letters, digits, `.`, `-` or `_`, the first a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PersonId(String);
+
+/// A text that cannot be a person's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a person's id is 1 to 32 lower-case letters, digits, '.', '-' or '_', and begins with a letter or a digit"
+)]
+pub struct BadPerson;
+
+impl PersonId {
+    /// Reads an id.
+    ///
+    /// # Errors
+    /// [`BadPerson`] when it is none.
+    pub fn parse(text: &str) -> Result<Self, BadPerson> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let fits = text.len() <= 32
+            && text.bytes().next().is_some_and(plain)
+            && text.bytes().all(|b| plain(b) || b"._-".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(BadPerson) }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The identity that the person's work is kept under.
+    #[must_use]
+    pub fn reviewer(&self) -> ReviewerId {
+        ReviewerId::of_person(&self.0)
+    }
+}
+
+impl TryFrom<String> for PersonId {
+    type Error = BadPerson;
+    fn try_from(text: String) -> Result<Self, BadPerson> {
+        Self::parse(&text)
+    }
+}
+
+impl From<PersonId> for String {
+    fn from(id: PersonId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Somebody on the roster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// The short id.
+    pub id: PersonId,
+    /// What people call them.
+    pub label: String,
+    /// Whether they may change the roster.
+    pub admin: bool,
+    /// How they prove who they are.
+    pub proofs: Vec<Proof>,
+    /// Everybody who added them or one of their proofs: nobody whose proposals they may confirm.
+    pub added_by: Vec<ReviewerId>,
+}
+
+impl Person {
+    /// As decisions name them.
+    #[must_use]
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer { id: self.id.reviewer(), name: self.label.clone() }
+    }
+
+    /// Whether a signature can prove them.
+    fn can_sign(&self) -> bool {
+        self.proofs.iter().any(|proof| !matches!(proof, Proof::Role(_)))
+    }
+}
+
+/// What the acts of a store come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roster {
+    people: BTreeMap<PersonId, Person>,
+    revoked: BTreeMap<String, Millis>,
+    adopted: BTreeMap<ReviewerId, ReviewerId>,
+    require: Require,
+    recovered: Option<(Millis, PersonId)>,
+    begun: bool,
+}
+
+/// The roster after each of its changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rosters(Vec<(u64, Roster)>);
+
+impl Rosters {
+    /// The roster after each act.
+    #[must_use]
+    pub fn of(scope: &Scope, acts: &[Enacted]) -> Self {
+        Self::with_findings(scope, acts).0
+    }
+
+    /// The same, with what is wrong with any act, by its place.
+    #[must_use]
+    pub fn with_findings(scope: &Scope, acts: &[Enacted]) -> (Self, Vec<(u64, NotEnacted)>) {
+        let (mut roster, mut findings) = (Roster::default(), Vec::new());
+        let mut all = vec![(0, roster.clone())];
+        for enacted in acts {
+            match roster.judge(scope, enacted) {
+                Ok(act) => {
+                    roster.apply(act, enacted);
+                    all.push((enacted.seq, roster.clone()));
+                }
+                Err(why) => findings.push((enacted.seq, why)),
+            }
+        }
+        (Self(all), findings)
+    }
+
+    /// The roster as it was before a place of the audit.
+    #[must_use]
+    pub fn before(&self, seq: u64) -> &Roster {
+        let after = self.0.partition_point(|(at, _)| *at < seq.max(1));
+        &self.0[after.saturating_sub(1)].1
+    }
+
+    /// The roster as it is now.
+    #[must_use]
+    pub fn now(&self) -> &Roster {
+        self.before(u64::MAX)
+    }
+}
+
+/// Why an act is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotEnacted {
+    /// It is not signed, and nobody unsigned may do it.
+    #[error("a change of the roster is signed by an administrator")]
+    Unsigned,
+    /// The signature is none of it.
+    #[error("the signature is none of this change: {0}")]
+    BadSignature(String),
+    /// Who signed is no administrator.
+    #[error("{0} is no administrator of the roster")]
+    NotAdmin(String),
+    /// Who is named is not who signed.
+    #[error("{0} did not sign it")]
+    Another(ReviewerId),
+    /// The first person adds themselves, as an administrator, with the proof they sign with.
+    #[error(
+        "the first on the roster is an administrator who adds themselves, with the key they sign with"
+    )]
+    First,
+    /// The last administrator, or their last proof, stays.
+    #[error("{0} is the last administrator who can prove who they are")]
+    LastAdmin(PersonId),
+    /// A proof is somebody else's already.
+    #[error("that proof is {0}'s already")]
+    Shared(PersonId),
+    /// There is nobody of that name, or not that proof.
+    #[error("there is no {0} on the roster")]
+    Nobody(String),
+    /// It changes nothing.
+    #[error("that is so already")]
+    Nothing,
+    /// It is only the owner's.
+    #[error("only the owner of the store does that")]
+    NotOwner,
+    /// It cannot be read.
+    #[error("it cannot be read")]
+    Unreadable,
+}
+
+impl Roster {
+    /// What the acts come to. Those that were not allowed when they were done change nothing.
+    #[must_use]
+    pub fn of(scope: &Scope, acts: &[Enacted]) -> Self {
+        Rosters::of(scope, acts).0.pop().map(|(_, roster)| roster).unwrap_or_default()
+    }
+
+    /// Whether an act may be done now; what it is then.
+    ///
+    /// # Errors
+    /// [`NotEnacted`].
+    pub fn judge(&self, scope: &Scope, enacted: &Enacted) -> Result<Act, NotEnacted> {
+        let act: Act = serde_json::from_str(&enacted.act).map_err(|_| NotEnacted::Unreadable)?;
+        let Some(signature) = &enacted.signature else {
+            let owners = enacted.owned || matches!(act, Act::Recover { .. });
+            let early = !self.begun && matches!(act, Act::Adopt { .. });
+            if !owners && !early {
+                return Err(NotEnacted::Unsigned);
+            }
+            self.is_possible(&act)?;
+            return Ok(act);
+        };
+        let text = statement(scope, enacted.at, &enacted.act);
+        let signer = proof::verify(text.as_bytes(), signature, ROSTER)
+            .map_err(|why| NotEnacted::BadSignature(why.to_string()))?;
+        let Some(admin) = self.person_of(&signer, enacted.at) else {
+            return self.first(act, &signer, enacted);
+        };
+        if !admin.admin {
+            return Err(NotEnacted::NotAdmin(admin.id.to_string()));
+        }
+        if enacted.by != admin.id.reviewer() {
+            return Err(NotEnacted::Another(enacted.by.clone()));
+        }
+        if matches!(act, Act::Recover { .. }) {
+            return Err(NotEnacted::NotOwner);
+        }
+        self.is_possible(&act)?;
+        Ok(act)
+    }
+
+    /// The first act: somebody adds themselves, and signs with what they add.
+    fn first(&self, act: Act, signer: &Signer, enacted: &Enacted) -> Result<Act, NotEnacted> {
+        if self.begun {
+            return Err(NotEnacted::NotAdmin(signer.key().fingerprint()));
+        }
+        let Act::Add { person, admin: Some(true), proofs, .. } = &act else {
+            return Err(NotEnacted::First);
+        };
+        let theirs = proofs.iter().any(|proof| signer.satisfies(proof, enacted.at).is_ok());
+        if !theirs || enacted.by != person.reviewer() {
+            return Err(NotEnacted::First);
+        }
+        self.is_possible(&act)?;
+        Ok(act)
+    }
+
+    /// Whether an act makes sense on this roster, whoever does it.
+    fn is_possible(&self, act: &Act) -> Result<(), NotEnacted> {
+        match act {
+            Act::Add { person, label, admin, proofs } => {
+                self.is_free(person, proofs)?;
+                let known = self.people.get(person);
+                if known.is_none() && proofs.is_empty() {
+                    return Err(NotEnacted::Nobody(person.to_string()));
+                }
+                let same = known.is_some_and(|known| {
+                    proofs.iter().all(|proof| known.proofs.contains(proof))
+                        && label.as_ref().is_none_or(|label| *label == known.label)
+                        && admin.is_none_or(|admin| admin == known.admin)
+                });
+                if same {
+                    return Err(NotEnacted::Nothing);
+                }
+                self.keeps_an_admin(person, act)
+            }
+            Act::Remove { person, proof } => {
+                let known = self.people.get(person);
+                let known = known.ok_or_else(|| NotEnacted::Nobody(person.to_string()))?;
+                if proof.as_ref().is_some_and(|proof| !known.proofs.contains(proof)) {
+                    return Err(NotEnacted::Nobody(format!("such proof of {person}")));
+                }
+                self.keeps_an_admin(person, act)
+            }
+            Act::Recover { person, proofs } => {
+                self.is_free(person, proofs)?;
+                let can_sign = proofs.iter().any(|proof| !matches!(proof, Proof::Role(_)));
+                if can_sign { Ok(()) } else { Err(NotEnacted::LastAdmin(person.clone())) }
+            }
+            Act::Revoke { key, since } => match self.revoked.get(key) {
+                Some(known) if known <= since => Err(NotEnacted::Nothing),
+                _ => Ok(()),
+            },
+            Act::Adopt { from, to } => {
+                if from == to || self.adopted.get(from) == Some(to) {
+                    return Err(NotEnacted::Nothing);
+                }
+                let known =
+                    to.person().is_none_or(|id| self.people.keys().any(|p| p.as_str() == id));
+                if known { Ok(()) } else { Err(NotEnacted::Nobody(to.to_string())) }
+            }
+            Act::Policy { require } if *require == self.require && self.begun => {
+                Err(NotEnacted::Nothing)
+            }
+            Act::Policy { .. } => Ok(()),
+        }
+    }
+
+    /// Two people never share a proof.
+    fn is_free(&self, person: &PersonId, proofs: &[Proof]) -> Result<(), NotEnacted> {
+        let other = self.people.values().find(|other| {
+            other.id != *person && proofs.iter().any(|proof| other.proofs.contains(proof))
+        });
+        other.map_or(Ok(()), |other| Err(NotEnacted::Shared(other.id.clone())))
+    }
+
+    /// After an act there is somebody left who can change the roster, once there was.
+    fn keeps_an_admin(&self, person: &PersonId, act: &Act) -> Result<(), NotEnacted> {
+        let mut after = self.clone();
+        let seen = Enacted {
+            seq: 0,
+            at: Millis(0),
+            by: person.reviewer(),
+            act: String::new(),
+            signature: None,
+            owned: false,
+        };
+        after.apply(act.clone(), &seen);
+        let had = self.people.values().any(|p| p.admin && p.can_sign());
+        let has = after.people.values().any(|p| p.admin && p.can_sign());
+        if had && !has { Err(NotEnacted::LastAdmin(person.clone())) } else { Ok(()) }
+    }
+
+    fn apply(&mut self, act: Act, enacted: &Enacted) {
+        self.begun |= !matches!(act, Act::Adopt { .. });
+        match act {
+            Act::Add { person, label, admin, proofs } => {
+                self.put(person, label, admin, proofs, &enacted.by);
+            }
+            Act::Recover { person, proofs } => {
+                self.recovered = Some((enacted.at, person.clone()));
+                self.put(person, None, Some(true), proofs, &enacted.by);
+            }
+            Act::Remove { person, proof: None } => {
+                self.people.remove(&person);
+            }
+            Act::Remove { person, proof: Some(proof) } => {
+                if let Some(known) = self.people.get_mut(&person) {
+                    known.proofs.retain(|other| *other != proof);
+                }
+            }
+            Act::Revoke { key, since } => {
+                let known = self.revoked.entry(key).or_insert(since);
+                *known = since.min(*known);
+            }
+            Act::Adopt { from, to } => {
+                self.adopted.insert(from, to);
+            }
+            Act::Policy { require } => self.require = require,
+        }
+    }
+
+    fn put(
+        &mut self,
+        id: PersonId,
+        label: Option<String>,
+        admin: Option<bool>,
+        proofs: Vec<Proof>,
+        by: &ReviewerId,
+    ) {
+        let person = self.people.entry(id.clone()).or_insert_with(|| Person {
+            label: id.to_string(),
+            id,
+            admin: false,
+            proofs: Vec::new(),
+            added_by: Vec::new(),
+        });
+        if let Some(label) = label.map(|label| printable(&label, 40)) {
+            person.label = label.replace(char::is_whitespace, "_");
+        }
+        person.admin = admin.unwrap_or(person.admin);
+        let adds = !proofs.iter().all(|proof| person.proofs.contains(proof));
+        for proof in proofs {
+            if !person.proofs.contains(&proof) {
+                person.proofs.push(proof);
+            }
+        }
+        if adds && *by != person.id.reviewer() && !person.added_by.contains(by) {
+            person.added_by.push(by.clone());
+        }
+    }
+
+    /// Whether there is a roster: nobody works as a second person without one.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Everybody, by their ids.
+    pub fn people(&self) -> impl Iterator<Item = &Person> {
+        self.people.values()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn person(&self, id: &str) -> Option<&Person> {
+        self.people.iter().find(|(known, _)| known.as_str() == id).map(|(_, person)| person)
+    }
+
+    /// Whom an identity names, if a person of the roster.
+    #[must_use]
+    pub fn named(&self, id: &ReviewerId) -> Option<&Person> {
+        self.person(id.person()?)
+    }
+
+    /// Who signed, if a person of the roster with a proof that held at that moment.
+    #[must_use]
+    pub fn person_of(&self, signer: &Signer, at: Millis) -> Option<&Person> {
+        if self.is_revoked(signer, at) {
+            return None;
+        }
+        self.people
+            .values()
+            .find(|person| person.proofs.iter().any(|proof| signer.satisfies(proof, at).is_ok()))
+    }
+
+    /// Whether what somebody signed at that moment proves nothing, because the key was revoked.
+    #[must_use]
+    pub fn is_revoked(&self, signer: &Signer, at: Millis) -> bool {
+        let revoked = |key: String| self.revoked.get(&key).is_some_and(|since| at >= *since);
+        let ca = match signer {
+            Signer::Certificate(certificate) => Some(certificate.ca().fingerprint()),
+            Signer::Key(_) => None,
+        };
+        std::iter::once(signer.key().fingerprint()).chain(ca).any(revoked)
+    }
+
+    /// Who logs into the database by that role.
+    #[must_use]
+    pub fn person_of_role(&self, role: &str) -> Option<&Person> {
+        let is_theirs = |proof: &Proof| matches!(proof, Proof::Role(known) if known == role);
+        self.people.values().find(|person| person.proofs.iter().any(is_theirs))
+    }
+
+    /// What has to be signed.
+    #[must_use]
+    pub fn require(&self) -> Require {
+        self.require
+    }
+
+    /// Identities whose work somebody has now.
+    #[must_use]
+    pub fn adopted_by(&self, who: &ReviewerId) -> Vec<ReviewerId> {
+        let theirs = self.adopted.iter().filter(|(_, to)| *to == who);
+        theirs.map(|(from, _)| from.clone()).collect()
+    }
+
+    /// The last recovery, while it is to be told.
+    #[must_use]
+    pub fn recovered(&self, now: Millis) -> Option<&PersonId> {
+        self.recovered.as_ref().filter(|(at, _)| now.since(*at) < TOLD_MS).map(|(_, who)| who)
+    }
+
+    /// Why somebody may not confirm what another proposed, if they may not.
+    #[must_use]
+    pub fn may_not_confirm(&self, who: &ReviewerId, proposer: &ReviewerId) -> Option<String> {
+        let Some(person) = self.named(who) else {
+            return Some(format!("{who} is nobody of the roster"));
+        };
+        if proposer.person().is_none() {
+            return Some(
+                "it was proposed before there was a roster, by somebody whom nothing proves; decline \
+                 it and propose anew"
+                    .to_owned(),
+            );
+        }
+        if who == proposer || self.adopted.get(proposer) == Some(who) {
+            return Some(
+                "a second person confirms, and this is the one who proposed it".to_owned(),
+            );
+        }
+        person
+            .added_by
+            .contains(proposer)
+            .then(|| format!("{} was put on the roster by who proposed it", person.label))
+    }
+}
