@@ -3,11 +3,13 @@
 
 use std::fmt::{self, Write as _};
 
-use image::ImageFormat;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::locked::Locked;
+
+/// TIFF of either byte order, and BigTIFF.
+const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
 
 /// The four kinds of image files that Didit takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +20,7 @@ pub enum Format {
     Png,
     /// WebP, still or animated.
     Webp,
-    /// TIFF of either byte order.
+    /// TIFF of either byte order, BigTIFF too.
     Tiff,
 }
 
@@ -32,19 +34,10 @@ impl Format {
             Some(Self::Png)
         } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Some(Self::Webp)
-        } else if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") {
+        } else if TIFF.iter().any(|head| bytes.starts_with(*head)) {
             Some(Self::Tiff)
         } else {
             None
-        }
-    }
-
-    pub(super) fn decoder(self) -> ImageFormat {
-        match self {
-            Self::Jpeg => ImageFormat::Jpeg,
-            Self::Png => ImageFormat::Png,
-            Self::Webp => ImageFormat::WebP,
-            Self::Tiff => ImageFormat::Tiff,
         }
     }
 }
@@ -116,6 +109,8 @@ mod tests {
         assert_eq!(of(b"RIFF\0\0\0\0WEBPVP8 "), Some(Format::Webp));
         assert_eq!(of(b"II*\0rest"), Some(Format::Tiff));
         assert_eq!(of(b"MM\0*rest"), Some(Format::Tiff));
+        assert_eq!(of(b"II+\0rest"), Some(Format::Tiff));
+        assert_eq!(of(b"MM\0+rest"), Some(Format::Tiff));
         let others: [&[u8]; 7] =
             [b"", b"\xff\xd8", b"RIFF\0\0\0\0WAVE", b"GIF89a", b"<svg", b"<html>", b"%PDF-1.7"];
         for other in others {

@@ -2,22 +2,16 @@
 //! checked before memory is taken for it, and the buffers that held the face are wiped.
 
 use std::fmt;
-use std::io::Cursor;
 use std::sync::OnceLock;
 
-use image::error::UnsupportedErrorKind;
-use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageError, ImageReader};
-use zeroize::Zeroizing;
 
+use super::gap;
 use super::locked::Locked;
 use super::pose::Pose;
+use super::read::{self, Loss, Percent};
 use super::scale::scale;
-use super::{FaceFinder, Format, PictureBytes};
+use super::{FaceFinder, PictureBytes};
 use crate::domain::BoundingBox;
-
-/// What is shown through a transparent picture: a neutral grey, which no face hides in.
-const BEHIND: u32 = 128;
 
 /// What decoding may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +33,12 @@ impl Default for Limits {
 /// Why a file is no portrait. Carries nothing that the file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Cut off, or broken inside.
+    /// Nothing of it can be decoded: cut off at the beginning, or broken inside.
     #[error("The picture is damaged and cannot be shown; press r to fetch it again.")]
     Damaged,
-    /// A correct file of a kind that is not read here.
-    #[error("The picture is of a kind that cannot be shown here; look at it in the Didit console.")]
-    Unsupported,
+    /// A correct file of a kind that is not read here; the kind in our words.
+    #[error("The picture's kind ({0}) cannot be shown here; look at it in the Didit console.")]
+    Unsupported(&'static str),
     /// Claims more pixels than [`Limits`] allow.
     #[error("The picture has more pixels than allowed; look at it in the Didit console.")]
     TooLarge,
@@ -81,6 +75,8 @@ pub struct Portrait {
     sent: (u32, u32),
     pose: Pose,
     sha256: String,
+    missing: Option<Percent>,
+    first_of_more: bool,
     /// Where its face is, once somebody has looked.
     face: OnceLock<Option<Area>>,
 }
@@ -108,6 +104,19 @@ impl Portrait {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// How much of the picture is not there: the file ends early, or is broken inside. What is there is
+    /// shown; the gap is marked in the pixels. A verdict on such a picture is one on a part of it.
+    #[must_use]
+    pub fn missing(&self) -> Option<Percent> {
+        self.missing
+    }
+
+    /// The file holds more pictures than this one: the further frames of an animation, or pages.
+    #[must_use]
+    pub fn first_of_more(&self) -> bool {
+        self.first_of_more
     }
 
     /// Where its face is, if one is to be seen; looked for once.
@@ -146,117 +155,50 @@ impl fmt::Debug for Portrait {
     }
 }
 
-/// Decodes a picture: EXIF orientation first, then `turn` degrees clockwise (Didit's `best_angle`;
-/// only quarter turns count). Of an animation the first frame is taken. Transparent parts become
-/// grey.
+/// Decodes a picture: colours to sRGB by its profile, EXIF orientation, then `turn` degrees clockwise
+/// (Didit's `best_angle`; only quarter turns count). Of an animation or of several pages the first one is
+/// taken. Transparent parts become grey. A file that ends early or breaks inside is decoded as far as it
+/// goes, and [`Portrait::missing`] says so.
 ///
 /// # Errors
-/// [`DecodeError`] when the file is damaged, not readable here, or beyond `limits`.
+/// [`DecodeError`] when nothing of the file can be decoded, it is not readable here, or beyond `limits`.
 pub fn decode(picture: &PictureBytes, turn: u16, limits: &Limits) -> Result<Portrait, DecodeError> {
-    let mut reader =
-        ImageReader::with_format(Cursor::new(picture.bytes()), picture.format().decoder());
-    reader.limits(decoder_limits(limits));
-    let mut decoder = reader.into_decoder().map_err(|error| sorted(&error))?;
-    let sent = decoder.dimensions();
-    check_claim(picture.format(), &decoder, limits)?;
-    // A picture whose metadata are broken is still a picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let pose = Pose::of_exif(orientation).then(Pose::of_turn(turn));
-    let color = decoder.color_type();
-    let total = usize::try_from(decoder.total_bytes()).map_err(|_| DecodeError::Damaged)?;
-    let mut raw = Zeroizing::new(vec![0; total]);
-    decoder.read_image(&mut raw).map_err(|error| sorted(&error))?;
-    let rgb = to_rgb8(color, raw).ok_or(DecodeError::Unsupported)?;
+    let still = read::read(picture.bytes(), picture.format(), limits)?;
+    let sent = still.size;
+    let pose = Pose::of_exif(still.orientation).then(Pose::of_turn(turn));
     let size = kept_size(sent, limits.keep_side);
-    let rgb = if size == sent {
-        rgb
+    let mut rgb = if size == sent {
+        still.rgb
     } else {
         let whole = Area::whole(sent.0, sent.1);
-        scale(&rgb, sent, &whole, size).ok_or(DecodeError::Damaged)?
+        scale(&still.rgb, sent, &whole, size).ok_or(DecodeError::Damaged)?
     };
-    let pixels = pose.pixels((size.0 as usize, size.1 as usize), rgb);
+    if let Some(profile) = &still.profile {
+        read::to_srgb(&mut rgb, profile);
+    }
+    let mut pixels = pose.pixels((size.0 as usize, size.1 as usize), rgb);
     let (width, height) = pose.size(size);
-    let sha256 = picture.sha256().to_owned();
+    let missing = still.loss.as_ref().map(|loss| loss.percent);
+    if let Some(loss) = &still.loss {
+        let areas = upright(loss, sent, size, pose);
+        gap::mark(&mut pixels, (width, height), &areas, loss.percent);
+    }
+    let (sha256, first_of_more) = (picture.sha256().to_owned(), still.first_of_more);
+    let face = OnceLock::new();
     let pixels = Locked::new(&pixels);
-    Ok(Portrait { width, height, pixels, sent, pose, sha256, face: OnceLock::new() })
+    Ok(Portrait { width, height, pixels, sent, pose, sha256, missing, first_of_more, face })
 }
 
-fn decoder_limits(limits: &Limits) -> image::Limits {
-    let mut own = image::Limits::default();
-    own.max_image_width = Some(limits.max_side);
-    own.max_image_height = Some(limits.max_side);
-    own.max_alloc = Some(limits.max_alloc);
-    own
-}
-
-/// Refuses a picture by what its header claims, before any pixel is decoded.
-fn check_claim(
-    format: Format,
-    decoder: &impl ImageDecoder,
-    limits: &Limits,
-) -> Result<(), DecodeError> {
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(DecodeError::Damaged);
-    }
-    let cost = match format {
-        // A progressive JPEG keeps 16-bit coefficients of all its pixels beside the pixels.
-        Format::Jpeg => decoder.total_bytes().saturating_mul(3),
-        Format::Png | Format::Webp | Format::Tiff => decoder.total_bytes(),
-    };
-    if width > limits.max_side || height > limits.max_side || cost > limits.max_alloc {
-        return Err(DecodeError::TooLarge);
-    }
-    Ok(())
-}
-
-/// Sorts a decoder's error; its text may quote the file and therefore goes no further.
-fn sorted(error: &ImageError) -> DecodeError {
-    match error {
-        ImageError::Limits(_) => DecodeError::TooLarge,
-        ImageError::Unsupported(what) => match what.kind() {
-            UnsupportedErrorKind::Format(_) => DecodeError::Damaged,
-            _ => DecodeError::Unsupported,
-        },
-        _ => DecodeError::Damaged,
-    }
-}
-
-/// Turns samples of any kind the decoders know into RGB, 8 bits, on grey where transparent.
-fn to_rgb8(color: ColorType, raw: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
-    if color == ColorType::Rgb8 {
-        return Some(raw);
-    }
-    let channels = usize::from(color.channel_count());
-    let depth = usize::from(color.bytes_per_pixel()) / channels.max(1);
-    let sample: fn(&[u8]) -> u8 = match depth {
-        1 => |bytes| bytes[0],
-        2 => |bytes| (u16::from_ne_bytes([bytes[0], bytes[1]]) >> 8) as u8,
-        4 => |bytes| {
-            let value = f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            (value.clamp(0.0, 1.0) * 255.0).round() as u8
-        },
-        _ => return None,
-    };
-    let pixels = raw.len() / (channels * depth);
-    let mut rgb = Zeroizing::new(Vec::with_capacity(pixels * 3));
-    for pixel in raw.chunks_exact(channels * depth) {
-        let at = |n: usize| sample(&pixel[n * depth..]);
-        let (colour, alpha) = match channels {
-            1 => ([at(0); 3], 255),
-            2 => ([at(0); 3], at(1)),
-            3 => ([at(0), at(1), at(2)], 255),
-            4 => ([at(0), at(1), at(2)], at(3)),
-            _ => return None,
-        };
-        rgb.extend_from_slice(&colour.map(|value| over_grey(value, alpha)));
-    }
-    Some(rgb)
-}
-
-fn over_grey(value: u8, alpha: u8) -> u8 {
-    let alpha = u32::from(alpha);
-    ((u32::from(value) * alpha + BEHIND * (255 - alpha) + 127) / 255) as u8
+/// Where the gaps of a picture lie once it has been scaled and set upright.
+fn upright(loss: &Loss, sent: (u32, u32), size: (u32, u32), pose: Pose) -> Vec<[f64; 4]> {
+    let scaled = (f64::from(size.0), f64::from(size.1));
+    let by = (scaled.0 / f64::from(sent.0), scaled.1 / f64::from(sent.1));
+    let areas = loss.areas().map(|[left, top, right, bottom]| {
+        let (x0, y0) = pose.point(scaled, (left * by.0, top * by.1));
+        let (x1, y1) = pose.point(scaled, (right * by.0, bottom * by.1));
+        [x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)]
+    });
+    areas.collect()
 }
 
 /// The size of a picture whose long side is cut to `keep` pixels.

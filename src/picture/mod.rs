@@ -14,9 +14,11 @@ mod decode;
 mod fetch;
 mod finder;
 mod frame;
+mod gap;
 mod locked;
 mod pose;
 pub mod protocol;
+mod read;
 mod rules;
 mod scale;
 mod shrink;
@@ -34,6 +36,7 @@ pub use protocol::{
     CellMode, CellPicture, Colours, EncodeError, EncodeOptions, Encoded, Ground, Ink, PROTOCOLS,
     PictureCell, Protocol, Tier, Wrap, encode,
 };
+pub use read::{BEHIND, KINDS, Kind, Percent, Shown, readable};
 pub use rules::{Breach, Rules};
 pub use shrink::shrink;
 pub use vault::{Held, Key, Side, Vault};

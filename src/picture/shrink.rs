@@ -13,11 +13,15 @@ const STEPS: [(u32, u8); 4] = [(3000, 92), (2000, 90), (1600, 85), (1000, 80)];
 /// stands as it stood.
 ///
 /// # Errors
-/// [`DecodeError`] when the file cannot be read, or not made that small.
+/// [`DecodeError`] when the file cannot be read as a whole, or not made that small.
 pub fn shrink(picture: &PictureBytes, most: usize) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
     for (keep_side, quality) in STEPS {
         let limits = Limits { max_side: 16_384, max_alloc: 768 * 1024 * 1024, keep_side };
         let portrait = decode(picture, 0, &limits)?;
+        // A gap, and the words across it, are no part of anybody's face.
+        if portrait.missing().is_some() {
+            return Err(DecodeError::Damaged);
+        }
         let side = |n: u32| u16::try_from(n).map_err(|_| DecodeError::TooLarge);
         let (width, height) = (side(portrait.width())?, side(portrait.height())?);
         // Room for the whole file, so that it does not grow and leave copies behind.

@@ -354,6 +354,11 @@ impl Worker {
                 return Got::Gone;
             }
         };
+        // A verdict on a part of a face is none: what is left of the picture arms nothing.
+        if let Some(missing) = portrait.missing() {
+            self.tell(side, gone(&format!("damaged: {missing} of the picture is missing"))).await;
+            return Got::Gone;
+        }
         let until = self.now().plus(HELD_MS);
         let pixels = (portrait.width(), portrait.height());
         let sha256 = file.sha256().to_owned();

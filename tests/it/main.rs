@@ -17,6 +17,7 @@ mod failures;
 mod fuzz;
 mod ingest;
 mod intake;
+mod kinds;
 mod kitty;
 mod laws;
 mod layers;

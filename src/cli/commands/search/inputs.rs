@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, ReadDir};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::super::error::{CliError, Exit};
-use crate::picture::{DecodeError, Format, PictureBytes, apart, shrink};
+use crate::picture::{DecodeError, Format, PictureBytes, apart, readable, shrink};
 
 /// Largest file Didit takes.
 pub const MOST: u64 = 5 << 20;
@@ -189,7 +189,8 @@ pub fn look(input: &Input, may_shrink: bool) -> Look {
             Err(error) => return Look::Bad(format!("it cannot be read: {error}")),
         }
     }
-    match Format::of(&head[..filled]) {
+    let format = Format::of(&head[..filled]);
+    match format {
         None if input.named && length == 0 => Look::Bad("it is empty".to_owned()),
         None if input.named => Look::Bad(NO_PICTURE.to_owned()),
         None => Look::Other,
@@ -197,8 +198,22 @@ pub fn look(input: &Input, may_shrink: bool) -> Look {
         Some(_) if length > MOST && !may_shrink => {
             Look::Bad("it is larger than 5 MB; --shrink makes it smaller".to_owned())
         }
-        Some(_) => Look::Picture,
+        // What cannot be shown afterwards is not asked for either: a hit on it could be judged by nobody.
+        Some(format) => match apart(|| refused(BufReader::new(file), format)) {
+            Some(Err(why)) => Look::Bad(why),
+            Some(Ok(())) | None => Look::Picture,
+        },
     }
+}
+
+/// Refuses a kind of picture that cannot be shown, by its headers.
+fn refused(file: impl BufRead + Seek, format: Format) -> Result<(), String> {
+    readable(file, format).map_err(|error| match error {
+        DecodeError::Unsupported(kind) => {
+            format!("its kind ({kind}) cannot be shown here; save it as JPEG or PNG")
+        }
+        DecodeError::Damaged | DecodeError::TooLarge => error.to_string(),
+    })
 }
 
 const NO_PICTURE: &str = "it is no JPEG, PNG, WebP or TIFF";
@@ -253,6 +268,8 @@ pub fn single(path: &Path, most: u64) -> Result<Loaded, CliError> {
         if bytes.len() as u64 > most {
             return Err(format!("it is larger than {} MB", most >> 20));
         }
+        let seen = apart(|| refused(Cursor::new(bytes), picture.format()));
+        seen.unwrap_or(Ok(()))?;
         let bytes = Zeroizing::new(bytes.to_vec());
         Ok(Loaded { bytes, ending: ending(picture.format()) })
     });
@@ -287,7 +304,9 @@ pub fn ready(picture: &PictureBytes, may_shrink: bool) -> Result<Loaded, String>
     let small = apart(|| shrink(picture, most)).unwrap_or(Err(DecodeError::Damaged));
     let bytes = small.map_err(|error| match error {
         DecodeError::Damaged => "it is larger than 5 MB and damaged".to_owned(),
-        DecodeError::Unsupported => "it is larger than 5 MB and of a kind not read here".to_owned(),
+        DecodeError::Unsupported(kind) => {
+            format!("it is larger than 5 MB and its kind ({kind}) is not read here")
+        }
         DecodeError::TooLarge => "it has too many pixels to be made smaller".to_owned(),
     })?;
     Ok(Loaded { bytes, ending: "jpg" })
