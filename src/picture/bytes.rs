@@ -34,7 +34,7 @@ impl Format {
             Some(Self::Png)
         } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Some(Self::Webp)
-        } else if TIFF.iter().any(|head| bytes.starts_with(*head)) {
+        } else if TIFF.iter().any(|head| bytes.starts_with(head)) {
             Some(Self::Tiff)
         } else {
             None

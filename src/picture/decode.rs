@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-
 use super::gap;
 use super::locked::Locked;
 use super::pose::Pose;

@@ -63,7 +63,7 @@ impl Loss {
 
     /// Whether nothing of a picture of `size` is there.
     pub(super) fn is_all(&self, size: (u32, u32)) -> bool {
-        self.holes.iter().any(|hole| *hole == Hole(0, 0, size.0, size.1))
+        self.holes.contains(&Hole(0, 0, size.0, size.1))
     }
 
     /// The holes as left, top, right, bottom, in pixels.

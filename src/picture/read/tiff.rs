@@ -661,7 +661,7 @@ impl Page {
                 let black = 255 - u32::from(sample(3));
                 [0, 1, 2].map(|n| ((255 - u32::from(sample(n))) * black / 255) as u8)
             }
-            Kind::YCbCr => self.from_ycbcr([0, 1, 2].map(|n| f32::from(sample(n)))),
+            Kind::YCbCr => self.ycbcr_to_rgb([0, 1, 2].map(|n| f32::from(sample(n)))),
             Kind::Lab { icc } => {
                 let [l, a, b] = [0, 1, 2].map(|n| piece.whole(self, at, n));
                 lab(match (self.bits, icc) {
@@ -684,7 +684,7 @@ impl Page {
         }
     }
 
-    fn from_ycbcr(&self, [y, cb, cr]: [f32; 3]) -> [u8; 3] {
+    fn ycbcr_to_rgb(&self, [y, cb, cr]: [f32; 3]) -> [u8; 3] {
         let [black, white, b0, b1, r0, r1] = self.reference;
         let part = |value: f32, from: f32, to: f32, full: f32| {
             if to == from { value } else { (value - from) * full / (to - from) }
