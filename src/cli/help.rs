@@ -157,7 +157,15 @@ pub const WORDS: &[Words] = &[
             "secondlook decide 4821 blocklist --target 4821",
         ],
     ),
-    words("store init", &[], &["secondlook store init"]),
+    words(
+        "store init",
+        &[
+            "With --roles, on a PostgreSQL server, whoever runs it owns the store from then on: members of \
+             secondlook_reviewer review in their own name alone, members of secondlook_auditor read. Run \
+             again it changes nothing.",
+        ],
+        &["secondlook store init", "secondlook store init --roles"],
+    ),
     words("store status", &[], &["secondlook store status", "secondlook store status --json"]),
     words(
         "store copy",
