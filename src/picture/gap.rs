@@ -35,8 +35,9 @@ pub(super) fn mark(rgb: &mut [u8], size: (u32, u32), areas: &[[f64; 4]], missing
     let longest = rows.iter().map(|row| row.chars().count()).max().unwrap_or(1);
     let scale = (width * 9 / 10 / (longest * LETTER.0)).clamp(1, 12);
     let text = (longest * LETTER.0 * scale, rows.len() * LETTER.1 * scale);
-    let widest =
-        areas.iter().max_by_key(|[left, top, right, bottom]| (right - left) * (bottom - top));
+    let widest = areas.iter().max_by_key(|[left, top, right, bottom]| {
+        right.saturating_sub(*left) * bottom.saturating_sub(*top)
+    });
     let middle = match widest {
         Some([left, top, right, bottom]) => {
             (usize::midpoint(*left, *right), usize::midpoint(*top, *bottom))

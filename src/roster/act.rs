@@ -125,6 +125,8 @@ pub struct Enacted {
     /// Whether the database says that its owner did it, whom it tells from reviewers: such an act needs no
     /// signature. Never so in a file, whose owner is the reviewer.
     pub owned: bool,
+    /// Whether the audit has its entry: an act without one counts for nothing.
+    pub entered: bool,
 }
 
 /// What signatures hold for: one application in one store, for ever. A new API key does not change it, nor

@@ -5,7 +5,7 @@
 mod act;
 mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,8 @@ pub struct Roster {
     recovered: Option<(Millis, PersonId)>,
     /// Who had added those that were taken out: it is not forgotten when they come back.
     former: BTreeMap<PersonId, Vec<ReviewerId>>,
+    /// What was signed already, and when: nothing is done twice by one signature.
+    signed: BTreeSet<(Millis, String)>,
     begun: bool,
 }
 
@@ -197,6 +199,9 @@ pub enum NotEnacted {
     /// It is only the owner's.
     #[error("only the owner of the store does that")]
     NotOwner,
+    /// The audit says nothing of it.
+    #[error("it has no entry in the audit")]
+    NotEntered,
     /// It cannot be read.
     #[error("it cannot be read")]
     Unreadable,
@@ -215,6 +220,12 @@ impl Roster {
     /// [`NotEnacted`].
     pub fn judge(&self, scope: &Scope, enacted: &Enacted) -> Result<Act, NotEnacted> {
         let act: Act = serde_json::from_str(&enacted.act).map_err(|_| NotEnacted::Unreadable)?;
+        if !enacted.entered {
+            return Err(NotEnacted::NotEntered);
+        }
+        if self.signed.contains(&(enacted.at, enacted.act.clone())) {
+            return Err(NotEnacted::Nothing);
+        }
         let Some(signature) = &enacted.signature else {
             let owners = enacted.owned || matches!(act, Act::Recover { .. });
             let early = !self.begun && matches!(act, Act::Adopt { .. });
@@ -328,6 +339,7 @@ impl Roster {
             act: String::new(),
             signature: None,
             owned: false,
+            entered: true,
         };
         after.apply(act.clone(), &seen);
         let had = self.people.values().any(|p| p.admin && p.can_sign());
@@ -337,6 +349,9 @@ impl Roster {
 
     fn apply(&mut self, act: Act, enacted: &Enacted) {
         self.begun |= !matches!(act, Act::Adopt { .. });
+        if enacted.signature.is_some() {
+            self.signed.insert((enacted.at, enacted.act.clone()));
+        }
         match act {
             Act::Add { person, label, admin, proofs } => {
                 self.put(person, label, admin, proofs, &enacted.by);

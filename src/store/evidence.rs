@@ -91,6 +91,9 @@ impl Kept {
         if !same {
             wrong.push(format!("decision {id} and its entry say different things"));
         }
+        if let Some(seq) = out_of_order(first, entries) {
+            wrong.push(format!("entry {seq} of decision {id} cannot follow those before it"));
+        }
         if let Some(last) = entries.last()
             && !follows(&last.state, &self.state)
         {
@@ -199,6 +202,37 @@ impl Evidence {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an entry is that of a change of the roster.
+pub(super) fn is_entered(act: &Enacted, entry: &str) -> bool {
+    serde_json::from_str::<AuditEntry>(entry).is_ok_and(|entry| {
+        entry.what == Audited::Roster
+            && entry.record == hash_of(&act.act)
+            && entry.reviewer == act.by.0
+            && entry.at == act.at
+    })
+}
+
+/// What is wrong in the order of a decision's entries, each against the one before and the first: what was taken
+/// back stays so, only what was refused is tried again, and all are about the same record.
+fn out_of_order(first: &AuditEntry, entries: &[AuditEntry]) -> Option<u64> {
+    let same = |entry: &AuditEntry| {
+        (&entry.record, &entry.case, &entry.reviewer, &entry.disposition)
+            == (&first.record, &first.case, &first.reviewer, &first.disposition)
+    };
+    let follows = |before: &AuditEntry, entry: &AuditEntry| match (before.what, entry.what) {
+        (Audited::Undone | Audited::Released, _) => false,
+        (_, Audited::Retried) => before.what == Audited::Settled && before.state == "refused",
+        (_, Audited::Proposed) => {
+            first.what == Audited::Proposed && before.what == Audited::Settled
+        }
+        (_, Audited::Decided | Audited::Confirmed | Audited::Roster) => false,
+        _ => true,
+    };
+    let late = entries.windows(2).find(|pair| !follows(&pair[0], &pair[1])).map(|pair| pair[1].seq);
+    let begins = entries.first().filter(|entry| entry.seq != first.seq).map(|entry| entry.seq);
+    begins.or(late).or_else(|| entries.iter().find(|entry| !same(entry)).map(|entry| entry.seq))
 }
 
 /// What a change of the roster is entered as.

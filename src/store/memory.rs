@@ -756,7 +756,8 @@ impl Store for MemoryStore {
             let head = shelf.audit.last().map(AuditRow::head).unwrap_or_default();
             let NewAct { by, act: text, signature } = act.clone();
             let seq = head.seq.saturating_add(1);
-            let enacted = Enacted { seq, at: now, by, act: text, signature, owned: false };
+            let entered = true;
+            let enacted = Enacted { seq, at: now, by, act: text, signature, owned: false, entered };
             let judged = Roster::of(&scope, &shelf.acts).judge(&scope, &enacted)?;
             shelf.audit.push(enacted_entry(&head, act, judged.word(), now)?);
             shelf.acts.push(enacted.clone());

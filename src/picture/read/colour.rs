@@ -103,7 +103,7 @@ mod tests {
         }
         // Cut to its high byte this would be 127.
         assert_eq!(eight(0x7fff), 127);
-        assert_eq!(eight(0x80ff), 129);
+        assert_eq!(eight(0x80ff), 128);
         assert_eq!(eight(0x00ff), 1);
     }
 

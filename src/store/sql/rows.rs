@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::roster::{Enacted, Roster, Scope};
 use crate::store::audit::Audited;
 use crate::store::budget::Window;
-use crate::store::evidence::enacted_entry;
+use crate::store::evidence::{enacted_entry, is_entered};
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, HistoryRow, Kept, Login, NewAct, Progress,
@@ -313,7 +313,7 @@ pub async fn enact(
     let acts = acts(tx, origin).await?;
     let NewAct { by, act: text, signature } = act.clone();
     let seq = head.seq.saturating_add(1);
-    let enacted = Enacted { seq, at: now, by, act: text, signature, owned };
+    let enacted = Enacted { seq, at: now, by, act: text, signature, owned, entered: true };
     let judged = Roster::of(scope, &acts).judge(scope, &enacted)?;
     let entry = enacted_entry(&head, act, judged.word(), now)?;
     add_entry(tx, origin, entry, String::new()).await?;
@@ -348,14 +348,18 @@ pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
     let owner = owner(tx).await?;
     let found = tx.rows(statements::ACTS, args![origin]).await?;
     let act = |row: &Row| {
-        Ok(Enacted {
+        let entry = row.maybe_text("entry")?;
+        let mut act = Enacted {
             seq: place(row.int("seq")?),
             at: Millis(row.int("done_at")?),
             by: ReviewerId(row.text("doer")?),
             act: row.text("act")?,
             signature: row.maybe_text("signature")?,
             owned: owner.is_some() && row.maybe_text("role")? == owner,
-        })
+            entered: false,
+        };
+        act.entered = entry.is_some_and(|entry| is_entered(&act, &entry));
+        Ok(act)
     };
     found.iter().map(act).collect()
 }

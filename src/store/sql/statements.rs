@@ -228,9 +228,10 @@ pub const AUDIT_AT: &str =
 
 /// What was done to the roster. Value: origin.
 pub const ACTS: &str = concat!(
-    "SELECT seq, done_at, doer, act, signature, role FROM acts WHERE ",
+    "SELECT a.seq, a.done_at, a.doer, a.act, a.signature, a.role, e.entry FROM acts a \
+     LEFT JOIN audit e ON e.origin = a.origin AND e.seq = a.seq WHERE a.",
     of_origin!(),
-    " ORDER BY seq"
+    " ORDER BY a.seq"
 );
 
 /// Notes what is done to the roster. Values: origin, place, when, who, act, signature.
