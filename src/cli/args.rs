@@ -741,6 +741,15 @@ pub enum Outbox {
         #[arg(long, conflicts_with = "decisions")]
         all: bool,
     },
+    /// End a decision of unknown outcome, after one more look at Didit.
+    ///
+    /// For what Didit said yes to and never shows, or never says. What the look finds is what came of it; only
+    /// where Didit still does not show the decision it is refused, in words, and its case can be decided again
+    /// with `undo`. Where Didit cannot be read nothing is ended.
+    End {
+        /// The decision's id, as `outbox list` and `history` print it.
+        decision: String,
+    },
 }
 
 /// `audit …`

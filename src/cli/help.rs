@@ -260,6 +260,15 @@ pub const WORDS: &[Words] = &[
         &["secondlook outbox flush", "secondlook sync && secondlook outbox flush --json"],
     ),
     words(
+        "outbox end",
+        &[
+            "With --json the decision is an object as in `history --json`.",
+            "Exit codes: 0 it is over, 3 it is not of unknown outcome, 6 somebody else decided at Didit, 7 Didit \
+             cannot be read: nothing was ended.",
+        ],
+        &["secondlook outbox end 0198c5a2-7f3e-7a11-b2c4-5d6e7f809102"],
+    ),
+    words(
         "outbox retry",
         &[
             "With --json a decision is a line {decision, case, state, retried, why}.",

@@ -215,6 +215,35 @@ impl Outbox {
         Ok(Flushed { settled, open })
     }
 
+    /// Looks at Didit once more for a decision of unknown outcome, and ends it where Didit still does not show
+    /// it: `by` is who wants that. `None` when it is not to be had: it is not unknown, or another worker has it.
+    /// What else is due is delivered on the way, as any console does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end(&self, id: DecisionId, by: &str) -> Result<Option<Settled>, StoreError> {
+        let Settings { origin, worker, reviewer, limits, .. } = &self.settings;
+        let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
+        let found = self.store.history(origin, &query).await?;
+        if !found.iter().any(|row| row.state == DeliveryState::Unknown) {
+            return Ok(None);
+        }
+        self.store.retry(origin, id, reviewer, self.clock.now()).await?;
+        loop {
+            let now = self.clock.now();
+            let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
+            let Some(delivery) = taken else { return Ok(None) };
+            let is_it = delivery.decision.id == id;
+            let done = self.deliver(delivery, is_it.then_some(by)).await;
+            if is_it {
+                return Ok(match done.outcome? {
+                    Attempt::Settled { settled, .. } => Some(settled),
+                    Attempt::ClaimLost => None,
+                });
+            }
+        }
+    }
+
     /// Whether everything that is still open waits for somebody to mend something, or for Didit to show
     /// what it said yes to, which is not read again before `last`.
     async fn at_rest(
@@ -250,7 +279,7 @@ impl Outbox {
                 let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
                 let Some(delivery) = taken else { break };
                 let outbox = self.clone();
-                on_the_way.spawn(async move { outbox.deliver(delivery).await });
+                on_the_way.spawn(async move { outbox.deliver(delivery, None).await });
             }
         }
         Ok(())
@@ -260,10 +289,10 @@ impl Outbox {
         on_the_way.len() >= self.settings.parallel.clamp(1, 4)
     }
 
-    async fn deliver(&self, delivery: Delivery) -> Done {
+    async fn deliver(&self, delivery: Delivery, ended_by: Option<&str>) -> Done {
         let (store, clock) = (self.store.as_ref(), self.clock.as_ref());
         let limits = &self.settings.limits;
-        let outcome = deliver_one(store, &self.client, clock, limits, &delivery).await;
+        let outcome = deliver_one(store, &self.client, clock, limits, &delivery, ended_by).await;
         let Decision { id, case, .. } = delivery.decision;
         Done { decision: id, case, outcome }
     }

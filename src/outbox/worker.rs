@@ -13,7 +13,8 @@ use crate::didit::{
     BlocklistRow, Client, EntryType, ErrorKind, ListId, ListType, NewStatus, StatusWritten,
 };
 use crate::domain::{
-    Clock, Disposition, Millis, ReviewEntry, SeenWorkflow, SessionId, Status, SubjectKind, Target,
+    Clock, Details, Disposition, Millis, ReviewEntry, SeenWorkflow, SessionId, Status, SubjectKind,
+    Target,
 };
 use crate::store::{Delivery, Progress, Settled, Store, StoreError};
 
@@ -59,12 +60,16 @@ pub enum Attempt {
 
 /// How long a workflow that was not seen to blocklist by itself is not looked at again, in milliseconds.
 const LOOK_AGAIN_MS: i64 = 86_400_000;
+/// Why one person's word is not enough.
+const APPROVED: &str =
+    "is an approved customer by now, whom two people blocklist: `secondlook decide` proposes it";
 /// How many pages of the blocklist are read to find an entry again.
 const BLOCKLIST_PAGES: u32 = 5;
 /// Rows of such a page.
 const BLOCKLIST_ROWS: u32 = 100;
 
-/// Delivers a claimed decision and settles it in the store.
+/// Delivers a claimed decision and settles it in the store. With `ended_by`, somebody's name, this is the last
+/// look: what Didit said yes to and still does not show is `refused` then, in words.
 ///
 /// # Errors
 /// [`StoreError`]: nothing was settled then; the claim runs out and the next attempt reads first.
@@ -74,9 +79,10 @@ pub async fn deliver_one(
     clock: &dyn Clock,
     limits: &Limits,
     delivery: &Delivery,
+    ended_by: Option<&str>,
 ) -> Result<Attempt, StoreError> {
     let progress = delivery.progress;
-    let mut errand = Errand { store, client, clock, limits, delivery, progress };
+    let mut errand = Errand { store, client, clock, limits, delivery, ended_by, progress };
     let (settled, barred) = match errand.run().await {
         Ok(settled) => (settled, false),
         Err(End::Settle { settled, barred }) => (settled, barred),
@@ -120,6 +126,7 @@ struct Errand<'a> {
     clock: &'a dyn Clock,
     limits: &'a Limits,
     delivery: &'a Delivery,
+    ended_by: Option<&'a str>,
     progress: Progress,
 }
 
@@ -136,6 +143,7 @@ impl Errand<'_> {
         loop {
             match policy::next(decision, self.progress, &answers, &read, self.clock.now()) {
                 Step::WriteStatus(status) => {
+                    self.is_still_no_customer().await?;
                     answers.status = self.write_status(&status).await?;
                     read = self.read().await?;
                 }
@@ -149,7 +157,10 @@ impl Errand<'_> {
                     })
                     .await?;
                 }
-                Step::List => self.list().await?,
+                Step::List => {
+                    self.is_still_no_customer().await?;
+                    self.list().await?;
+                }
                 Step::Wait { why } => return Err(self.not_shown(why)),
                 Step::End(settled) => {
                     if matches!(settled, Settled::Sent { .. }) {
@@ -203,6 +214,7 @@ impl Errand<'_> {
             .within(self.client.decision(&decision.case, decision.kind))
             .await
             .map_err(|failure| self.unreadable(&failure))?;
+        self.is_of_the_case(&details)?;
         let status = details.case.status;
         let read = Reading::new(decision, status.clone(), Some(&details.reviews));
         let decided = decision.disposition.subject_status().as_ref() == Some(&status);
@@ -217,6 +229,63 @@ impl Errand<'_> {
             None => {}
         }
         Ok(Reading::new(decision, status, Some(&feed)))
+    }
+
+    /// Whose face goes on the blocklist is the subject or one of its candidates, and no approved customer where
+    /// only one person decided: what the record says of that is not believed.
+    fn is_of_the_case(&self, now: &Details) -> Result<(), End> {
+        let Some(target) = self.to_list() else { return Ok(()) };
+        let session = &target.session_id;
+        let is_subject = now.case.key == *session;
+        let known = is_subject
+            || now.case.candidates.iter().any(|c| c.session_id.as_ref() == Some(session));
+        if !known || is_subject != target.is_subject {
+            return Err(self.wrong_target(target, "is no candidate of this case at Didit"));
+        }
+        // Another status than the one that was seen is told by the policy.
+        let seen = !is_subject || now.case.status == self.delivery.decision.seen_status;
+        if now.is_approved(session) && !target.approved && seen {
+            return Err(self.wrong_target(target, APPROVED));
+        }
+        Ok(())
+    }
+
+    /// The same by the target's own session, just before it matters: a list of matches may be older.
+    async fn is_still_no_customer(&self) -> Result<(), End> {
+        let Some(target) = self.to_list().filter(|target| !target.is_subject && !target.approved)
+        else {
+            return Ok(());
+        };
+        let call = self.client.decision(&target.session_id, SubjectKind::Workflow);
+        match self.within(call).await {
+            Ok(now) if now.is_approved(&target.session_id) => {
+                Err(self.wrong_target(target, APPROVED))
+            }
+            Ok(_) => Ok(()),
+            Err(failure) => match policy::meaning(&failure) {
+                // A saved search, or a session that is gone: no customer.
+                Meaning::Missing | Meaning::Refused => Ok(()),
+                _ => Err(self.later(&failure)),
+            },
+        }
+    }
+
+    /// The session that is still to be put on the blocklist.
+    fn to_list(&self) -> Option<&Target> {
+        let decision = &self.delivery.decision;
+        let lists = decision.disposition == Disposition::Blocklist && !self.progress.listed;
+        decision.target.as_ref().filter(|_| lists)
+    }
+
+    /// The target is not what the decision says: nothing is sent, or nothing more.
+    fn wrong_target(&self, target: &Target, why: &str) -> End {
+        let name = target
+            .session_number
+            .map_or_else(|| target.session_id.short().to_owned(), |number| format!("#{number}"));
+        if self.something_left() {
+            return not_listed(&format!("{name} {why}"));
+        }
+        End::Settle { settled: Settled::Unproven { why: format!("{name} {why}") }, barred: false }
     }
 
     /// The review feed; `None` where this key or this kind of session has none.
@@ -504,6 +573,10 @@ impl Errand<'_> {
     }
 
     fn not_shown(&self, why: String) -> End {
+        if let Some(by) = self.ended_by {
+            let why = why.trim_end_matches('.').trim_end_matches("; it is read again");
+            return refused(format!("{why}. Ended by {by} after this look at Didit."));
+        }
         let wait = policy::late_pause(self.delivery.attempts, self.jitter());
         self.put_off(why, self.clock.now().plus(wait), false)
     }

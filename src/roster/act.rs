@@ -116,6 +116,8 @@ pub struct Enacted {
     pub seq: u64,
     /// When the store recorded it.
     pub at: Millis,
+    /// When the entry before it was recorded: a time before that was made up, or a clock was wrong.
+    pub not_before: Millis,
     /// Who did it: a person, an identity of the operating system, or a role of the database.
     pub by: ReviewerId,
     /// An [`Act`] as JSON.

@@ -92,6 +92,9 @@ pub struct Person {
     pub proofs: Vec<Proof>,
     /// Everybody who added them or one of their proofs: nobody whose proposals they may confirm.
     pub added_by: Vec<ReviewerId>,
+    /// Whether they, or a proof of theirs, came with a recovery that nobody signed, and no administrator from
+    /// before it has signed for them since: such a person is nobody's second.
+    pub unvouched: bool,
 }
 
 impl Person {
@@ -101,9 +104,19 @@ impl Person {
         Reviewer { id: self.id.reviewer(), name: self.label.clone() }
     }
 
-    /// Whether a signature can prove them.
-    fn can_sign(&self) -> bool {
-        self.proofs.iter().any(|proof| !matches!(proof, Proof::Role(_)))
+    /// Whether a signature can prove them, as far as no key is revoked.
+    fn can_sign(&self, revoked: &BTreeMap<String, Revoked>) -> bool {
+        self.proofs.iter().any(|proof| match proof {
+            Proof::Role(_) => false,
+            Proof::Key(key) => !revoked.contains_key(&key.fingerprint()),
+            Proof::Certificate { ca, .. } => !revoked.contains_key(&ca.fingerprint()),
+        })
+    }
+
+    /// Whether a name is theirs, whatever its case.
+    fn is_called(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.id.as_str() == name || self.label.to_lowercase() == name
     }
 }
 
@@ -111,15 +124,25 @@ impl Person {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roster {
     people: BTreeMap<PersonId, Person>,
-    revoked: BTreeMap<String, Millis>,
+    revoked: BTreeMap<String, Revoked>,
     adopted: BTreeMap<ReviewerId, ReviewerId>,
     require: Require,
     recovered: Option<(Millis, PersonId)>,
+    /// Whether somebody from before a recovery was taken out by who came with it.
+    cast_out: bool,
     /// Who had added those that were taken out: it is not forgotten when they come back.
     former: BTreeMap<PersonId, Vec<ReviewerId>>,
     /// What was signed already, and when: nothing is done twice by one signature.
     signed: BTreeSet<(Millis, String)>,
     begun: bool,
+}
+
+/// From when on a key proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Revoked {
+    since: Millis,
+    /// When that was said, the earliest time: what is entered after it comes after it, whatever time it bears.
+    said: Millis,
 }
 
 /// The roster after each of its changes.
@@ -157,6 +180,13 @@ impl Rosters {
         &self.0[after.saturating_sub(1)].1
     }
 
+    /// Whether somebody bore a name at any time before a place of the audit: a run may be older than its change.
+    #[must_use]
+    pub fn was_called(&self, id: &ReviewerId, name: &str, seq: u64) -> bool {
+        let then = self.0.iter().take_while(|(at, _)| *at < seq);
+        then.filter_map(|(_, roster)| roster.named(id)).any(|person| person.label == name)
+    }
+
     /// The roster as it is now.
     #[must_use]
     pub fn now(&self) -> &Roster {
@@ -190,6 +220,9 @@ pub enum NotEnacted {
     /// A proof is somebody else's already.
     #[error("that proof is {0}'s already")]
     Shared(PersonId),
+    /// A name is somebody else's: a comment at Didit could not tell them.
+    #[error("{0} is called that already, and comments at Didit could not tell them apart")]
+    SameName(PersonId),
     /// There is nobody of that name, or not that proof.
     #[error("there is no {0} on the roster")]
     Nobody(String),
@@ -284,10 +317,10 @@ impl Roster {
                         && label.as_ref().is_none_or(|label| *label == known.label)
                         && admin.is_none_or(|admin| admin == known.admin)
                 });
-                if same {
+                if same && !known.is_some_and(|known| known.unvouched) {
                     return Err(NotEnacted::Nothing);
                 }
-                self.keeps_an_admin(person, act)
+                self.keeps_an_admin(act)
             }
             Act::Remove { person, proof } => {
                 let known = self.people.get(person);
@@ -295,7 +328,7 @@ impl Roster {
                 if proof.as_ref().is_some_and(|proof| !known.proofs.contains(proof)) {
                     return Err(NotEnacted::Nobody(format!("such proof of {person}")));
                 }
-                self.keeps_an_admin(person, act)
+                self.keeps_an_admin(act)
             }
             Act::Recover { person, proofs } => {
                 self.is_free(person, proofs)?;
@@ -303,8 +336,8 @@ impl Roster {
                 if can_sign { Ok(()) } else { Err(NotEnacted::LastAdmin(person.clone())) }
             }
             Act::Revoke { key, since } => match self.revoked.get(key) {
-                Some(known) if known <= since => Err(NotEnacted::Nothing),
-                _ => Ok(()),
+                Some(known) if known.since <= *since => Err(NotEnacted::Nothing),
+                _ => self.keeps_an_admin(act),
             },
             Act::Adopt { from, to } => {
                 if from == to || self.adopted.get(from) == Some(to) {
@@ -330,38 +363,52 @@ impl Roster {
     }
 
     /// After an act there is somebody left who can change the roster, once there was.
-    fn keeps_an_admin(&self, person: &PersonId, act: &Act) -> Result<(), NotEnacted> {
+    fn keeps_an_admin(&self, act: &Act) -> Result<(), NotEnacted> {
+        let can_act = |roster: &Self| {
+            let mut admins = roster.people.values().filter(|p| p.admin);
+            admins.find(|p| p.can_sign(&roster.revoked)).map(|p| p.id.clone())
+        };
+        let Some(last) = can_act(self) else { return Ok(()) };
         let mut after = self.clone();
         let seen = Enacted {
             seq: 0,
             at: Millis(0),
-            by: person.reviewer(),
+            not_before: Millis(0),
+            by: last.reviewer(),
             act: String::new(),
             signature: None,
             owned: false,
             entered: true,
         };
         after.apply(act.clone(), &seen);
-        let had = self.people.values().any(|p| p.admin && p.can_sign());
-        let has = after.people.values().any(|p| p.admin && p.can_sign());
-        if had && !has { Err(NotEnacted::LastAdmin(person.clone())) } else { Ok(()) }
+        if can_act(&after).is_none() { Err(NotEnacted::LastAdmin(last)) } else { Ok(()) }
     }
 
     fn apply(&mut self, act: Act, enacted: &Enacted) {
         self.begun |= !matches!(act, Act::Adopt { .. });
+        // Who came with a recovery passes on no more than they have.
+        let by_unvouched = self.named(&enacted.by).is_some_and(|person| person.unvouched);
         if enacted.signature.is_some() {
             self.signed.insert((enacted.at, enacted.act.clone()));
         }
         match act {
             Act::Add { person, label, admin, proofs } => {
-                self.put(person, label, admin, proofs, &enacted.by);
+                let known = self.people.get(&person).map(|known| known.proofs.clone());
+                let adds = known.is_none_or(|known| proofs.iter().any(|p| !known.contains(p)));
+                let person = self.put(person, label, admin, proofs, &enacted.by);
+                person.unvouched = by_unvouched && (adds || person.unvouched);
             }
             Act::Recover { person, proofs } => {
-                self.recovered = Some((enacted.at, person.clone()));
-                self.put(person, None, Some(true), proofs, &enacted.by);
+                let at = enacted.at.max(enacted.not_before);
+                self.recovered = Some((at, person.clone()));
+                // Where somebody is left from before it, they say whether it was right.
+                let left = self.people.values().any(|p| p.id != person && !p.unvouched);
+                let unvouched = !enacted.owned && (left || self.cast_out);
+                self.put(person, None, Some(true), proofs, &enacted.by).unvouched |= unvouched;
             }
             Act::Remove { person, proof: None } => {
                 if let Some(gone) = self.people.remove(&person) {
+                    self.cast_out |= by_unvouched && !gone.unvouched;
                     self.former.insert(person, gone.added_by);
                 }
             }
@@ -371,8 +418,9 @@ impl Roster {
                 }
             }
             Act::Revoke { key, since } => {
-                let known = self.revoked.entry(key).or_insert(since);
-                *known = since.min(*known);
+                let said = enacted.at;
+                let known = self.revoked.entry(key).or_insert(Revoked { since, said });
+                known.since = since.min(known.since);
             }
             Act::Adopt { from, to } => {
                 self.adopted.insert(from, to);
@@ -388,7 +436,7 @@ impl Roster {
         admin: Option<bool>,
         proofs: Vec<Proof>,
         by: &ReviewerId,
-    ) {
+    ) -> &mut Person {
         let added_by = self.former.remove(&id).unwrap_or_default();
         let person = self.people.entry(id.clone()).or_insert_with(|| Person {
             label: id.to_string(),
@@ -396,9 +444,10 @@ impl Roster {
             admin: false,
             proofs: Vec::new(),
             added_by,
+            unvouched: false,
         });
-        if let Some(label) = label.map(|label| printable(&label, 40)) {
-            person.label = label.replace(char::is_whitespace, "_");
+        if let Some(label) = label.as_deref().map(as_label) {
+            person.label = label;
         }
         person.admin = admin.unwrap_or(person.admin);
         let adds = !proofs.iter().all(|proof| person.proofs.contains(proof));
@@ -410,6 +459,7 @@ impl Roster {
         if adds && *by != person.id.reviewer() && !person.added_by.contains(by) {
             person.added_by.push(by.clone());
         }
+        person
     }
 
     /// Whether there is a roster: nobody works as a second person without one.
@@ -438,7 +488,9 @@ impl Roster {
     /// Who signed, if a person of the roster with a proof that held at that moment.
     #[must_use]
     pub fn person_of(&self, signer: &Signer, at: Millis) -> Option<&Person> {
-        if self.is_revoked(signer, at) {
+        if self
+            .is_revoked_by(signer, |revoked| at >= revoked.since || revoked.since <= revoked.said)
+        {
             return None;
         }
         self.people
@@ -446,10 +498,14 @@ impl Roster {
             .find(|person| person.proofs.iter().any(|proof| signer.satisfies(proof, at).is_ok()))
     }
 
-    /// Whether what somebody signed at that moment proves nothing, because the key was revoked.
+    /// Whether what somebody signed at that moment proves nothing, because the key was revoked for it later.
     #[must_use]
     pub fn is_revoked(&self, signer: &Signer, at: Millis) -> bool {
-        let revoked = |key: String| self.revoked.get(&key).is_some_and(|since| at >= *since);
+        self.is_revoked_by(signer, |revoked| at >= revoked.since)
+    }
+
+    fn is_revoked_by(&self, signer: &Signer, dead: impl Fn(&Revoked) -> bool) -> bool {
+        let revoked = |key: String| self.revoked.get(&key).is_some_and(&dead);
         let ca = match signer {
             Signer::Certificate(certificate) => Some(certificate.ca().fingerprint()),
             Signer::Key(_) => None,
@@ -462,6 +518,47 @@ impl Roster {
     pub fn person_of_role(&self, role: &str) -> Option<&Person> {
         let is_theirs = |proof: &Proof| matches!(proof, Proof::Role(known) if known == role);
         self.people.values().find(|person| person.proofs.iter().any(is_theirs))
+    }
+
+    /// Who is called that, if anybody.
+    #[must_use]
+    pub fn of_name(&self, name: &str) -> Option<&Person> {
+        self.people.values().find(|person| person.is_called(name))
+    }
+
+    /// Why an act is refused today, although it would count for what it says where it was done already: it
+    /// gives somebody another's name.
+    ///
+    /// # Errors
+    /// [`NotEnacted::SameName`].
+    pub fn has_its_own_names(&self, act: &str) -> Result<(), NotEnacted> {
+        let act: Act = serde_json::from_str(act).map_err(|_| NotEnacted::Unreadable)?;
+        let (person, label) = match &act {
+            Act::Add { person, label, .. } => (person, label.as_deref().map(as_label)),
+            Act::Recover { person, .. } => (person, None),
+            _ => return Ok(()),
+        };
+        let is_called = |other: &&Person| {
+            other.is_called(person.as_str())
+                || label.as_ref().is_some_and(|label| other.is_called(label))
+        };
+        let other = self.people.values().filter(|other| other.id != *person).find(is_called);
+        other.map_or(Ok(()), |other| Err(NotEnacted::SameName(other.id.clone())))
+    }
+
+    /// Why somebody counts as nobody's second person, if they do not.
+    #[must_use]
+    pub fn is_nobodys_second(&self, who: &ReviewerId) -> Option<String> {
+        let Some(person) = self.named(who) else {
+            return Some(format!("{who} is nobody of the roster"));
+        };
+        person.unvouched.then(|| {
+            format!(
+                "{} came with a recovery by the store's owner: an administrator from before it has to \
+                 sign for them (`secondlook reviewers add {}`)",
+                person.label, person.id
+            )
+        })
     }
 
     /// What has to be signed.
@@ -489,6 +586,9 @@ impl Roster {
         let Some(person) = self.named(who) else {
             return Some(format!("{who} is nobody of the roster"));
         };
+        if let Some(why) = self.is_nobodys_second(who) {
+            return Some(why);
+        }
         if proposer.person().is_none() {
             return Some(
                 "it was proposed before there was a roster, by somebody whom nothing proves; decline \
@@ -524,4 +624,9 @@ impl Roster {
         }
         found
     }
+}
+
+/// A label as it is kept: one word, so that it stands in a comment as one.
+fn as_label(label: &str) -> String {
+    printable(label, 40).replace(char::is_whitespace, "_")
 }

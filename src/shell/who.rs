@@ -88,6 +88,12 @@ pub async fn who(
     if !roster.is_begun() {
         return Ok(run(system.clone(), Standing::Alone, None));
     }
+    // Nobody bears the name of a person whom nothing proved them to be: Didit's console shows nothing else.
+    let nameless = Reviewer { id: system.id.clone(), name: system.id.0.clone() };
+    let called = |reviewer: &Reviewer| match roster.of_name(&reviewer.name) {
+        Some(_) => nameless.clone(),
+        None => reviewer.clone(),
+    };
     let role = login.role.as_deref().and_then(|role| roster.person_of_role(role));
     let signed = match around.find().await {
         Ok(agent) => proven(&roster, &scope, (agent, around), system, now).await,
@@ -97,17 +103,17 @@ pub async fn who(
         (Ok((person, _)), Some(role)) if person.id != role.id => {
             let why =
                 format!("the database knows you as {}, the ssh-agent as {}", role.id, person.id);
-            run(system.clone(), Standing::Unproven { why }, None)
+            run(called(system), Standing::Unproven { why }, None)
         }
         (Ok((person, _)), None) if login.told => {
             let why = format!("your role in the database is none of {}'s", person.label);
-            run(system.clone(), Standing::Unproven { why }, None)
+            run(called(system), Standing::Unproven { why }, None)
         }
         (Ok((person, hand)), _) => {
             run(person.reviewer(), Standing::Person { signs: true }, Some(hand))
         }
         (Err(_), Some(person)) => run(person.reviewer(), Standing::Person { signs: false }, None),
-        (Err(why), None) => run(system.clone(), Standing::Unproven { why }, None),
+        (Err(why), None) => run(called(system), Standing::Unproven { why }, None),
     })
 }
 

@@ -220,6 +220,10 @@ pub fn verify(rows: &[AuditRow], head: Option<&AuditHead>) -> Vec<Finding> {
                 Ok(entry) if before.as_ref().is_some_and(|b| !b.contains(&entry.before)) => {
                     find(row.seq, format!("entry {} does not follow the one before", row.seq));
                 }
+                // What is looked for in the text has to stand there as it is looked for.
+                Ok(entry) if json(entry).ok().as_ref() != Some(&row.entry) => {
+                    find(row.seq, format!("entry {} was written by another hand", row.seq));
+                }
                 Ok(_) => {}
                 Err(_) => find(row.seq, format!("entry {} is no entry", row.seq)),
             }

@@ -2,9 +2,13 @@
 //! and the roster of that moment. Asked before anything of it is sent, and by whoever verifies the audit;
 //! so a row that was changed or put in behind the program's back goes nowhere. Knows no database.
 
+use std::fmt;
+
 use super::audit::{AuditEntry, Audited, hash_of};
 use super::{AuditRow, StoreError};
-use crate::domain::{CaseState, Decision, DeliveryState, Disposition, Millis, ReviewerId};
+use crate::domain::{
+    CaseState, Decision, DeliveryState, Disposition, Millis, Reviewer, ReviewerId,
+};
 use crate::proof;
 use crate::roster::{DECISION, Enacted, Rosters, Scope, decision_statement, needs_signature};
 
@@ -36,7 +40,7 @@ pub struct Evidence {
     pub scope: Scope,
     /// The decision.
     pub kept: Kept,
-    /// Its entries of the audit, in their order.
+    /// The entries of the audit about its case, in their order.
     pub entries: Vec<AuditRow>,
     /// The entry before each of them, in the same order; nothing before the first of the chain.
     pub before: Vec<Option<AuditRow>>,
@@ -44,6 +48,31 @@ pub struct Evidence {
     pub proposal: Option<Kept>,
     /// What was done to the roster.
     pub acts: Vec<Enacted>,
+}
+
+/// Why a decision does not stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// Something is not as it was written, or two people did not do what two people have to do; each in words.
+    Wrong(Vec<String>),
+    /// It is an act of two people from before there was a roster: nothing is wrong with it, and nothing
+    /// proves it.
+    Early,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(wrong) => f.write_str(&wrong.join("; ")),
+            Self::Early => f.write_str("it is an act of two people, and there was no roster then"),
+        }
+    }
+}
+
+impl From<String> for Doubt {
+    fn from(wrong: String) -> Self {
+        Self::Wrong(vec![wrong])
+    }
 }
 
 impl Kept {
@@ -57,9 +86,8 @@ impl Kept {
     }
 
     /// What is wrong between the row's columns, its record and its entries, in words. The entries are those
-    /// of this decision, read, in their order.
-    #[must_use]
-    pub fn contradictions(&self, entries: &[AuditEntry]) -> Vec<String> {
+    /// of this decision, in their order.
+    fn contradictions(&self, entries: &[&AuditEntry]) -> Vec<String> {
         let id = &self.id;
         let decision = match self.decision() {
             Ok(decision) => decision,
@@ -75,7 +103,7 @@ impl Kept {
         if decision.disposition.word() != self.disposition {
             wrong.push(format!("decision {id} names another disposition than its record"));
         }
-        let Some(first) = entries.iter().find(|entry| entry.what.begins()) else {
+        let Some(first) = beginning(entries) else {
             wrong.push(format!("decision {id} has no entry of its making"));
             return wrong;
         };
@@ -105,42 +133,29 @@ impl Kept {
         wrong
     }
 
-    /// Whether the signature beside it is its reviewer's, where there has to be one: why not, in words.
-    /// `seq` is the place of its first entry: the roster is the one of then.
-    ///
-    /// # Errors
-    /// In words.
-    pub fn is_proven(&self, scope: &Scope, rosters: &Rosters, seq: u64) -> Result<(), String> {
-        let decision = self.decision()?;
-        let roster = rosters.before(seq);
-        if !roster.is_begun() {
-            let early = "it is an act of two people, and there was no roster then";
-            return if decision.answers.is_some() || decision.is_proposal() {
-                Err(early.to_owned())
-            } else {
-                Ok(())
-            };
+    /// Whether the signature beside it is its reviewer's: why not, in words. `seq` is the place of its first
+    /// entry: the roster is the one of then.
+    fn is_signed(
+        &self,
+        decision: &Decision,
+        scope: &Scope,
+        rosters: &Rosters,
+        seq: u64,
+    ) -> Result<(), String> {
+        let Some((signature, at)) = &self.signature else {
+            return Err(format!("{} did not sign it", decision.reviewer.id));
+        };
+        let text = decision_statement(scope, decision, &hash_of(&self.record));
+        let signer = proof::verify(text.as_bytes(), signature, DECISION)
+            .map_err(|why| format!("its signature is none: {why}"))?;
+        let person = rosters.before(seq).person_of(&signer, *at);
+        // A key that was revoked later, for a time that holds this moment, proves nothing either.
+        if person.map(|person| person.id.reviewer()).as_ref() != Some(&decision.reviewer.id)
+            || rosters.now().is_revoked(&signer, *at)
+        {
+            return Err(format!("it is not signed by {}", decision.reviewer.id));
         }
-        let case_was = CaseState::from_word(&self.case_was).unwrap_or(CaseState::Escalated);
-        match &self.signature {
-            None if needs_signature(roster, &decision, case_was) => {
-                Err(format!("{} did not sign it", decision.reviewer.id))
-            }
-            None => Ok(()),
-            Some((signature, at)) => {
-                let text = decision_statement(scope, &decision, &hash_of(&self.record));
-                let signer = proof::verify(text.as_bytes(), signature, DECISION)
-                    .map_err(|why| format!("its signature is none: {why}"))?;
-                // A key that was revoked later, for a time that holds this moment, proves nothing either.
-                let person = roster.person_of(&signer, *at).map(|person| person.id.reviewer());
-                if person.as_ref() != Some(&decision.reviewer.id)
-                    || rosters.now().is_revoked(&signer, *at)
-                {
-                    return Err(format!("it is not signed by {}", decision.reviewer.id));
-                }
-                Ok(())
-            }
-        }
+        Ok(())
     }
 }
 
@@ -150,14 +165,175 @@ fn follows(entered: &str, state: &str) -> bool {
     entered == state || (open(entered) && open(state))
 }
 
+/// The entry of a decision's making.
+fn beginning<'a>(entries: &[&'a AuditEntry]) -> Option<&'a AuditEntry> {
+    entries.iter().find(|entry| entry.what.begins()).copied()
+}
+
+/// The entries of one decision among those of its case.
+fn of<'a>(trail: &'a [AuditEntry], decision: &str) -> Vec<&'a AuditEntry> {
+    trail.iter().filter(|entry| entry.decision == decision).collect()
+}
+
+/// Whether a decision stands: it is as it was entered, its name is its reviewer's, and what two people have to
+/// do two people did. `trail` is what the audit says of its case, in its order; `proposal` is the decision that
+/// it answers. Whoever sends and whoever verifies ask the same.
+///
+/// # Errors
+/// [`Doubt`].
+pub fn stands(
+    kept: &Kept,
+    proposal: Option<&Kept>,
+    trail: &[AuditEntry],
+    scope: &Scope,
+    rosters: &Rosters,
+) -> Result<(), Doubt> {
+    let own = of(trail, &kept.id);
+    let wrong = kept.contradictions(&own);
+    if !wrong.is_empty() {
+        return Err(Doubt::Wrong(wrong));
+    }
+    let decision = kept.decision()?;
+    let seq = beginning(&own).map_or(0, |entry| entry.seq);
+    let roster = rosters.before(seq);
+    let readers = readers(trail, seq);
+    if !roster.is_begun() {
+        let two = decision.answers.is_some() || decision.is_proposal();
+        return if two { Err(Doubt::Early) } else { Ok(()) };
+    }
+    is_ones_own_name(&decision, rosters, seq)?;
+    if readers.contains(&decision.reviewer.id.0.as_str()) {
+        let who = &decision.reviewer.id;
+        return Err(format!("{who} had read the case before, and another person decides it").into());
+    }
+    // Where the case stood is told by its entries; what the row says of it can only ask for more.
+    let was = CaseState::from_word(&kept.case_was).unwrap_or(CaseState::Escalated);
+    let was = if readers.is_empty() { was } else { CaseState::Escalated };
+    if kept.signature.is_some() || needs_signature(roster, &decision, was) {
+        kept.is_signed(&decision, scope, rosters, seq)?;
+    }
+    if !readers.is_empty()
+        && let Some(why) = roster.is_nobodys_second(&decision.reviewer.id)
+    {
+        return Err(why.into());
+    }
+    is_seconded(&decision, proposal, trail, scope, rosters)?;
+    Ok(())
+}
+
+/// A decision bears its reviewer's own name: Didit's console shows nothing else of them.
+fn is_ones_own_name(decision: &Decision, rosters: &Rosters, seq: u64) -> Result<(), String> {
+    let Reviewer { id, name } = &decision.reviewer;
+    let roster = rosters.before(seq);
+    if id.person().is_some() {
+        if roster.named(id).is_none() {
+            return Err(format!("{id} was nobody of the roster then"));
+        }
+        return match rosters.was_called(id, name, seq) {
+            true => Ok(()),
+            false => Err(format!("it bears another name than {id}'s")),
+        };
+    }
+    match roster.of_name(name) {
+        Some(person) => Err(format!("{id} made it in the name of {}", person.id)),
+        None => Ok(()),
+    }
+}
+
+/// What confirms a proposal is another person's yes to that very proposal, which its proposer signed.
+fn is_seconded(
+    decision: &Decision,
+    proposal: Option<&Kept>,
+    trail: &[AuditEntry],
+    scope: &Scope,
+    rosters: &Rosters,
+) -> Result<(), String> {
+    let confirms = decision.disposition == Disposition::Blocklist && !decision.is_proposal();
+    let approved = decision.target.as_ref().is_some_and(|target| target.approved);
+    if !confirms || !(approved || decision.answers.is_some()) {
+        return Ok(());
+    }
+    let Some(kept) = proposal else {
+        return Err("the proposal that it answers is gone".to_owned());
+    };
+    let proposed = kept.decision()?;
+    if !decision.confirms(&proposed) || proposed.case != decision.case {
+        return Err("it does not confirm what was proposed".to_owned());
+    }
+    let of_proposal = |why: String| format!("of the proposal that it answers: {why}");
+    let entries = of(trail, &kept.id);
+    if let Some(wrong) = kept.contradictions(&entries).into_iter().next() {
+        return Err(of_proposal(wrong));
+    }
+    let place = |entries: &[&AuditEntry]| beginning(entries).map_or(0, |entry| entry.seq);
+    let (proposed_at, seq) = (place(&entries), place(&of(trail, &decision.id.to_string())));
+    if proposed_at >= seq {
+        return Err("it was made before what it answers".to_owned());
+    }
+    if let Some(why) =
+        rosters.before(seq).may_not_confirm(&decision.reviewer.id, &proposed.reviewer.id)
+    {
+        return Err(why);
+    }
+    kept.is_signed(&proposed, scope, rosters, proposed_at).map_err(of_proposal)
+}
+
+/// Who had read a case before a place of the audit, in a round that is not over: those another person than
+/// they decides after. Told by the entries alone, whose beginnings are each in their doer's own name; what
+/// one of the readers decided themselves ends no round.
+fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
+    let mut readers: Vec<(&str, &str)> = Vec::new();
+    // The decision that stands on the case, and whether what came of it is known.
+    let mut closed: Option<(&str, bool)> = None;
+    let mut last: Option<&AuditEntry> = None;
+    for entry in trail.iter().take_while(|entry| entry.seq < seq) {
+        let (id, who) = (entry.decision.as_str(), entry.reviewer.as_str());
+        let reads = matches!(entry.state.as_str(), "proposed" | "differs")
+            || entry.disposition == Disposition::Escalate.word();
+        match entry.what {
+            Audited::Decided | Audited::Proposed | Audited::Confirmed => {
+                if closed.is_some_and(|(_, over)| over) {
+                    readers.clear();
+                }
+                closed = None;
+                if reads {
+                    if !readers.iter().any(|(known, _)| *known == id) {
+                        readers.push((id, who));
+                    }
+                } else if !readers.iter().any(|(_, reader)| *reader == who) {
+                    closed = Some((id, entry.state == DeliveryState::Local.word()));
+                }
+            }
+            Audited::Undone | Audited::Released => {
+                readers.retain(|(known, _)| *known != id);
+                closed = closed.filter(|(known, _)| *known != id);
+            }
+            Audited::Reopened => {
+                closed = closed.map(|(known, over)| (known, over || known == id));
+            }
+            Audited::Settled => {
+                // A proposal that was answered stays a reading; one that is void is none any more.
+                let answered = last.is_some_and(|last| last.what.begins() && last.decision != id);
+                if !answered {
+                    readers.retain(|(known, _)| *known != id);
+                }
+                let over = entry.state != DeliveryState::Refused.word();
+                closed = closed.map(|(known, was)| (known, was || (known == id && over)));
+            }
+            Audited::Retried | Audited::Roster => {}
+        }
+        last = Some(entry);
+    }
+    readers.into_iter().map(|(_, who)| who).collect()
+}
+
 impl Evidence {
-    /// Whether the decision may be sent: it is as it was entered, its entries hang in the chain, and what
-    /// two people have to do two people did.
+    /// Whether the decision may be sent.
     ///
     /// # Errors
     /// Why not, in words.
     pub fn stands(&self) -> Result<(), String> {
-        let mut entries = Vec::new();
+        let mut trail = Vec::new();
         for (row, before) in self.entries.iter().zip(&self.before) {
             let entry: AuditEntry = serde_json::from_str(&row.entry)
                 .map_err(|_| format!("entry {} of the audit cannot be read", row.seq))?;
@@ -168,40 +344,18 @@ impl Evidence {
             if hash_of(&row.entry) != row.hash || entry.seq != row.seq || !linked {
                 return Err(format!("entry {} of the audit is not as it was written", row.seq));
             }
-            if entry.decision == self.kept.id {
-                entries.push(entry);
-            }
+            trail.push(entry);
         }
-        if let Some(wrong) = self.kept.contradictions(&entries).into_iter().next() {
-            return Err(wrong);
-        }
-        let seq = entries.iter().find(|entry| entry.what.begins()).map_or(0, |entry| entry.seq);
         let rosters = Rosters::of(&self.scope, &self.acts);
-        self.kept.is_proven(&self.scope, &rosters, seq)?;
-        self.is_seconded(&rosters, seq)
+        let proposal = self.proposal.as_ref();
+        stands(&self.kept, proposal, &trail, &self.scope, &rosters)
+            .map_err(|doubt| doubt.to_string())
     }
+}
 
-    /// What confirms a proposal is another person's yes to that very proposal, which its proposer signed.
-    fn is_seconded(&self, rosters: &Rosters, seq: u64) -> Result<(), String> {
-        let decision = self.kept.decision()?;
-        let approved = decision.target.as_ref().is_some_and(|target| target.approved);
-        if decision.disposition != Disposition::Blocklist || !approved {
-            return Ok(());
-        }
-        let Some(kept) = &self.proposal else {
-            return Err("the proposal that it answers is gone".to_owned());
-        };
-        let proposal = kept.decision()?;
-        if !decision.confirms(&proposal) {
-            return Err("it does not confirm what was proposed".to_owned());
-        }
-        kept.is_proven(&self.scope, rosters, seq)
-            .map_err(|why| format!("of the proposal that it answers: {why}"))?;
-        match rosters.before(seq).may_not_confirm(&decision.reviewer.id, &proposal.reviewer.id) {
-            Some(why) => Err(why),
-            None => Ok(()),
-        }
-    }
+/// When an entry says that it was recorded; 0 where it cannot be read.
+pub(super) fn at_of(entry: &str) -> Millis {
+    serde_json::from_str::<AuditEntry>(entry).map_or(Millis(0), |entry| entry.at)
 }
 
 /// Whether an entry is that of a change of the roster.
@@ -216,8 +370,8 @@ pub(super) fn is_entered(act: &Enacted, entry: &str) -> bool {
 
 /// What is wrong in the order of a decision's entries, each against the one before and the first: what was taken
 /// back stays so, only what was refused is tried again, and all are about the same record.
-fn out_of_order(first: &AuditEntry, entries: &[AuditEntry]) -> Option<u64> {
-    let same = |entry: &AuditEntry| {
+fn out_of_order(first: &AuditEntry, entries: &[&AuditEntry]) -> Option<u64> {
+    let same = |entry: &&AuditEntry| {
         (&entry.record, &entry.case, &entry.reviewer, &entry.disposition)
             == (&first.record, &first.case, &first.reviewer, &first.disposition)
     };
@@ -230,7 +384,7 @@ fn out_of_order(first: &AuditEntry, entries: &[AuditEntry]) -> Option<u64> {
         (_, Audited::Decided | Audited::Confirmed | Audited::Roster) => false,
         _ => true,
     };
-    let late = entries.windows(2).find(|pair| !follows(&pair[0], &pair[1])).map(|pair| pair[1].seq);
+    let late = entries.windows(2).find(|pair| !follows(pair[0], pair[1])).map(|pair| pair[1].seq);
     let begins = entries.first().filter(|entry| entry.seq != first.seq).map(|entry| entry.seq);
     begins.or(late).or_else(|| entries.iter().find(|entry| !same(entry)).map(|entry| entry.seq))
 }

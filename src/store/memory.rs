@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use super::audit::{AuditEntry, Audited};
 use super::budget::Window;
-use super::evidence::enacted_entry;
+use super::evidence::{at_of, enacted_entry};
 use super::news::{InMemory, News};
-use super::row::{CaseRow, DecisionRow, Newest, may_answer, may_enter, needs_call};
+use super::row::{CaseRow, DecisionRow, Newest, may_be_second, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
     HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, Progress, QueuePage,
@@ -483,11 +483,11 @@ impl Store for MemoryStore {
         let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
         let shelf = shelves.entry(lease.origin.clone()).or_default();
         let mut proposal = shelf.proposal(&lease.case).cloned();
-        if let Some(proposal) = &proposal {
-            let roster = Roster::of(&self.scope(&lease.origin), &shelf.acts);
-            may_answer(&roster, decision, &proposal.row.decision)?;
-        }
         let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
+        if row.state == CaseState::Escalated {
+            let roster = Roster::of(&self.scope(&lease.origin), &shelf.acts);
+            may_be_second(&roster, decision, proposal.as_ref().map(|p| &p.row.decision))?;
+        }
         let mut changed = row.clone();
         let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
         if twice {
@@ -756,9 +756,13 @@ impl Store for MemoryStore {
             let head = shelf.audit.last().map(AuditRow::head).unwrap_or_default();
             let NewAct { by, act: text, signature } = act.clone();
             let seq = head.seq.saturating_add(1);
-            let entered = true;
-            let enacted = Enacted { seq, at: now, by, act: text, signature, owned: false, entered };
-            let judged = Roster::of(&scope, &shelf.acts).judge(&scope, &enacted)?;
+            let not_before = shelf.audit.last().map_or(Millis(0), |row| at_of(&row.entry));
+            let (owned, entered) = (false, true);
+            let enacted =
+                Enacted { seq, at: now, not_before, by, act: text, signature, owned, entered };
+            let roster = Roster::of(&scope, &shelf.acts);
+            let judged = roster.judge(&scope, &enacted)?;
+            roster.has_its_own_names(&enacted.act)?;
             shelf.audit.push(enacted_entry(&head, act, judged.word(), now)?);
             shelf.acts.push(enacted.clone());
             Ok::<_, StoreError>(enacted)
@@ -771,15 +775,17 @@ impl Store for MemoryStore {
         let scope = self.scope(origin);
         self.on(origin, |shelf| {
             let Some(kept) = shelf.kept(decision)? else { return Ok(None) };
+            let decision = kept.decision().ok();
+            let case = decision.as_ref().map_or("", |decision| decision.case.as_str());
             let of = |row: &&AuditRow| {
-                row.entry.contains(&kept.id)
+                row.entry.contains(case)
                     && serde_json::from_str::<AuditEntry>(&row.entry)
-                        .is_ok_and(|entry| entry.decision == kept.id)
+                        .is_ok_and(|entry| entry.case == case)
             };
             let entries: Vec<_> = shelf.audit.iter().filter(of).cloned().collect();
             let at = |seq: u64| shelf.audit.iter().find(|row| row.seq + 1 == seq).cloned();
             let before = entries.iter().map(|row| at(row.seq)).collect();
-            let answers = kept.decision().ok().and_then(|decision| decision.answers);
+            let answers = decision.as_ref().and_then(|decision| decision.answers);
             let proposal = answers.map_or(Ok(None), |id| shelf.kept(id))?;
             let acts = shelf.acts.clone();
             Ok(Some(Evidence { scope, kept, entries, before, proposal, acts }))

@@ -29,7 +29,7 @@ pub use crate::domain::{
 };
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
-pub use evidence::{Evidence, Kept, NewAct};
+pub use evidence::{Doubt, Evidence, Kept, NewAct, stands};
 pub use memory::MemoryStore;
 pub use news::News;
 pub use sql::SqlStore;

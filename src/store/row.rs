@@ -78,10 +78,13 @@ impl CaseRow {
         match self.state {
             CaseState::Decided if !is_back(newest, case, read_at) => Admitted::Decided,
             CaseState::Decided | CaseState::Departed => {
+                // Who read a case that left undecided has read it still.
+                if self.state == CaseState::Decided {
+                    self.readings.clear();
+                }
                 self.case = case.clone();
-                self.state = state;
+                self.state = self.waits_as(state);
                 self.note = None;
-                self.readings.clear();
                 self.seen_at = now;
                 Admitted::New
             }
@@ -271,11 +274,15 @@ impl CaseRow {
     /// Opens it after a decision that the audit does not stand behind, as if that had never been.
     pub fn open_after_unproven(&mut self, decision: &Decision) {
         if self.state == CaseState::Decided {
-            self.state = CaseState::Open;
+            self.state = self.waits_as(CaseState::Open);
             self.must_replace = decision.replaces;
-            self.readings.clear();
             self.lease = None;
         }
+    }
+
+    /// How it waits: for another reader where it was read.
+    fn waits_as(&self, state: CaseState) -> CaseState {
+        if self.readings.is_empty() { state } else { CaseState::Escalated }
     }
 
     /// Opens it again, so that the decision can be replaced; false when there is nothing to open.
@@ -387,10 +394,20 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a yes to a proposal by somebody who may not give it.
-pub(super) fn may_answer(roster: &Roster, decision: &Decision, proposal: &Decision) -> Result<()> {
-    let yes = decision.disposition == Disposition::Blocklist && decision.confirms(proposal);
-    match roster.may_not_confirm(&decision.reviewer.id, &proposal.reviewer.id).filter(|_| yes) {
+/// Refuses the word on a case that waits for another person by somebody who is nobody's second: whoever it is
+/// that proposed, where it is a yes to a proposal.
+pub(super) fn may_be_second(
+    roster: &Roster,
+    decision: &Decision,
+    proposal: Option<&Decision>,
+) -> Result<()> {
+    let who = &decision.reviewer.id;
+    let why = match proposal.filter(|proposal| decision.confirms(proposal)) {
+        Some(proposal) => roster.may_not_confirm(who, &proposal.reviewer.id),
+        None if roster.named(who).is_some() => roster.is_nobodys_second(who),
+        None => None,
+    };
+    match why {
         Some(why) => Err(StoreError::NotSecond(why)),
         None => Ok(()),
     }

@@ -66,7 +66,7 @@ impl Way {
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     number: u64,
-    session: Uuid,
+    pub session: Uuid,
     way: Way,
 }
 

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod bad_input;
+mod bends;
 mod between;
 mod cli;
 mod core_support;

@@ -74,6 +74,7 @@ async fn each_disposition_makes_its_calls_in_order_and_once() {
 async fn a_candidate_as_target_gets_the_list_entry_and_nothing_else() {
     let (stage, session) = one(Backend::Memory, Options::default()).await;
     let candidate = session_id(7);
+    stage.sim.knobs().change(candidate, |session| session.status = "Expired".into());
     let to_candidate = |decision: &mut Decision| {
         let target = decision.target.as_mut().unwrap();
         (target.session_id, target.session_number) = (key_of(candidate), Some(7));
@@ -83,7 +84,7 @@ async fn a_candidate_as_target_gets_the_list_entry_and_nothing_else() {
     assert!(is_sent(&stage.attempt("ana").await));
     assert_eq!(stage.changed(session), ["Declined"]);
     assert_eq!(stage.changed(candidate), ["listed face"]);
-    assert_eq!(stage.sim.session(candidate).unwrap().status, "Approved");
+    assert_eq!(stage.sim.session(candidate).unwrap().status, "Expired");
 }
 
 #[tokio::test]
@@ -396,6 +397,8 @@ async fn without_the_older_call_the_face_becomes_a_list_entry_once() {
 #[tokio::test]
 async fn a_target_that_is_gone_never_falls_back() {
     let (stage, session) = one(Backend::Memory, Options::default()).await;
+    let gone = Candidate { status: Some("Expired".into()), ..Candidate::session(9, 80.0) };
+    stage.sim.knobs().change(session, |session| session.candidates.push(gone));
     let to_nobody = |decision: &mut Decision| {
         let target = decision.target.as_mut().unwrap();
         (target.session_id, target.is_subject) = (key_of(session_id(9)), false);
@@ -502,6 +505,50 @@ async fn a_lost_answer_and_a_lag_are_two_writes_at_most() {
                 assert!(stage.count(Route::UpdateStatus) <= 2, "{about}");
                 assert_eq!(stage.changed(session), ["Approved"], "{about}");
             }
+        }
+    }
+}
+
+/// Somebody may end it, after a look: what the look finds is what came of it.
+#[tokio::test]
+async fn what_never_shows_is_ended_by_a_person_after_one_more_look() {
+    for backend in [Backend::Memory, Backend::Sqlite] {
+        for shows in [false, true] {
+            let (stage, session) = one(backend, Options::default()).await;
+            let decision = stage.decide(session, APPROVE, "ana").await;
+            stage.sim.knobs().hears(session, false);
+            never_shown(&stage, &decision).await;
+            let outbox = outbox(&stage, "bo");
+            // Where Didit cannot be read nothing is ended.
+            stage.sim.knobs().always(On::route(Route::Decision), answer(503));
+            let unread = outbox.end(decision.id, "bo").await.unwrap();
+            assert!(matches!(unread, Some(Settled::Later { .. })), "{unread:?}");
+            stage.sim.knobs().clear();
+            stage.sim.knobs().hears(session, false);
+            assert_eq!(stage.state(&decision).await, DeliveryState::Unknown);
+            if shows {
+                stage.sim.knobs().change(session, |s| s.status = "Approved".to_owned());
+            }
+            let ended = outbox.end(decision.id, "bo").await.unwrap();
+            let writes = stage.count(Route::UpdateStatus);
+            assert_eq!(writes, 2, "a look writes nothing");
+            match ended {
+                Some(settled) if shows => assert!(is_sent(&settled), "{settled:?}"),
+                Some(Settled::Refused { why }) => {
+                    assert!(
+                        why.starts_with("Didit said yes and shows no change since 20"),
+                        "{why}"
+                    );
+                    assert!(why.ends_with("UTC. Ended by bo after this look at Didit."), "{why}");
+                    assert_eq!(stage.state(&decision).await, DeliveryState::Refused);
+                    // Its case can be decided anew, knowingly.
+                    let by = reviewer("bo").id;
+                    let (store, now) = (&stage.store, stage.now());
+                    assert!(store.reopen(&stage.origin, decision.id, &by, now).await.unwrap());
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(outbox.end(decision.id, "bo").await.unwrap(), None, "it is over");
         }
     }
 }

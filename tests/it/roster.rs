@@ -11,13 +11,13 @@ use crate::people::{Person, enrolment};
 use crate::terminal::Home;
 
 /// A rig without a roster, and people who could be on one.
-async fn rig(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
+pub async fn rig(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
     let people = names.iter().map(|name| Person::new(name)).collect::<Option<Vec<_>>>()?;
     Some((Rig::new(ways, 11).await, people))
 }
 
 /// The same with all of them on the roster; the first is its administrator and adds the rest.
-async fn rostered(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
+pub async fn rostered(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
     let (mut rig, people) = rig(ways, names).await?;
     rig.env = people[0].env();
     let rest: Vec<_> = people[1..].iter().collect();
@@ -27,30 +27,30 @@ async fn rostered(ways: &[Way], names: &[&str]) -> Option<(Rig, Vec<Person>)> {
     Some((rig, people))
 }
 
-async fn ok(rig: &Rig, arguments: &[&str]) -> String {
+pub async fn ok(rig: &Rig, arguments: &[&str]) -> String {
     let (code, out, err) = rig.run_aloud(arguments).await;
     assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
     out
 }
 
 /// Wants a refusal with an exit code and a word of it.
-async fn no(rig: &Rig, arguments: &[&str], code: i32, word: &str) {
+pub async fn no(rig: &Rig, arguments: &[&str], code: i32, word: &str) {
     let (found, out, err) = rig.run_aloud(arguments).await;
     assert_eq!(found, Some(code), "{arguments:?}: {out}{err}");
     assert!(err.contains(word), "{arguments:?}: {err}");
 }
 
-async fn target(rig: &Rig) -> String {
+pub async fn target(rig: &Rig) -> String {
     let shown = ok(rig, &["queue", "show", "1001", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
     shown["candidates"][0]["session_number"].to_string()
 }
 
-fn store_of(rig: &Rig) -> String {
+pub fn store_of(rig: &Rig) -> String {
     format!("sqlite:{}", rig.folder.path().join("store.db").display())
 }
 
-fn writes(rig: &Rig) -> usize {
+pub fn writes(rig: &Rig) -> usize {
     let write = |route: &Route| matches!(route, Route::UpdateStatus | Route::BlocklistAdd);
     rig.sim.record().iter().filter(|call| call.route.as_ref().is_some_and(write)).count()
 }

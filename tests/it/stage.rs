@@ -173,7 +173,7 @@ impl Stage {
 
     pub async fn deliver_on(&self, store: &dyn Store, delivery: &Delivery) -> Attempt {
         let clock = self.clock.as_ref();
-        deliver_one(store, &self.client, clock, &Limits::default(), delivery).await.unwrap()
+        deliver_one(store, &self.client, clock, &Limits::default(), delivery, None).await.unwrap()
     }
 
     /// Takes the next delivery of `by` and makes one attempt.

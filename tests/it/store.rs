@@ -803,7 +803,18 @@ async fn says(
     n: u128,
     change: impl FnOnce(&mut Decision),
 ) -> store::Result<DeliveryState> {
-    let ours = lease(store, 1, who, T).await;
+    says_of(store, 1, who, n, change).await
+}
+
+/// The same of any case.
+async fn says_of(
+    store: &dyn Store,
+    case: u32,
+    who: &Holder,
+    n: u128,
+    change: impl FnOnce(&mut Decision),
+) -> store::Result<DeliveryState> {
+    let ours = lease(store, case, who, T).await;
     let mut made = decision(n, &ours, Disposition::Approve);
     change(&mut made);
     let answer = store.decide(&ours, &made, at(WINDOW), T).await;
@@ -863,7 +874,6 @@ async fn a_reader_who_contradicts_nobody_decides(store: &dyn Store) {
         made.disposition = Disposition::Reject;
         made.judgements = vec![Judged { place: 0, session_id: Some(key(9000)), judgement: None }];
     };
-    admit(store, 1).await;
     let mut n = 0;
     type Says = Box<dyn FnOnce(&mut Decision)>;
     let (held, differs) = (DeliveryState::Held, DeliveryState::Differs);
@@ -879,14 +889,19 @@ async fn a_reader_who_contradicts_nobody_decides(store: &dyn Store) {
     ];
     for (first, second, wanted) in table {
         n += 2;
-        says(store, &ana, n, first).await.unwrap();
-        assert_eq!(says(store, &eva, n + 1, second).await.unwrap(), wanted, "pair {n}");
-        // It departs and comes back: a round of its own.
+        let case_no = u32::try_from(n).unwrap();
+        admit(store, case_no).await;
+        says_of(store, case_no, &ana, n, first).await.unwrap();
+        let said = says_of(store, case_no, &eva, n + 1, second).await.unwrap();
+        assert_eq!(said, wanted, "pair {n}");
+        // It departs and comes back: whoever has read it has read it still.
         let undone = store.undo(&origin(), id(n + 1), &eva.reviewer.id, T).await.unwrap();
-        assert_eq!(undone == Undone::TakenBack(key(1)), wanted == held);
-        assert!(store.depart(&origin(), &key(1), "gone", T).await.unwrap());
-        let back = store.admit(&origin(), &case(1), CaseState::Open, T, T).await.unwrap();
+        assert_eq!(undone == Undone::TakenBack(key(case_no)), wanted == held);
+        assert!(store.depart(&origin(), &key(case_no), "gone", T).await.unwrap());
+        let back = store.admit(&origin(), &case(case_no), CaseState::Open, T, T).await.unwrap();
         assert_eq!(back, Admitted::New);
+        let answer = store.lease(&origin(), &key(case_no), &ana, T, TTL).await.unwrap();
+        assert_eq!(answer, LeaseAnswer::SecondReader);
     }
 }
 

@@ -10,10 +10,10 @@ use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
 use crate::core::{Interlock, TargetLine, name_held};
-use crate::didit::ApiError;
+use crate::didit::{ApiError, ErrorKind};
 use crate::domain::{
-    Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder, Judged,
-    Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
+    Candidate, Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder,
+    Judged, Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
 };
 use crate::shell::{SystemClock, Who, is_dead, worker_id};
 use crate::store::StoreError;
@@ -86,7 +86,10 @@ async fn under_lease(
     }
     let details = desk.client.decision(&row.case.key, row.case.kind).await;
     let comment = wanted.comment.as_deref();
-    let details = details.map_err(|error| unread(error, comment.is_some()))?;
+    let mut details = details.map_err(|error| unread(error, comment.is_some()))?;
+    if let Some(number) = wanted.target {
+        with_status_of(desk, &mut details, number).await?;
+    }
     nameless(comment, &details)?;
     if row.replaces.is_none() {
         in_review(setup, &details)?;
@@ -111,6 +114,20 @@ async fn under_lease(
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// What the target's own session says of its status: a list of matches may be older. One that cannot be read as
+/// a session, such as a saved search, is as the list says.
+async fn with_status_of(desk: &Desk, details: &mut Details, number: u64) -> Result<(), CliError> {
+    let is_it = |candidate: &Candidate| candidate.session_number == Some(number);
+    let Some(place) = details.case.candidates.iter().position(is_it) else { return Ok(()) };
+    let Some(session) = details.case.candidates[place].session_id.clone() else { return Ok(()) };
+    match desk.client.decision(&session, SubjectKind::Workflow).await {
+        Ok(now) => details.candidates[place].status = Some(now.case.status),
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Permission) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// Why nothing was decided. A comment needs the names, and they are known to Didit alone.

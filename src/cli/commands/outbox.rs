@@ -57,6 +57,7 @@ pub async fn outbox(args: &Args, what: &What) -> Result<Exit, CliError> {
         What::List => list(args, &desk).await,
         What::Flush { within } => flush(args, &setup, &desk, *within).await,
         What::Release { of } => release(args, &setup, &desk, of).await,
+        What::End { decision } => end(args, &setup, &desk, decision).await,
         What::Retry { decisions, .. } => retry(args, &setup, &desk, decisions).await,
     };
     desk.store.close().await;
@@ -152,6 +153,35 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
         (true, false, 0) if flushed.open.is_empty() => Exit::Failed,
         (true, false, 0) => Exit::Network,
         _ => Exit::Partly,
+    })
+}
+
+/// Ends a decision of unknown outcome after one more look.
+async fn end(args: &Args, setup: &Setup, desk: &Desk, name: &str) -> Result<Exit, CliError> {
+    let id = parse(name)?;
+    let who = desk.who(setup).await?;
+    let settings = Settings::new(desk.origin.clone(), worker_id(), who.reviewer.id.clone());
+    let clock = Arc::new(desk.clock().await);
+    let outbox = Outbox::new(desk.store.clone(), desk.client.clone(), clock, settings);
+    outbox.bury(is_dead).await?;
+    let signing = desk.signing(setup, &who).await?;
+    let ended = outbox.end(id, &who.reviewer.name).await?;
+    desk.sign(signing).await?;
+    let Some(settled) = ended else {
+        return Err(CliError::new(
+            Exit::Nothing,
+            "there is no such decision of unknown outcome, or another console looks at it now",
+            "`secondlook outbox list` shows what is on its way",
+        ));
+    };
+    let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
+    for row in desk.store.history(&desk.origin, &query).await? {
+        print(args, &row)?;
+    }
+    Ok(match settled {
+        Settled::Later { .. } => Exit::Network,
+        Settled::Conflict { .. } => Exit::Conflict,
+        _ => Exit::Done,
     })
 }
 

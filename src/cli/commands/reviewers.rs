@@ -31,6 +31,7 @@ struct Shown<'a> {
     admin: bool,
     proofs: Vec<String>,
     added_by: Vec<&'a str>,
+    unvouched: bool,
 }
 
 /// Does what is asked.
@@ -127,6 +128,7 @@ fn shown(person: &Person) -> Shown<'_> {
         admin: person.admin,
         proofs: person.proofs.iter().map(words).collect(),
         added_by: person.added_by.iter().map(|by| by.0.as_str()).collect(),
+        unvouched: person.unvouched,
     }
 }
 
@@ -158,7 +160,12 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let cells = roster.people().map(|person| {
-        let admin = if person.admin { "admin" } else { "" };
+        let admin = match (person.admin, person.unvouched) {
+            (true, false) => "admin",
+            (true, true) => "admin, by recovery",
+            (false, true) => "by recovery",
+            (false, false) => "",
+        };
         let proofs: Vec<_> = person.proofs.iter().map(words).collect();
         vec![person.id.to_string(), person.label.clone(), admin.to_owned(), proofs.join(", ")]
     });
@@ -179,6 +186,9 @@ async fn show(args: &Args, desk: &Desk, name: &str) -> Result<Exit, CliError> {
     }
     for by in &person.added_by {
         line(&format!("  added by {by}, whose proposals they cannot confirm"))?;
+    }
+    if let Some(why) = roster.is_nobodys_second(&person.reviewer().id) {
+        line(&format!("  nobody's second person: {why}"))?;
     }
     Ok(Exit::Done)
 }
@@ -233,6 +243,13 @@ fn read_proofs(given: &NewProofs) -> Result<Vec<Proof>, CliError> {
     Ok(proofs)
 }
 
+/// A file's text, as far as anybody writes one.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// A public key, or the file that holds one.
 fn read_key(given: &str) -> Result<PublicKey, CliError> {
     let bad = |why: String| {
@@ -245,12 +262,9 @@ fn read_key(given: &str) -> Result<PublicKey, CliError> {
     let text = if given.split_whitespace().count() > 1 {
         given.to_owned()
     } else {
-        let mut text = String::new();
         let shown = printable(given, 200);
-        std::fs::File::open(given)
-            .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
-            .map_err(|error| bad(format!("the key {shown} cannot be read: {error}")))?;
-        text
+        read(Path::new(given))
+            .map_err(|error| bad(format!("the key {shown} cannot be read: {error}")))?
     };
     if text.contains("PRIVATE KEY") {
         return Err(bad("that is a private key; the roster wants the public one".to_owned()));
@@ -356,7 +370,10 @@ async fn recover(desk: &Desk, act: Act) -> Result<(), CliError> {
         None => ReviewerId(format!("os:{}", rustix::process::getuid().as_raw())),
     };
     put(desk, NewAct { by, act: text(&act)?, signature: None }, now).await?;
-    say("Every console says so for seven days.");
+    say(
+        "Every console says so for seven days, and who comes with it is nobody's second person until an \
+         administrator from before it signs for them.",
+    );
     Ok(())
 }
 
@@ -439,16 +456,13 @@ async fn export(desk: &Desk) -> Result<Exit, CliError> {
 
 /// Adds everybody in a file of `allowed_signers`: each key to the person whom its first principal names.
 async fn import(setup: &Setup, desk: &Desk, file: &Path) -> Result<Exit, CliError> {
-    let mut text = String::new();
-    std::fs::File::open(file)
-        .and_then(|opened| opened.take(LONGEST).read_to_string(&mut text))
-        .map_err(|error| {
-            CliError::new(
-                Exit::Failed,
-                format!("{} cannot be read: {error}", file.display()),
-                "Mend its path or its permissions",
-            )
-        })?;
+    let text = read(file).map_err(|error| {
+        CliError::new(
+            Exit::Failed,
+            format!("{} cannot be read: {error}", file.display()),
+            "Mend its path or its permissions",
+        )
+    })?;
     let (signers, bad) = parse_signers(&text);
     for bad in &bad {
         say(&format!("{bad}."));
@@ -460,6 +474,19 @@ async fn import(setup: &Setup, desk: &Desk, file: &Path) -> Result<Exit, CliErro
             missed += 1;
             continue;
         };
+        // A key that counts for a time or a purpose only would count for more here.
+        if signer.valid_after.is_some()
+            || signer.valid_before.is_some()
+            || signer.namespaces.is_some()
+        {
+            say(&format!(
+                "{} is passed over: the roster has no word for valid-after, valid-before or \
+                 namespaces; add the key by hand, or `reviewers revoke` it when its time is over.",
+                printable(name, 40)
+            ));
+            missed += 1;
+            continue;
+        }
         let Ok(person) = PersonId::parse(&name.to_lowercase()) else {
             say(&format!("{} is no person's id; the line is passed over.", printable(name, 40)));
             missed += 1;

@@ -164,6 +164,16 @@ impl Tx {
         }
     }
 
+    /// The case that an entry of the audit is about, as the index has it.
+    pub fn case_of_entry(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "(CASE WHEN json_valid(entry) THEN json_extract(entry, '$.case') END)"
+            }
+            Self::Postgres(_) => "(substring(entry FROM '\"case\":\"([^\"]*)\"'))",
+        }
+    }
+
     /// Runs a statement; returns how many rows it changed.
     pub async fn run(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Result<u64> {
         let sql = sql.into();

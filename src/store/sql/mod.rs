@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use self::engine::{Arg, Engine, Tx, args};
 use self::rows::word;
 use super::audit::Audited;
-use super::row::{CaseRow, may_answer, may_enter, needs_call};
+use super::row::{CaseRow, may_be_second, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
     HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News, Progress,
@@ -658,10 +658,11 @@ impl Store for SqlStore {
                 let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
                 let mut proposal = rows::proposal(tx, origin, kept.id).await?;
-                if let Some(proposal) = &proposal {
+                if kept.row.state == CaseState::Escalated {
                     let acts = rows::acts(tx, origin).await?;
                     let roster = Roster::of(&self.scope(origin), &acts);
-                    may_answer(&roster, decision, &proposal.row.row.decision)?;
+                    let waits = proposal.as_ref().map(|proposal| &proposal.row.row.decision);
+                    may_be_second(&roster, decision, waits)?;
                 }
                 let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
                 let decided = kept.row.decide(lease, decision, waits, held_until, now)?;

@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::roster::{Enacted, Roster, Scope};
 use crate::store::audit::Audited;
 use crate::store::budget::Window;
-use crate::store::evidence::{enacted_entry, is_entered};
+use crate::store::evidence::{at_of, enacted_entry, is_entered};
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, HistoryRow, Kept, Login, NewAct, Progress,
@@ -313,13 +313,23 @@ pub async fn enact(
     let acts = acts(tx, origin).await?;
     let NewAct { by, act: text, signature } = act.clone();
     let seq = head.seq.saturating_add(1);
-    let enacted = Enacted { seq, at: now, by, act: text, signature, owned, entered: true };
-    let judged = Roster::of(scope, &acts).judge(scope, &enacted)?;
+    let not_before = entered_at(tx, origin, head.seq).await?;
+    let enacted =
+        Enacted { seq, at: now, not_before, by, act: text, signature, owned, entered: true };
+    let roster = Roster::of(scope, &acts);
+    let judged = roster.judge(scope, &enacted)?;
+    roster.has_its_own_names(&enacted.act)?;
     let entry = enacted_entry(&head, act, judged.word(), now)?;
     add_entry(tx, origin, entry, String::new()).await?;
     let Enacted { by, act, signature, .. } = enacted.clone();
     tx.run(statements::ADD_ACT, args![origin, number(seq), now, &by, act, signature]).await?;
     Ok(enacted)
+}
+
+/// When an entry was recorded; 0 where there is none.
+async fn entered_at(tx: &mut Tx, origin: &Origin, seq: u64) -> Result<Millis> {
+    let row = tx.row(statements::AUDIT_AT, args![origin, number(seq)]).await?;
+    row.map_or(Ok(Millis(0)), |row| Ok(at_of(&row.text("entry")?)))
 }
 
 /// Who is logged in, and whether it is whom the server tells from reviewers; in a file it is nobody.
@@ -349,9 +359,11 @@ pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
     let found = tx.rows(statements::ACTS, args![origin]).await?;
     let act = |row: &Row| {
         let entry = row.maybe_text("entry")?;
+        let before = row.maybe_text("before")?;
         let mut act = Enacted {
             seq: place(row.int("seq")?),
             at: Millis(row.int("done_at")?),
+            not_before: before.map_or(Millis(0), |entry| at_of(&entry)),
             by: ReviewerId(row.text("doer")?),
             act: row.text("act")?,
             signature: row.maybe_text("signature")?,
@@ -395,7 +407,9 @@ pub async fn evidence(
 ) -> Result<Option<Evidence>> {
     let Some(row) = tx.row(statements::KEPT, args![origin, id]).await? else { return Ok(None) };
     let kept_row = kept(&row)?;
-    let entries = tx.rows(statements::AUDIT_OF, args![origin, id]).await?;
+    let decision = kept_row.decision().ok();
+    let case = decision.as_ref().map_or_else(String::new, |decision| decision.case.to_string());
+    let entries = tx.rows(statements::audit_of(tx), args![origin, case]).await?;
     let entries: Vec<_> = entries.iter().map(audit_row).collect::<Result<_>>()?;
     let mut before = Vec::new();
     for entry in &entries {
@@ -403,7 +417,7 @@ pub async fn evidence(
         let row = tx.row(statements::AUDIT_AT, at).await?;
         before.push(row.map(|row| audit_row(&row)).transpose()?);
     }
-    let answers = kept_row.decision().ok().and_then(|decision| decision.answers);
+    let answers = decision.and_then(|decision| decision.answers);
     let proposal = match answers {
         Some(id) => tx.row(statements::KEPT, args![origin, id]).await?,
         None => None,

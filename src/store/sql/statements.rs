@@ -215,21 +215,15 @@ pub const AUDIT_HEAD: &str =
 pub const ADD_AUDIT: &str = "INSERT INTO audit (origin, seq, entry, hash, decision) \
     SELECT o.id, $2, $3, $4, $5 FROM origins o WHERE o.name = $1";
 
-/// Entries about a decision. Values: origin, the decision's id.
-pub const AUDIT_OF: &str = concat!(
-    "SELECT seq, entry, hash FROM audit WHERE ",
-    of_origin!(),
-    " AND decision = $2 ORDER BY seq"
-);
-
 /// One entry. Values: origin, place.
 pub const AUDIT_AT: &str =
     concat!("SELECT seq, entry, hash FROM audit WHERE ", of_origin!(), " AND seq = $2");
 
 /// What was done to the roster. Value: origin.
 pub const ACTS: &str = concat!(
-    "SELECT a.seq, a.done_at, a.doer, a.act, a.signature, a.role, e.entry FROM acts a \
-     LEFT JOIN audit e ON e.origin = a.origin AND e.seq = a.seq WHERE a.",
+    "SELECT a.seq, a.done_at, a.doer, a.act, a.signature, a.role, e.entry, b.entry AS before \
+     FROM acts a LEFT JOIN audit e ON e.origin = a.origin AND e.seq = a.seq \
+     LEFT JOIN audit b ON b.origin = a.origin AND b.seq = a.seq - 1 WHERE a.",
     of_origin!(),
     " ORDER BY a.seq"
 );
@@ -429,6 +423,13 @@ fn placeholders(keys: usize) -> String {
     (2..keys + 2).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
 }
 
+/// The entries about a case, found by what they say: what stands beside them could be bent. Values: origin,
+/// the case's key.
+pub fn audit_of(tx: &Tx) -> String {
+    let (of_origin, case) = (of_origin!(), tx.case_of_entry());
+    format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = $2 ORDER BY seq")
+}
+
 /// The next delivery. Values: origin, now, reviewer.
 pub fn take(tx: &Tx) -> String {
     let (of_origin, is_open, claim) = (of_origin!(), is_open!(), tx.claim());
@@ -543,7 +544,6 @@ mod tests {
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
-            AUDIT_OF,
             AUDIT_AT,
             ADD_ACT,
             ADD_PROOF,
@@ -554,7 +554,7 @@ mod tests {
             SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
-        all.extend([ACTS.to_owned(), last_place(), listed(tx, 3), seen(3), take(tx)]);
+        all.extend([audit_of(tx), ACTS.to_owned(), last_place(), listed(tx, 3), seen(3), take(tx)]);
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend([page(tx, query), total(query), place(query), before(query)]);

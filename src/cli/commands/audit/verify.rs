@@ -3,19 +3,27 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::domain::Millis;
 use crate::proof;
 use crate::roster::{Enacted, Rosters, Scope};
 use crate::shell::NAMESPACE;
 use crate::store::audit::{AuditEntry, Audited, Finding, hash_of, verify};
-use crate::store::{AuditHead, AuditRow, Kept};
+use crate::store::{AuditHead, AuditRow, Doubt, Kept, stands};
+
+/// So far the clocks of a team may be apart, in milliseconds.
+const SKEW_MS: i64 = 600_000;
 
 /// A chain, read once, and what was found of it so far.
 pub struct Chain<'a> {
     rows: &'a [AuditRow],
     scope: Scope,
     rosters: Rosters,
-    /// The entries of each decision, in their order.
+    /// The entries about each case, in their order.
     of: HashMap<String, Vec<AuditEntry>>,
+    /// The case of each decision that has entries.
+    case_of: HashMap<String, String>,
+    /// The proposals that were seen in the store.
+    proposals: HashMap<String, Kept>,
     /// Decisions that were seen in the store.
     seen: HashSet<String>,
     /// How many entries are signed with which key.
@@ -28,6 +36,7 @@ pub struct Chain<'a> {
 pub fn in_order(rows: &[AuditRow], head: &AuditHead) -> Vec<Finding> {
     let end = rows.iter().position(|row| row.seq > head.seq).unwrap_or(rows.len());
     let mut findings = verify(&rows[..end], Some(head));
+    findings.extend(out_of_time(rows));
     if end < rows.len() {
         // It has to follow; looked at as one chain with the rest.
         let added = verify(rows, None);
@@ -36,10 +45,30 @@ pub fn in_order(rows: &[AuditRow], head: &AuditHead) -> Vec<Finding> {
     findings
 }
 
+/// Entries of which each is dated well before the one before it: put in, or written by a wrong clock.
+fn out_of_time(rows: &[AuditRow]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut before: Option<Millis> = None;
+    for row in rows {
+        let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) else { continue };
+        if let Some(late) = before.map(|before| before.since(entry.at)).filter(|ms| *ms > SKEW_MS) {
+            let minutes = late / 60_000;
+            let what = format!(
+                "entry {} is dated {minutes} minutes before the one before it: a wrong clock, or put in",
+                row.seq
+            );
+            findings.push(Finding { seq: row.seq, what });
+        }
+        before = Some(entry.at);
+    }
+    findings
+}
+
 impl<'a> Chain<'a> {
     /// A chain to be held against what it is about.
     pub fn new(rows: &'a [AuditRow], scope: Scope) -> Self {
         let mut of: HashMap<String, Vec<AuditEntry>> = HashMap::new();
+        let mut case_of = HashMap::new();
         let mut begun = false;
         let mut before_roster = 0;
         for row in rows {
@@ -47,12 +76,13 @@ impl<'a> Chain<'a> {
             begun |= entry.what == Audited::Roster;
             before_roster += usize::from(!begun);
             if entry.what != Audited::Roster {
-                of.entry(entry.decision.clone()).or_default().push(entry);
+                case_of.entry(entry.decision.clone()).or_insert_with(|| entry.case.clone());
+                of.entry(entry.case.clone()).or_default().push(entry);
             }
         }
-        let (seen, keys) = (HashSet::new(), BTreeMap::new());
+        let (seen, keys, proposals) = (HashSet::new(), BTreeMap::new(), HashMap::new());
         let rosters = Rosters::of(&scope, &[]);
-        Self { rows, scope, rosters, of, seen, keys, before_roster }
+        Self { rows, scope, rosters, of, case_of, proposals, seen, keys, before_roster }
     }
 
     /// Holds what was done to the roster against its entries, and each act against the roster of then.
@@ -93,8 +123,9 @@ impl<'a> Chain<'a> {
             find(seq, format!("the change of the roster at {seq} counts for nothing: {why}"));
         }
         self.rosters = rosters;
-        for (id, entries) in &self.of {
+        for entries in self.of.values() {
             for entry in entries.iter().filter(|entry| entry.what == Audited::Released) {
+                let id = &entry.decision;
                 let roster = self.rosters.before(entry.seq);
                 let by = entry.doer();
                 let admin = by
@@ -164,32 +195,40 @@ impl<'a> Chain<'a> {
         signer.map(|signer| signer.key().fingerprint()).map_err(|why| why.to_string())
     }
 
-    /// Holds a decision of the store against its entries, and its signature against the roster of then.
+    /// Holds a decision of the store against what the audit says of its case, and its signature against the
+    /// roster of then: as whoever sends it does. Decisions come in the order of their recording.
     pub fn decision(&mut self, kept: &Kept) -> Vec<Finding> {
         self.seen.insert(kept.id.clone());
-        let none = Vec::new();
-        let entries = self.of.get(&kept.id).unwrap_or(&none);
-        let first = entries.iter().find(|entry| entry.what.begins()).map(|entry| entry.seq);
-        let seq = first.or(entries.first().map(|entry| entry.seq)).unwrap_or_default();
-        let mut wrong = kept.contradictions(entries);
-        // Before there was a roster nobody had to sign.
-        let begun = first.is_some_and(|seq| self.rosters.before(seq).is_begun());
-        if let Err(why) = kept.is_proven(&self.scope, &self.rosters, seq)
-            && begun
-            && wrong.is_empty()
-        {
-            wrong.push(format!("decision {}: {why}", kept.id));
+        let decision = kept.decision().ok();
+        let case = decision.as_ref().map(|decision| decision.case.as_str());
+        let case = case.or_else(|| self.case_of.get(&kept.id).map(String::as_str));
+        let trail = case.and_then(|case| self.of.get(case)).map_or(&[][..], Vec::as_slice);
+        let mut own = trail.iter().filter(|entry| entry.decision == kept.id);
+        let seq = own.next().map(|entry| entry.seq).unwrap_or_default();
+        let answers = decision.as_ref().and_then(|decision| decision.answers);
+        let proposal = answers.and_then(|id| self.proposals.get(&id.to_string()));
+        let wrong = match stands(kept, proposal, trail, &self.scope, &self.rosters) {
+            Err(Doubt::Wrong(wrong)) => wrong,
+            // Before there was a roster nobody had to sign.
+            Err(Doubt::Early) | Ok(()) => Vec::new(),
+        };
+        if decision.is_some_and(|decision| decision.is_proposal()) {
+            self.proposals.insert(kept.id.clone(), kept.clone());
         }
-        wrong.into_iter().map(|what| Finding { seq, what }).collect()
+        let named = |what: String| match what.contains(&kept.id) {
+            true => what,
+            false => format!("decision {}: {what}", kept.id),
+        };
+        wrong.into_iter().map(|what| Finding { seq, what: named(what) }).collect()
     }
 
     /// Decisions that have entries and are not in the store.
     pub fn gone(&self) -> Vec<Finding> {
-        let gone = self.of.iter().filter(|(id, _)| !self.seen.contains(*id));
-        let finding = |(id, entries): (&String, &Vec<AuditEntry>)| Finding {
-            seq: entries.first().map(|entry| entry.seq).unwrap_or_default(),
-            what: format!("decision {id} is gone"),
-        };
-        gone.map(finding).collect()
+        let mut told = HashSet::new();
+        let gone = self.of.values().flatten().filter(|entry| {
+            !self.seen.contains(&entry.decision) && told.insert(entry.decision.as_str())
+        });
+        let what = |entry: &AuditEntry| format!("decision {} is gone", entry.decision);
+        gone.map(|entry| Finding { seq: entry.seq, what: what(entry) }).collect()
     }
 }
