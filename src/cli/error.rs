@@ -134,7 +134,12 @@ impl From<StoreError> for CliError {
                 (Exit::Conflict, "End them, or wait a minute where they died, and try again")
             }
             StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
-            StoreError::Busy(_) => (Exit::Failed, "Try again in a moment"),
+            StoreError::Busy(_) | StoreError::Collision => (Exit::Failed, "Try again in a moment"),
+            StoreError::ReadOnly => (
+                Exit::Failed,
+                "After a failover name all servers in the address, or ask who runs the database",
+            ),
+            StoreError::Unfit(_) => (Exit::Failed, "Nothing was changed there"),
             StoreError::Corrupt(_) | StoreError::Other(_) => {
                 (Exit::Failed, "`secondlook doctor` says more about the store")
             }

@@ -72,6 +72,17 @@ pub enum StoreError {
     /// The store is busy or out of reach; trying again may help.
     #[error("the store cannot be reached: {0}")]
     Busy(String),
+    /// The server answers and takes no writes.
+    #[error(
+        "the server takes no writes: it is a standby, or default_transaction_read_only is on there"
+    )]
+    ReadOnly,
+    /// Others changed the same at the same moment, again and again.
+    #[error("others change the same at the same moment")]
+    Collision,
+    /// The address names something that holds no store as it is.
+    #[error("{0}")]
+    Unfit(String),
     /// A row cannot be read.
     #[error("a row of the store cannot be read: {0}")]
     Corrupt(String),

@@ -121,7 +121,9 @@ async fn until_taken(
 fn pause(error: &IntakeError, tries: u32) -> Option<Duration> {
     let longer = Duration::from_millis(250 << tries.min(7)).min(LONGEST);
     match error {
-        IntakeError::Store(StoreError::Busy(_) | StoreError::Full) => Some(longer),
+        IntakeError::Store(
+            StoreError::Busy(_) | StoreError::Collision | StoreError::ReadOnly | StoreError::Full,
+        ) => Some(longer),
         IntakeError::Api(api) => match api.kind {
             ErrorKind::Limited { after } => Some(after.max(longer)),
             ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Server => Some(longer),

@@ -41,6 +41,7 @@ mod roles;
 mod roster;
 mod screens;
 mod search;
+mod servers;
 mod shown;
 mod sim;
 mod ssh;

@@ -115,6 +115,87 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// The address of a database on this server or the others, whichever takes writes.
+    pub fn url_of_all(&self, others: &[&Self], name: &str) -> String {
+        let folders = std::iter::once(self).chain(others.iter().copied());
+        let folders: Vec<_> =
+            folders.map(|cluster| cluster.folder.path().display().to_string()).collect();
+        format!("postgres:///{name}?user=test&host={}", folders.join(","))
+    }
+
+    /// A server that follows this one: what is committed here is there too before it is answered.
+    pub async fn standby(&self) -> Self {
+        let folder = TempDir::with_prefix("look").unwrap();
+        if let Some((uid, gid)) = servant() {
+            chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let programs = self.programs.clone();
+        let standby =
+            Self { programs, folder, made: AtomicU32::new(0), port: None, durable: false };
+        let mut copy = self.command("pg_basebackup");
+        copy.arg("-h").arg(self.folder.path()).args(["-U", "test", "-R", "-c", "fast", "-D"]);
+        assert!(copy.arg(standby.data()).status().unwrap().success(), "pg_basebackup failed");
+        standby.run();
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
+        for line in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"]
+        {
+            sqlx::raw_sql(line).execute(&mut connection).await.unwrap();
+        }
+        let follows = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        while sqlx::query_scalar::<_, i64>(follows).fetch_one(&mut connection).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        connection.close().await.unwrap();
+        standby
+    }
+
+    /// Makes a standby the server that is written to, waiting for nobody who follows it.
+    pub fn promote(&self) {
+        let mut alone = std::fs::OpenOptions::new()
+            .append(true)
+            .open(self.data().join("postgresql.auto.conf"))
+            .unwrap();
+        std::io::Write::write_all(&mut alone, b"synchronous_standby_names = ''\n").unwrap();
+        for what in ["reload", "promote"] {
+            let mut control = self.command("pg_ctl");
+            control.arg("-D").arg(self.data()).args(["-w", "-s", what]);
+            assert!(control.status().unwrap().success(), "pg_ctl {what} failed");
+        }
+    }
+
+    /// Debian's pgbouncer before this server, in a mode; its address of a database. `None` where it is not
+    /// installed.
+    pub fn pooler(&self, mode: &str, name: &str) -> Option<(Pooler, String)> {
+        let program = Path::new("/usr/sbin/pgbouncer");
+        if !program.exists() {
+            let required = std::env::var("SECONDLOOK_REQUIRE_ALL").is_ok_and(|v| v == "1");
+            assert!(!required, "there is no pgbouncer in /usr/sbin");
+            eprintln!("skipped: pgbouncer is not installed");
+            return None;
+        }
+        let folder = TempDir::with_prefix("pool").unwrap();
+        let path = folder.path().display();
+        let config = format!(
+            "[databases]\n* = host={} user=test\n[pgbouncer]\nunix_socket_dir = {path}\nlisten_port = 6432\n\
+             auth_type = any\npool_mode = {mode}\nlogfile = {path}/log\npidfile = {path}/pid\n",
+            self.folder.path().display()
+        );
+        std::fs::write(folder.path().join("pgbouncer.ini"), config).unwrap();
+        if let Some((uid, gid)) = servant() {
+            chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let url = format!("postgres:///{name}?host={path}&user=test&port=6432");
+        let mut start = self.command("/usr/sbin/pgbouncer");
+        let child = start.arg(folder.path().join("pgbouncer.ini")).spawn().unwrap();
+        let socket = folder.path().join(".s.PGSQL.6432");
+        let since = std::time::Instant::now();
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(since.elapsed() < crate::terminal::LIMIT, "pgbouncer does not listen");
+            std::thread::yield_now();
+        }
+        Some((Pooler { child, _folder: folder }, url))
+    }
+
     /// Makes an authority and a certificate for `localhost` with openssl.
     fn certify(&self) {
         let openssl = |line: &str| {
@@ -162,6 +243,19 @@ impl Cluster {
             command.uid(uid).gid(gid);
         }
         command
+    }
+}
+
+/// A pooler that runs until this is dropped.
+pub struct Pooler {
+    child: std::process::Child,
+    _folder: TempDir,
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -139,7 +139,7 @@ on_every_store! {
 
 pub const T: Millis = Millis(1_700_000_000_000);
 pub const TTL: i64 = 60_000;
-const WINDOW: i64 = 10_000;
+pub const WINDOW: i64 = 10_000;
 
 pub fn at(ms: i64) -> Millis {
     T.plus(ms)
@@ -251,7 +251,7 @@ pub fn query(states: &[CaseState]) -> QueueQuery {
     QueueQuery { states: states.to_vec(), filter: String::new(), offset: 0, limit: 1000 }
 }
 
-async fn admit(store: &dyn Store, n: u32) {
+pub async fn admit(store: &dyn Store, n: u32) {
     let admitted = store.admit(&origin(), &case(n), CaseState::Open, T, T).await.unwrap();
     assert_eq!(admitted, Admitted::New);
 }
@@ -290,7 +290,7 @@ fn sent() -> Settled {
     Settled::Sent { note: "Declined, read back".to_owned() }
 }
 
-async fn row(store: &dyn Store, n: u128) -> store::HistoryRow {
+pub async fn row(store: &dyn Store, n: u128) -> store::HistoryRow {
     let query = HistoryQuery { decision: Some(id(n)), ..HistoryQuery::default() };
     store.history(&origin(), &query).await.unwrap().remove(0)
 }

@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteError;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
 
+use super::postgres::Servers;
 use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 use crate::store::{Result, StoreError};
 
@@ -39,8 +40,8 @@ pub enum Engine {
     Postgres {
         /// Connections to it.
         pool: PgPool,
-        /// How it is reached.
-        options: Box<PgConnectOptions>,
+        /// How it is reached, and which others may take its place.
+        servers: Arc<Servers>,
     },
 }
 
@@ -95,16 +96,35 @@ macro_rules! bound {
 impl Engine {
     /// Does some work in a transaction that writes; what it did stays exactly when it succeeded.
     pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
-        let mut tx = self.begin_write().await?;
+        let mut tx = self.elsewhere(true).await?;
         let done = work(&mut tx).await;
         tx.end(done).await
     }
 
     /// Does some work on one state of the store, changing nothing.
     pub async fn read<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
-        let mut tx = self.begin_read().await?;
+        let mut tx = self.elsewhere(false).await?;
         let done = work(&mut tx).await;
         tx.end(done).await
+    }
+
+    /// Begins; where the server in use cannot be had and the address names others, on one of those.
+    async fn elsewhere(&self, writes: bool) -> Result<Tx> {
+        match (self.begin(writes).await, self) {
+            (Err(StoreError::Busy(why)), Self::Postgres { pool, servers }) => {
+                if !servers.are_several() {
+                    return Err(StoreError::Busy(why));
+                }
+                servers.choose().await?;
+                pool.set_connect_options(servers.in_use());
+                self.begin(writes).await
+            }
+            (begun, _) => begun,
+        }
+    }
+
+    async fn begin(&self, writes: bool) -> Result<Tx> {
+        if writes { self.begin_write().await } else { self.begin_read().await }
     }
 
     async fn begin_write(&self) -> Result<Tx> {
@@ -115,7 +135,11 @@ impl Engine {
                 Self::Sqlite { writer, .. } => {
                     Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
                 }
-                Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
+                // Said here: what the server or the role is set to may be stricter, and the verbs are
+                // written for locks.
+                Self::Postgres { pool, .. } => {
+                    Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+                }
             })
         })
         .await
@@ -378,9 +402,23 @@ fn of_sqlite(code: i32) -> StoreError {
 }
 
 fn of_postgres(code: &str) -> StoreError {
+    let unfit = |why: &str| StoreError::Unfit(format!("{why} (PostgreSQL error {code})"));
     match code {
         "53100" => StoreError::Full,
-        "25006" => StoreError::Busy("the server takes no writes now".to_owned()),
+        "25006" => StoreError::ReadOnly,
+        "40001" | "40P01" => StoreError::Collision,
+        "08P01" => {
+            unfit("what stands before the server, a pooler perhaps, does not speak as it does")
+        }
+        // Statements that were prepared on another connection, or are not there any more.
+        "42P05" | "26000" => unfit(
+            "a pooler in transaction mode stands before the server; a store needs session mode, or the \
+             server's own address",
+        ),
+        "42P01" | "3F000" => {
+            unfit("the store's tables are not there any more, or search_path leads elsewhere")
+        }
+        "22021" | "22P05" => unfit("the database takes no such letters: its encoding is not UTF8"),
         "28000" | "28P01" => StoreError::Other("the server refused the login".to_owned()),
         "3D000" => StoreError::Other("the server has no such database".to_owned()),
         "42501" => StoreError::Other("the database user lacks a permission".to_owned()),

@@ -1086,8 +1086,8 @@ impl Store for SqlStore {
             Engine::Sqlite { readers, path, .. } => {
                 Box::new(news::FromFile::new(readers.clone(), path, origin))
             }
-            Engine::Postgres { options, .. } => {
-                Box::new(news::FromServer::new(options.as_ref().clone(), origin))
+            Engine::Postgres { servers, .. } => {
+                Box::new(news::FromServer::new(servers.clone(), origin))
             }
         }
     }

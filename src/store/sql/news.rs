@@ -2,14 +2,16 @@
 //! is watched by the system, and a number in it tells whose rows were changed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use sqlx::SqlitePool;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::engine::{ANSWER, CONNECT, failure};
+use super::postgres::Servers;
 use crate::domain::Origin;
 use crate::store::news::News;
 use crate::store::{Result, StoreError};
@@ -23,15 +25,15 @@ const SILENT: Duration = Duration::from_secs(60);
 
 /// Listens on a connection of its own: the pool may be closed and refilled as it likes.
 pub struct FromServer {
-    options: PgConnectOptions,
+    servers: Arc<Servers>,
     origin: Origin,
     listener: Option<PgListener>,
     wait: Duration,
 }
 
 impl FromServer {
-    pub fn new(options: PgConnectOptions, origin: &Origin) -> Self {
-        Self { options, origin: origin.clone(), listener: None, wait: AGAIN.0 }
+    pub fn new(servers: Arc<Servers>, origin: &Origin) -> Self {
+        Self { servers, origin: origin.clone(), listener: None, wait: AGAIN.0 }
     }
 
     async fn connect(&self) -> Result<PgListener> {
@@ -39,7 +41,7 @@ impl FromServer {
             // It can make no other connection: one that broke is replaced here, with a word.
             let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None);
             let pool = pool.idle_timeout(None).acquire_timeout(CONNECT);
-            let pool = pool.connect_with(self.options.clone()).await?;
+            let pool = pool.connect_with(self.servers.in_use()).await?;
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;

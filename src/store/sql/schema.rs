@@ -59,6 +59,9 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let done = usize::try_from(found).ok().filter(|done| *done <= known);
     let known = i64::try_from(known).unwrap_or(i64::MAX);
     let Some(done) = done else { return Err(StoreError::Newer { found, known }) };
+    if found == 0 {
+        takes_all_letters(tx).await?;
+    }
     for sql in &migrations[done..] {
         tx.script(sql).await?;
     }
@@ -71,6 +74,22 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let row = tx.row("SELECT salt FROM store", args![]).await?;
     let salt = row.map(|row| row.bytes("salt")).transpose()?.and_then(|salt| salt.try_into().ok());
     salt.ok_or_else(|| StoreError::Corrupt("the salt is missing".to_owned()))
+}
+
+/// Refuses a database that could not hold every comment, before anything is made in it.
+async fn takes_all_letters(tx: &mut Tx) -> Result<()> {
+    if let Tx::Sqlite(_) = tx {
+        return Ok(());
+    }
+    let row = tx.row("SELECT current_setting('server_encoding') AS encoding", args![]).await?;
+    let encoding = row.map_or(Ok(String::new()), |row| row.text("encoding"))?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Unfit(format!(
+        "the database is in {encoding}, and a store needs UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE \
+         template0"
+    )))
 }
 
 /// The roles of a team, and who owns the store.
