@@ -270,12 +270,21 @@ impl CaseRow {
 
     /// Opens it after a decision that the audit does not stand behind, as if that had never been.
     pub fn open_after_unproven(&mut self, decision: &Decision) {
-        if self.state == CaseState::Decided {
-            self.state = CaseState::Open;
+        if self.open_anew() {
             self.must_replace = decision.replaces;
+        }
+    }
+
+    /// Opens a decided case whose decision counts for nothing; false when it is not decided.
+    pub fn open_anew(&mut self) -> bool {
+        let decided = self.state == CaseState::Decided;
+        if decided {
+            self.state = CaseState::Open;
+            self.must_replace = None;
             self.readings.clear();
             self.lease = None;
         }
+        decided
     }
 
     /// Opens it again, so that the decision can be replaced; false when there is nothing to open.

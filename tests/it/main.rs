@@ -55,4 +55,5 @@ mod term;
 mod terminal;
 mod tmux;
 mod transport;
+mod unreadable;
 mod webhook;

@@ -192,7 +192,7 @@ async fn race(bench: Bench, cases: u64, seed: u64) -> Figures {
         tokio::join!(ana.work(sessions.clone()), eva.work(sessions.clone()), third);
     assert!(ana > 0 && eva > 0, "both decide: {ana} {eva}");
 
-    let rows = bench.store.history(&origin, &HistoryQuery::default()).await.unwrap();
+    let rows = bench.store.history(&origin, &HistoryQuery::default()).await.unwrap().rows;
     assert_eq!(rows.len(), ana + eva);
     let rows: HashMap<_, _> = rows.into_iter().map(|r| (r.decision.case.clone(), r)).collect();
     assert_eq!(rows.len(), ana + eva, "no case was decided twice");
