@@ -243,7 +243,7 @@ async fn an_entry_or_a_signature_that_cannot_be_read_is_a_finding_and_ends_nothi
         let binds = !sql.contains("audit_signatures");
         let (_, err) =
             ends(&rig, &["outbox", "flush", "--within", "5"], if binds { 8 } else { 0 }).await;
-        assert_eq!(err.contains("cannot be read and"), false, "{sql}: {err}");
+        assert!(!err.contains("cannot be read and"), "{sql}: {err}");
         assert!(writes(&rig) >= 1, "{sql}");
         ok(&rig, &["history"]).await;
         // An export carries it, and says so when it is looked at.
@@ -403,7 +403,7 @@ async fn three(bench: Bench) {
     assert_eq!((past.rows.len(), past.unreadable.len()), (2, 1));
     let refused = HistoryQuery { states: vec![DeliveryState::Refused], ..HistoryQuery::default() };
     let past = store.history(&origin(), &refused).await.unwrap();
-    assert_eq!(past.unreadable, [parked.row.clone()], "it has ended");
+    assert_eq!(past.unreadable, std::slice::from_ref(&parked.row), "it has ended");
     let page = store.queue(&origin(), &query(&[CaseState::Open]), T).await.unwrap();
     let open: Vec<_> = page.rows.iter().map(|row| row.case.key.clone()).collect();
     assert_eq!((open, page.total), (vec![key(1), key(5)], 3));
