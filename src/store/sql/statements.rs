@@ -121,9 +121,10 @@ pub const DECISIONS: &str = concat!(
     " AND d.seq > $2 ORDER BY d.seq LIMIT $3"
 );
 
-/// Cases one after another. Values: origin, after which number, how many.
+/// Cases one after another, by their numbers: the sign keeps the index of the origin out, which has another
+/// order. Values: origin, after which number, how many.
 pub const CASES: &str = concat!(
-    "SELECT c.* FROM cases c WHERE c.",
+    "SELECT c.* FROM cases c WHERE +c.",
     of_origin!(),
     " AND c.id > $2 ORDER BY c.id LIMIT $3"
 );
