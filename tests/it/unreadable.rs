@@ -5,7 +5,7 @@ use secondlook::core::Event;
 use secondlook::domain::{
     CaseState, DeliveryState, Disposition, Parked, ParkedAs, RowKind, Settled, Unreadable,
 };
-use secondlook::sim::Route;
+use secondlook::sim::{Limits, Options, Recorded, Route, Sim};
 use secondlook::store::{HistoryQuery, StoreError};
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::core_support::{Play, known, settings};
 use crate::crash::{Rig, Way};
 use crate::people::{Person, enrolment};
 use crate::store::{Bench, T, TTL, at, case, decision, holder, id, key, lease, origin, query};
+use crate::terminal::{Home, Plays, world};
 
 /// What is done to the row of #1001's decision, which is on its way; each on a store of its own.
 const DECISIONS: [&str; 12] = [
@@ -494,4 +495,42 @@ fn the_console_shows_a_line_for_what_it_cannot_read() {
         let text = crate::screens::text(&play, secondlook::tui::Theme::new(true));
         assert!(!text.contains("cannot be read"), "{text}");
     }
+}
+
+/// The console itself: what cannot be read is said and stands in its lists, and the next case can be decided.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_works_on_beside_what_it_cannot_read() {
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world(1001..1005), options).await.unwrap();
+    let home = Home::at(&sim, 0);
+    assert_eq!(home.run(&["sync"]).code, 0);
+    for number in ["1001", "1002"] {
+        assert_eq!(home.run(&["decide", number, "reject"]).code, 0);
+    }
+    let url = format!("sqlite:{}", home.path("store.db").display());
+    let sql = format!(
+        "UPDATE decisions SET record = 'x' WHERE {}; \
+         UPDATE cases SET record = 'x' WHERE session_number = '1003'",
+        of(1001)
+    );
+    assert!(behind(&url, &sql).await);
+    let console = home.console(Plays::Xterm);
+    console.any_armed();
+    let sent = |record: &[Recorded]| {
+        record.iter().any(|call| call.route == Some(Route::UpdateStatus) && call.took_effect)
+    };
+    assert!(sim.until(crate::stage::PATIENCE, sent).await, "the other decision is sent");
+    console.press("\t");
+    console.wait_for(&["case ", "cannot be read: `secondlook audit verify` says more", "#1004"]);
+    console.press("H");
+    console.wait_for(&["Decisions, newest first", "decision ", "cannot be read", "#1002"]);
+    console.press("q");
+    console.any_armed();
+    console.press("q");
+    let (code, words) = console.restored();
+    assert_eq!(code, 0, "{words}");
+    let open = home.rows(&["queue", "list"]);
+    let open: Vec<_> = open.iter().filter_map(|row| row["session_number"].as_u64()).collect();
+    assert_eq!(open, [1001, 1004], "the case of what could not be sent is open again");
+    sim.shutdown().await;
 }
