@@ -133,6 +133,12 @@ impl From<StoreError> for CliError {
             StoreError::InUse(_) => {
                 (Exit::Conflict, "End them, or wait a minute where they died, and try again")
             }
+            StoreError::AuditEnd(_) => (
+                Exit::Failed,
+                "Nothing is decided or sent until the store is put back from a copy; \
+                 `secondlook audit verify` says more",
+            ),
+            StoreError::Parked(_) => (Exit::Failed, ""),
             StoreError::Full => (Exit::Failed, "Free some space and start again; nothing was lost"),
             StoreError::Busy(_) | StoreError::Collision => (Exit::Failed, "Try again in a moment"),
             StoreError::ReadOnly => (
@@ -140,9 +146,8 @@ impl From<StoreError> for CliError {
                 "After a failover name all servers in the address, or ask who runs the database",
             ),
             StoreError::Unfit(_) => (Exit::Failed, "Nothing was changed there"),
-            StoreError::Corrupt(_) | StoreError::Other(_) => {
-                (Exit::Failed, "`secondlook doctor` says more about the store")
-            }
+            StoreError::Corrupt(_) => (Exit::Failed, "`secondlook audit verify` says which"),
+            StoreError::Other(_) => (Exit::Failed, "`secondlook doctor` says more about the store"),
         };
         Self::new(exit, error.to_string(), hint)
     }

@@ -256,7 +256,11 @@ pub const WORDS: &[Words] = &[
     ),
     words(
         "outbox flush",
-        &["Exit codes: 0 all sent, 6 conflict, 7 still on its way, 8 partly sent."],
+        &[
+            "A decision that cannot be read is refused, its case opened again, and named on standard error; the \
+             others are sent.",
+            "Exit codes: 0 all sent, 1 refused or not to be read, 6 conflict, 7 still on its way, 8 partly sent.",
+        ],
         &["secondlook outbox flush", "secondlook sync && secondlook outbox flush --json"],
     ),
     words(
@@ -316,7 +320,8 @@ pub const WORDS: &[Words] = &[
     words(
         "history",
         &[
-            "With --json a decision is a line {decision, case, disposition, state, target, reviewer, at}.",
+            "With --json a decision is a line {decision, case, disposition, state, target, reviewer, at}; one that \
+             cannot be read {decision, unreadable}.",
         ],
         &["secondlook history --limit 20"],
     ),
@@ -345,6 +350,7 @@ pub const WORDS: &[Words] = &[
         &[
             "In a spreadsheet no cell is a formula.",
             "What others said of a case that waits for your own reading is withheld, and the row says so.",
+            "A decision that cannot be read is left out and named on standard error; the exit code is 8 then.",
         ],
         &["secondlook export > decisions.jsonl", "secondlook export --format csv > decisions.csv"],
     ),

@@ -7,8 +7,8 @@ use super::model::Size;
 use super::opening::Reach;
 use super::queue::QueueView;
 use crate::domain::{
-    DecisionId, DeliveryState, Details, Figures, HistoryRow, LeaseAnswer, Millis, SessionId,
-    Status, Taken, Undone,
+    DecisionId, DeliveryState, Details, Figures, HistoryRow, LeaseAnswer, Millis, RowKind,
+    SessionId, Status, Taken, Undone, Unreadable,
 };
 use crate::input::Key;
 
@@ -204,6 +204,8 @@ pub enum Event {
     Outbox(Vec<HistoryRow>),
     /// Workflows whose declines were seen to blocklist the face by themselves.
     Listing(BTreeSet<String>),
+    /// Rows of a kind that cannot be read, where those that can were read last.
+    Unreadable(RowKind, Vec<Unreadable>),
     /// The history was read, newest first.
     History(Result<Vec<HistoryRow>, Problem>),
     /// The figures were counted.

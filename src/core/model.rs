@@ -14,7 +14,7 @@ use super::statistics::Statistics;
 use super::{Action, Scope};
 use crate::domain::{
     Bands, Decision, DecisionId, DeliveryState, Details, HistoryRow, Millis, QueueRow, Reviewer,
-    SessionId, Status,
+    SessionId, Status, Unreadable,
 };
 
 /// A size in cells: columns, rows.
@@ -243,6 +243,8 @@ pub struct Model {
     pub outbox: Vec<HistoryRow>,
     /// The history screen.
     pub history: History,
+    /// Rows of the store that cannot be read, as far as they were looked at.
+    pub unreadable: Vec<Unreadable>,
     /// Workflows whose declines were seen to blocklist the face by themselves.
     pub listing: BTreeSet<String>,
     /// The statistics screen.
@@ -305,6 +307,7 @@ impl Model {
             pending: VecDeque::new(),
             outbox: Vec::new(),
             history: History::default(),
+            unreadable: Vec::new(),
             listing: BTreeSet::new(),
             statistics: Statistics::default(),
             notice: None,

@@ -122,6 +122,11 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Unreadable(kind, rows) => {
+            model.unreadable.retain(|row| row.kind != kind);
+            model.unreadable.extend(rows);
+            Vec::new()
+        }
         Event::Say(text) => {
             model.say(Severity::Info, text);
             Vec::new()

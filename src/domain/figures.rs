@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Bands, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, HistoryRow,
-    Judgement, Millis, QueueRow, ReviewerId, SessionId,
+    Judgement, Millis, QueueRow, ReviewerId, SessionId, Unreadable,
 };
 
 /// Counts by a word.
@@ -28,6 +28,8 @@ pub struct Figures {
     pub reviewers: Counts,
     /// Decisions that stand, by the hour of the day (UTC).
     pub hours: Counts,
+    /// Rows that cannot be read, by what they are: they are counted nowhere else.
+    pub unreadable: Counts,
     /// Middle times.
     pub median_ms: Medians,
     /// How often two readers say the same.
@@ -86,6 +88,13 @@ impl Tallier {
         }
     }
 
+    /// Counts what cannot be read, and is in no other figure.
+    pub fn unreadable(&mut self, rows: &[Unreadable]) {
+        for row in rows {
+            count(&mut self.figures.unreadable, row.kind.word());
+        }
+    }
+
     /// Counts all decisions, and gives the figures out.
     #[must_use]
     pub fn decisions(mut self, history: &[HistoryRow]) -> Figures {
@@ -139,6 +148,7 @@ impl Figures {
             Section { head: "reviewer", rows: all(&self.reviewers) },
             Section { head: "hour (UTC)", rows: all(&self.hours) },
             Section { head: "read twice", rows: twice },
+            Section { head: "cannot be read", rows: all(&self.unreadable) },
         ];
         sections.into_iter().filter(|section| !section.rows.is_empty()).collect()
     }

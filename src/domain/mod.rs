@@ -29,7 +29,7 @@ pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use rows::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
-    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Retried, SeenWorkflow, Settled,
-    Taken, Undone, blind,
+    Lease, LeaseAnswer, Parked, ParkedAs, Past, Progress, QueuePage, QueueQuery, QueueRow, Retried,
+    RowKind, SeenWorkflow, Settled, Taken, Undone, Unreadable, blind,
 };
 pub use text::{mask_number, printable, redact_mentions};

@@ -2,12 +2,13 @@
 //! what comes out of it. No name, link or vendor data has a place here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, Receipt,
-    Reviewer, ReviewerId, SessionId, Status, WorkerId,
+    Reviewer, ReviewerId, SessionId, Status, WorkerId, printable,
 };
 
 /// What admitting a case did.
@@ -41,8 +42,77 @@ pub struct QueueQuery {
 pub struct QueuePage {
     /// The rows, in the queue's order.
     pub rows: Vec<QueueRow>,
+    /// Those of this page that cannot be read; they take their places in it too.
+    pub unreadable: Vec<Unreadable>,
     /// How many the query holds in all.
     pub total: u64,
+}
+
+impl QueuePage {
+    /// How many places of the query it takes.
+    #[must_use]
+    pub fn places(&self) -> u64 {
+        u64::try_from(self.rows.len() + self.unreadable.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What kind of row of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// A case.
+    Case,
+    /// A decision.
+    Decision,
+    /// A change of the roster.
+    Act,
+    /// An entry of the audit.
+    Entry,
+    /// The signature of an entry or of a decision.
+    Signature,
+    /// The end of the audit.
+    Head,
+}
+
+impl RowKind {
+    /// In words.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Case => "case",
+            Self::Decision => "decision",
+            Self::Act => "the change of the roster at",
+            Self::Entry => "entry",
+            Self::Signature => "the signature of",
+            Self::Head => "the end of the audit, kept as",
+        }
+    }
+}
+
+/// A row of the store that cannot be read: damaged, bent, or of a later version. It stands for itself in
+/// lists, so that one such row hides none of the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What it is.
+    pub kind: RowKind,
+    /// Which one, as far as it can be told; printable.
+    pub name: String,
+    /// Why it cannot be read, in words that hold nothing of it.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// A row that cannot be read.
+    #[must_use]
+    pub fn new(kind: RowKind, name: &str, why: &str) -> Self {
+        Self { kind, name: printable(name, 64), why: why.to_owned() }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, .. } = self;
+        write!(out, "{} {name} cannot be read: `secondlook audit verify` says more", kind.word())
+    }
 }
 
 /// A case in the queue.
@@ -199,6 +269,40 @@ pub enum Retried {
     Unknown,
 }
 
+/// A decision that had to be sent and cannot be read: nothing of it is sent any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The decision.
+    pub row: Unreadable,
+    /// What became of it.
+    pub how: ParkedAs,
+}
+
+/// What became of a decision that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParkedAs {
+    /// It is refused, and its case is open again.
+    Opened,
+    /// It is refused; its case stays as it is, for somebody decided anew or the case cannot be read either.
+    Ended,
+    /// It stays where it is, for this reason.
+    Left(String),
+}
+
+impl fmt::Display for Parked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unreadable { name, why, .. } = &self.row;
+        write!(out, "decision {name} cannot be read and is not sent: {why}; ")?;
+        match &self.how {
+            ParkedAs::Opened => out.write_str("it is refused, its case is open again: decide anew"),
+            ParkedAs::Ended => out.write_str("it is refused; `secondlook audit verify` says more"),
+            ParkedAs::Left(why) => {
+                write!(out, "it stays where it is ({why}); `secondlook audit verify` says more")
+            }
+        }
+    }
+}
+
 /// How far a delivery has come. Each step is noted before the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -311,6 +415,15 @@ pub struct HistoryQuery {
     pub decision: Option<DecisionId>,
     /// How many at most; `None` for all.
     pub limit: Option<u32>,
+}
+
+/// Decisions, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Past {
+    /// Those that can be read.
+    pub rows: Vec<HistoryRow>,
+    /// Those that cannot.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A decision and what became of it.

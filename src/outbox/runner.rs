@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::worker::{Attempt, Limits, deliver_one};
 use crate::didit::Client;
 use crate::domain::{
-    Clock, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId, WorkerId,
+    Clock, Decision, DecisionId, DeliveryState, Millis, Origin, Parked, ParkedAs, ReviewerId,
+    RowKind, SessionId, Unreadable, WorkerId,
 };
 use crate::store::{Delivery, HistoryQuery, HistoryRow, Settled, Store, StoreError};
 
@@ -67,6 +68,8 @@ pub struct Flushed {
     pub settled: Vec<(DecisionId, SessionId, Settled)>,
     /// Decisions that are still on their way, put off or claimed by another worker.
     pub open: Vec<DecisionId>,
+    /// Decisions that cannot be read, and what became of them.
+    pub parked: Vec<Parked>,
 }
 
 /// The least and the most to sleep when the store says that something is due, in milliseconds: a
@@ -141,7 +144,13 @@ impl Outbox {
             // Asked once a turn: a stop between two looks at it must end the wait below.
             let stopping = stop.is_cancelled();
             if !stopping {
-                if let Err(error) = self.take_due(&mut on_the_way).await {
+                let mut parked = Vec::new();
+                let taken = self.take_due(&mut on_the_way, &mut parked).await;
+                for parked in parked {
+                    let error = StoreError::Parked(Box::new(parked));
+                    tell(&events, &stop, Event::Failed(error)).await;
+                }
+                if let Err(error) = taken {
                     failed = true;
                     tell(&events, &stop, Event::Failed(error)).await;
                 }
@@ -178,6 +187,8 @@ impl Outbox {
         for reviewer in self.whose() {
             self.store.send_now(&self.settings.origin, reviewer, self.clock.now()).await?;
         }
+        let Settings { origin, .. } = &self.settings;
+        let mut parked = self.store.park_strays(origin, self.clock.now()).await?;
         let mut results = HashMap::new();
         let stop = stop.child_token();
         let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
@@ -188,7 +199,7 @@ impl Outbox {
         loop {
             let stopping = stop.is_cancelled();
             if !stopping {
-                self.take_due(&mut on_the_way).await?;
+                self.take_due(&mut on_the_way, &mut parked).await?;
             }
             if on_the_way.is_empty() && (stopping || self.at_rest(&results, last).await?) {
                 break;
@@ -200,8 +211,14 @@ impl Outbox {
                 () = stop.cancelled(), if !stopping => {}
                 Some(done) = on_the_way.join_next() => {
                     let done = done.map_err(broken)?;
-                    if let Attempt::Settled { settled, barred } = done.outcome? {
-                        results.insert(done.decision, (done.case, settled, barred));
+                    match done.outcome {
+                        Ok(Attempt::Settled { settled, barred }) => {
+                            results.insert(done.decision, (done.case, settled, barred));
+                        }
+                        Ok(Attempt::ClaimLost) => {}
+                        // One that cannot be read any more stops none of the others.
+                        Err(StoreError::Corrupt(why)) => parked.push(unread(done.decision, &why)),
+                        Err(error) => return Err(error),
                     }
                 }
                 () = self.nudge.notified() => {}
@@ -212,7 +229,7 @@ impl Outbox {
         let mut settled: Vec<_> =
             results.into_iter().map(|(id, (case, settled, _))| (id, case, settled)).collect();
         settled.sort_by_key(|(id, ..)| *id);
-        Ok(Flushed { settled, open })
+        Ok(Flushed { settled, open, parked })
     }
 
     /// Looks at Didit once more for a decision of unknown outcome, and ends it where Didit still does not show
@@ -225,14 +242,20 @@ impl Outbox {
         let Settings { origin, worker, reviewer, limits, .. } = &self.settings;
         let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
         let found = self.store.history(origin, &query).await?;
-        if !found.iter().any(|row| row.state == DeliveryState::Unknown) {
+        if !found.rows.iter().any(|row| row.state == DeliveryState::Unknown) {
             return Ok(None);
         }
         self.store.retry(origin, id, reviewer, self.clock.now()).await?;
         loop {
             let now = self.clock.now();
-            let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
-            let Some(delivery) = taken else { return Ok(None) };
+            let delivery =
+                match self.store.take(origin, worker, reviewer, now, limits.claim_ms).await {
+                    Ok(Some(delivery)) => delivery,
+                    Ok(None) => return Ok(None),
+                    // A row that cannot be read stops none of the others.
+                    Err(StoreError::Parked(_)) => continue,
+                    Err(error) => return Err(error),
+                };
             let is_it = delivery.decision.id == id;
             let done = self.deliver(delivery, is_it.then_some(by)).await;
             if is_it {
@@ -263,21 +286,34 @@ impl Outbox {
     async fn open(&self) -> Result<Vec<HistoryRow>, StoreError> {
         let states = DeliveryState::ALL.into_iter().filter(|s| s.is_open()).collect();
         let query = HistoryQuery { states, ..HistoryQuery::default() };
-        let rows = self.store.history(&self.settings.origin, &query).await?;
+        let rows = self.store.history(&self.settings.origin, &query).await?.rows;
         let ours = |decision: &Decision, state: DeliveryState| {
             state != DeliveryState::Held || self.whose().any(|who| *who == decision.reviewer.id)
         };
         Ok(rows.into_iter().filter(|row| ours(&row.decision, row.state)).collect())
     }
 
-    /// Claims what is due, up to the number that may be on the way at once.
-    async fn take_due(&self, on_the_way: &mut OnTheWay) -> Result<(), StoreError> {
+    /// Claims what is due, up to the number that may be on the way at once. What cannot be read is told of and
+    /// passed over.
+    async fn take_due(
+        &self,
+        on_the_way: &mut OnTheWay,
+        parked: &mut Vec<Parked>,
+    ) -> Result<(), StoreError> {
         let Settings { origin, worker, limits, .. } = &self.settings;
         for reviewer in self.whose() {
             while !self.is_full(on_the_way) {
                 let now = self.clock.now();
-                let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await?;
-                let Some(delivery) = taken else { break };
+                let taken = self.store.take(origin, worker, reviewer, now, limits.claim_ms).await;
+                let delivery = match taken {
+                    Ok(Some(delivery)) => delivery,
+                    Ok(None) => break,
+                    Err(StoreError::Parked(met)) => {
+                        parked.push(*met);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 let outbox = self.clone();
                 on_the_way.spawn(async move { outbox.deliver(delivery, None).await });
             }
@@ -326,6 +362,13 @@ fn event(done: Result<Done, JoinError>) -> Option<Event> {
         Ok(Attempt::ClaimLost) => None,
         Err(error) => Some(Event::Failed(error)),
     }
+}
+
+/// A decision that could not be read any more in the middle of its delivery. Its claim runs out, and whoever
+/// takes it then ends it.
+fn unread(decision: DecisionId, why: &str) -> Parked {
+    let row = Unreadable::new(RowKind::Decision, &decision.to_string(), why);
+    Parked { row, how: ParkedAs::Left("its claim has to run out first".to_owned()) }
 }
 
 /// An attempt that did not come to its end. Its claim runs out, and the next one reads first.

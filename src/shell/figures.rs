@@ -23,11 +23,13 @@ pub async fn figures(
     loop {
         let page = store.queue(origin, &query, now).await?;
         page.rows.iter().for_each(|row| tallier.case(row, bands));
-        query.offset += u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
-        if page.rows.is_empty() || query.offset >= page.total {
+        query.offset += page.places();
+        tallier.unreadable(&page.unreadable);
+        if page.places() == 0 || query.offset >= page.total {
             break;
         }
     }
     let history = store.history(origin, &HistoryQuery::default()).await?;
-    Ok(tallier.decisions(&history))
+    tallier.unreadable(&history.unreadable);
+    Ok(tallier.decisions(&history.rows))
 }

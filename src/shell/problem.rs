@@ -26,6 +26,10 @@ pub fn of_store(error: &StoreError) -> Problem {
         | StoreError::SecondReader
         | StoreError::NotProven
         | StoreError::NotSecond(_) => (ProblemKind::Lost, "Look at the case again."),
+        // One row of many: the store keeps what it is given.
+        StoreError::Parked(_) => (ProblemKind::Other, ""),
+        StoreError::Corrupt(_) => (ProblemKind::Other, "`secondlook audit verify` says which."),
+        StoreError::AuditEnd(_) => (ProblemKind::Store, "See `secondlook audit verify`."),
         StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),
         _ => (ProblemKind::Store, "Nothing is taken that cannot be kept; see `secondlook doctor`."),
     };

@@ -17,7 +17,7 @@ use super::who::Who;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, SessionId, WorkerId,
+    ReviewerId, RowKind, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -121,6 +121,7 @@ impl Workers {
             query.offset = rank.saturating_sub(u64::from(query.limit / 2));
         }
         let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
+        self.tell(Event::Unreadable(RowKind::Case, page.unreadable)).await;
         let tally = self.store.tally(&self.origin).await?;
         Ok(QueueView { offset: query.offset, query, rows: page.rows, total: page.total, tally })
     }
@@ -211,8 +212,13 @@ impl Workers {
 
     async fn history(&self) -> Event {
         let query = HistoryQuery { limit: Some(HISTORY), ..HistoryQuery::default() };
-        let rows = self.store.history(&self.origin, &query).await;
-        Event::History(rows.map_err(|error| problem::of_store(&error)))
+        match self.store.history(&self.origin, &query).await {
+            Ok(past) => {
+                self.tell(Event::Unreadable(RowKind::Decision, past.unreadable)).await;
+                Event::History(Ok(past.rows))
+            }
+            Err(error) => Event::History(Err(problem::of_store(&error))),
+        }
     }
 
     async fn statistics(&self) -> Event {
@@ -225,7 +231,7 @@ impl Workers {
     pub async fn refresh_outbox(&self) {
         let query = HistoryQuery { limit: Some(RECENT), ..HistoryQuery::default() };
         let event = match self.store.history(&self.origin, &query).await {
-            Ok(rows) => Event::Outbox(self.mine(rows)),
+            Ok(past) => Event::Outbox(self.mine(past.rows)),
             Err(error) => Event::Link(Some(problem::of_store(&error))),
         };
         self.to_sign.notify_one();

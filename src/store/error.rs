@@ -66,6 +66,12 @@ pub enum StoreError {
     /// Consoles are at work in the store.
     #[error("{0} console(s) are at work in the store")]
     InUse(u64),
+    /// Nothing can be entered in the audit: its end is not where its entries end.
+    #[error("nothing can be entered in the audit: {0}")]
+    AuditEnd(String),
+    /// A decision that had to be sent and cannot be read.
+    #[error("{0}")]
+    Parked(Box<crate::domain::Parked>),
     /// The disk is full.
     #[error("the disk is full")]
     Full,

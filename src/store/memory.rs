@@ -14,9 +14,9 @@ use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_be_second, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
-    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, Progress, QueuePage,
-    QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError, Taken, Undone,
-    new_salt,
+    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, Parked, Past,
+    Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store,
+    StoreError, Taken, Undone, Unreadable, new_salt,
 };
 use crate::domain::{
     CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
@@ -306,6 +306,7 @@ impl Store for MemoryStore {
             let rows = shelf.matching(query).skip(skip).take(query.limit as usize);
             QueuePage {
                 rows: rows.map(|row| shelf.shown(row, now)).collect(),
+                unreadable: Vec::new(),
                 total: count(shelf.matching(query)),
             }
         }))
@@ -678,7 +679,12 @@ impl Store for MemoryStore {
         }))
     }
 
-    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>> {
+    /// What is here is what was put here.
+    async fn park_strays(&self, _origin: &Origin, _now: Millis) -> Result<Vec<Parked>> {
+        Ok(Vec::new())
+    }
+
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         let wanted = |row: &&HistoryRow| {
             (query.states.is_empty() || query.states.contains(&row.state))
                 && query.case.as_ref().is_none_or(|case| *case == row.decision.case)
@@ -687,7 +693,8 @@ impl Store for MemoryStore {
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         Ok(self.on(origin, |shelf| {
             let newest_first = shelf.decisions.iter().rev().map(|d| &d.row);
-            newest_first.filter(wanted).take(limit).cloned().collect()
+            let rows = newest_first.filter(wanted).take(limit).cloned().collect();
+            Past { rows, unreadable: Vec::new() }
         }))
     }
 
@@ -799,6 +806,10 @@ impl Store for MemoryStore {
             let ids = ids.skip(after).take(limit as usize);
             ids.filter_map(|id| shelf.kept(id).transpose()).collect()
         })
+    }
+
+    async fn unreadable(&self, _origin: &Origin) -> Result<Vec<Unreadable>> {
+        Ok(Vec::new())
     }
 
     async fn release_held(

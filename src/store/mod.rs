@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 pub use crate::domain::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
-    Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Retried, SeenWorkflow, Settled,
-    Taken, Undone,
+    Lease, LeaseAnswer, Parked, Past, Progress, QueuePage, QueueQuery, QueueRow, Retried,
+    SeenWorkflow, Settled, Taken, Undone, Unreadable,
 };
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
@@ -99,7 +99,7 @@ pub trait Store: Send + Sync {
     // The queue.
 
     /// A page of the queue, in its order: by place (creation time at Didit; skipped cases go to the
-    /// end), then key.
+    /// end), then key. A case that cannot be read stands in it as such.
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage>;
 
     /// How many cases of the query come before `key`; `None` when the query does not hold it.
@@ -270,6 +270,12 @@ pub trait Store: Send + Sync {
     /// Claims the next delivery for a worker until `now + ttl_ms`: a held decision of this reviewer
     /// that is due, or a `sending` or `unknown` one of anybody whose claim has run out and whose
     /// next attempt is due. It becomes `sending`, its fence and attempts go up by one.
+    ///
+    /// # Errors
+    /// [`StoreError::Parked`] when it met one that cannot be read: told once of each, and what can be read
+    /// comes with the next call. It is ended as refused, its case opened again, in one transaction; where
+    /// that cannot be written it is passed over from here on. [`StoreError::AuditEnd`] when what comes of a
+    /// delivery could not be entered; nothing is claimed then.
     async fn take(
         &self,
         origin: &Origin,
@@ -294,8 +300,12 @@ pub trait Store: Send + Sync {
     /// When the next delivery of this reviewer (or an abandoned one) is due, if any is open.
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>>;
 
-    /// Decisions, newest first.
-    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>>;
+    /// Ends decisions whose state is no word, so that no claim ever finds them, as [`Store::take`] ends
+    /// those that it cannot read.
+    async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>>;
+
+    /// Decisions, newest first; those that cannot be read apart.
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past>;
 
     /// Remembers what was seen of a workflow after a decline of ours. Once seen to list, it stays so.
     async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()>;
@@ -306,10 +316,14 @@ pub trait Store: Send + Sync {
     // The audit: `decide`, `undo`, `void`, `reopen`, a `retry` of what was refused, and a `settle` that ends a decision add their entries
     // in their own transaction.
 
-    /// Up to `limit` entries of the audit after the place `after`, in their order.
+    /// Up to `limit` entries of the audit after the place `after`, in their order. What is no text in them is
+    /// replaced, so it does not hash to what it should.
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>>;
 
     /// Where the audit ends.
+    ///
+    /// # Errors
+    /// [`StoreError::AuditEnd`] when what is kept as its end can be none.
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead>;
 
     /// Lays a signature beside an entry of the audit, which stays as it is. False when there is no such
@@ -344,6 +358,9 @@ pub trait Store: Send + Sync {
 
     /// Up to `limit` decisions after the place `after`, in the order of recording, as they lie there.
     async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>>;
+
+    /// Every row that cannot be read, or stands where none can: looks at all of them.
+    async fn unreadable(&self, origin: &Origin) -> Result<Vec<Unreadable>>;
 
     /// Takes a held decision of somebody else back, of which nothing was written, and opens its case, as an
     /// administrator may whose colleague does not come back to it. It is never sent.

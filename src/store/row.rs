@@ -273,11 +273,20 @@ impl CaseRow {
 
     /// Opens it after a decision that the audit does not stand behind, as if that had never been.
     pub fn open_after_unproven(&mut self, decision: &Decision) {
-        if self.state == CaseState::Decided {
-            self.state = self.waits_as(CaseState::Open);
+        if self.open_anew() {
             self.must_replace = decision.replaces;
+        }
+    }
+
+    /// Opens a decided case whose decision counts for nothing; false when it is not decided.
+    pub fn open_anew(&mut self) -> bool {
+        let decided = self.state == CaseState::Decided;
+        if decided {
+            self.state = self.waits_as(CaseState::Open);
+            self.must_replace = None;
             self.lease = None;
         }
+        decided
     }
 
     /// How it waits: for another reader where it was read.

@@ -1,5 +1,6 @@
 //! The real program, killed with -9 at every named step of a decision's way and at random moments,
-//! against a server that loses replies. The oracle is the simulator's own record: each decided case
+//! against a server that loses replies; two people of a roster decide, propose, confirm and read a second
+//! time. The oracle is the simulator's own record: each decided case
 //! has exactly one effective decision.
 //!
 //! Here in small; in full by the command in CONTRIBUTING.md.
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use secondlook::sim::{
     Candidate, Effect, Fault, Knobs, Limits, On, Options, Reply, Route, Session, Sim, World,
+    session_id,
 };
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -20,6 +22,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
+use crate::people::{Person, enrolment};
 use crate::stage::PATIENCE;
 use crate::terminal::PROGRAM;
 
@@ -31,24 +34,55 @@ pub enum Way {
     Blocklist,
     /// A saved search that is `Approved` already: a review note is all there is to write.
     Note,
+    /// An approved customer is blocklisted: one person proposes, another one confirms.
+    Propose,
+    /// One person escalates, and another one rejects.
+    Second,
 }
 
 impl Way {
     const ALL: [Self; 4] = [Self::Approve, Self::Reject, Self::Blocklist, Self::Note];
 
+    /// Those that take two people.
+    const OF_TWO: [Self; 2] = [Self::Propose, Self::Second];
+
     fn word(self) -> &'static str {
         match self {
             Self::Approve | Self::Note => "approve",
-            Self::Reject => "reject",
-            Self::Blocklist => "blocklist",
+            Self::Reject | Self::Second => "reject",
+            Self::Blocklist | Self::Propose => "blocklist",
+        }
+    }
+
+    /// What one person has said of it before, and how that is kept.
+    fn before(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Propose => Some(("blocklist", "local")),
+            Self::Second => Some(("escalate", "local")),
+            Self::Approve | Self::Reject | Self::Blocklist | Self::Note => None,
+        }
+    }
+
+    /// How many people it takes.
+    fn people(self) -> usize {
+        1 + usize::from(self.before().is_some())
+    }
+
+    /// How many entries of the audit it makes.
+    fn entries(self) -> usize {
+        match self {
+            // Proposed, confirmed, and the end of both.
+            Self::Propose => 4,
+            Self::Second => 3,
+            Self::Approve | Self::Reject | Self::Blocklist | Self::Note => 2,
         }
     }
 
     fn changes(self) -> &'static [&'static str] {
         match self {
             Self::Approve => &["Approved"],
-            Self::Reject => &["Declined"],
-            Self::Blocklist => &["Declined", "listed"],
+            Self::Reject | Self::Second => &["Declined"],
+            Self::Blocklist | Self::Propose => &["Declined", "listed"],
             Self::Note => &["note"],
         }
     }
@@ -58,7 +92,12 @@ impl Way {
             Self::Note => Session::saved_search(number),
             _ => Session::in_review(number),
         };
-        session.with(Candidate::session(7, 81.0))
+        session.with(Candidate::session(self.candidate(number), 81.0))
+    }
+
+    /// The number of the only candidate; each proposal names an approved customer of its own.
+    fn candidate(self, number: u64) -> u64 {
+        if self == Self::Propose { 50_000 + number } else { 7 }
     }
 }
 
@@ -77,6 +116,8 @@ pub struct Rig {
     pub cases: Vec<Case>,
     /// More of the program's environment.
     pub env: Vec<(String, String)>,
+    /// Two people of the roster, and their chief behind them; nobody where there is no roster.
+    people: Vec<Person>,
 }
 
 impl Rig {
@@ -94,9 +135,33 @@ impl Rig {
         let config = "[review]\nundo_seconds = 0\n\
                       [didit]\nreads_per_minute = 100000\nwrites_per_minute = 100000\n";
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        let rig = Self { sim, folder, cases, env: Vec::new() };
+        let rig = Self { sim, folder, cases, env: Vec::new(), people: Vec::new() };
         assert_eq!(rig.run(&["sync"]).await.0, Some(0));
         rig
+    }
+
+    /// The same with two people on a roster, each with a key in an ssh-agent. `None` where OpenSSH is missing.
+    async fn of_two(ways: &[Way], seed: u64) -> Option<Self> {
+        let people = ["ana", "eva", "chief"].into_iter().map(Person::new);
+        let people: Vec<_> = people.collect::<Option<_>>()?;
+        let mut rig = Self::new(ways, seed).await;
+        rig.env = people[2].env();
+        for add in enrolment(&people[2], &[&people[0], &people[1]]) {
+            let add: Vec<_> = add.iter().map(String::as_str).collect();
+            let (code, out, err) = rig.run_aloud(&add).await;
+            assert_eq!(code, Some(0), "{out}{err}");
+        }
+        rig.env = people[0].env();
+        rig.people = people;
+        Some(rig)
+    }
+
+    /// Starts the program as the first or the second person; where there is no roster they are one.
+    fn start_as(&self, who: usize, args: &[&str]) -> Child {
+        match self.people.get(who) {
+            Some(person) => self.start_in(&person.env(), args),
+            None => self.start(args),
+        }
     }
 
     fn knobs(&self) -> Knobs {
@@ -104,6 +169,10 @@ impl Rig {
     }
 
     fn start(&self, args: &[&str]) -> Child {
+        self.start_in(&self.env, args)
+    }
+
+    fn start_in(&self, env: &[(String, String)], args: &[&str]) -> Child {
         let path = |name: &str| self.folder.path().join(name);
         let mut command = Command::new(PROGRAM);
         command.args(args).env_clear().env("HOME", self.folder.path());
@@ -112,7 +181,7 @@ impl Rig {
         command.env("SECONDLOOK_REVIEWER", "ana");
         command.env("DIDIT_BASE_URL", self.sim.base_url());
         command.env("DIDIT_API_KEY", self.sim.api_key());
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true).spawn().unwrap()
     }
@@ -132,20 +201,34 @@ impl Rig {
         (output.status.code(), out, err)
     }
 
-    fn decide(&self, case: Case) -> Child {
+    /// Starts what the first or the second person says of a case.
+    fn decide(&self, case: Case, who: usize) -> Child {
         let number = case.number.to_string();
+        let candidate = case.way.candidate(case.number).to_string();
+        let decide = ["decide", &number];
         match case.way {
             Way::Blocklist => {
-                self.start(&["decide", &number, case.way.word(), "--target", &number])
+                self.start_as(who, &[&decide[..], &["blocklist", "--target", &number]].concat())
             }
-            _ => self.start(&["decide", &number, case.way.word()]),
+            Way::Propose => {
+                self.start_as(who, &[&decide[..], &["blocklist", "--target", &candidate]].concat())
+            }
+            Way::Second if who == 0 => self.start_as(who, &[&decide[..], &["escalate"]].concat()),
+            _ => self.start_as(who, &[&decide[..], &[case.way.word()]].concat()),
         }
     }
 
-    /// Decides a case, however often that takes: exit 6 says that it has been decided.
+    /// Decides a case, however often that takes.
     pub async fn is_decided(&self, case: Case) {
+        for who in 0..case.way.people() {
+            self.is_said(case, who).await;
+        }
+    }
+
+    /// Has one person say what they say of a case: exit 6 says that it has been said.
+    async fn is_said(&self, case: Case, who: usize) {
         for _ in 0..20 {
-            let status = self.decide(case).wait().await.unwrap();
+            let status = self.decide(case, who).wait().await.unwrap();
             if matches!(status.code(), Some(0 | 6)) {
                 return;
             }
@@ -172,7 +255,14 @@ impl Rig {
     pub async fn flush(&self) {
         for _ in 0..40 {
             self.wait_no_longer().await;
-            if self.run(&["outbox", "flush", "--within", "1"]).await.0 == Some(0) {
+            let mut done = true;
+            // What is held is its own reviewer's to send.
+            for who in 0..self.people.len().clamp(1, 2) {
+                let mut flush = self.start_as(who, &["outbox", "flush", "--within", "1"]);
+                let ended = tokio::time::timeout(PATIENCE * 6, flush.wait());
+                done &= ended.await.expect("the program ends").unwrap().code() == Some(0);
+            }
+            if done {
                 let (_, rest) = self.run(&["outbox", "list", "--json"]).await;
                 assert_eq!(rest, "");
                 return;
@@ -192,7 +282,11 @@ impl Rig {
         }
         let mut wrong = String::new();
         for case in &self.cases {
-            let effects = self.sim.effects_on(case.session);
+            let mut effects = self.sim.effects_on(case.session);
+            if case.way == Way::Propose {
+                let target = session_id(case.way.candidate(case.number));
+                effects.extend(self.sim.effects_on(target));
+            }
             let changed: Vec<_> = effects.iter().filter_map(change).collect();
             if changed != case.way.changes() {
                 writeln!(wrong, "{case:?} changed {changed:?}").unwrap();
@@ -203,16 +297,25 @@ impl Rig {
                 let ours = effects.iter().filter_map(comment).all(|text| text.contains(&mark));
                 row["state"] == "sent" && row["disposition"] == case.way.word() && ours
             };
-            if rows.len() != 1 || !is_so(&rows[0]) {
+            // Newest first: what was sent, and what another person had said before.
+            let said = |row: &Value| {
+                case.way.before().is_some_and(|(word, state)| {
+                    row["disposition"] == word
+                        && row["state"] == state
+                        && row["reviewer"] != rows[0]["reviewer"]
+                })
+            };
+            if rows.len() != case.way.people() || !is_so(&rows[0]) || !rows[1..].iter().all(said) {
                 writeln!(wrong, "{case:?} is told as {rows:?}").unwrap();
             }
         }
         if !told.is_empty() {
             writeln!(wrong, "decisions of nothing: {told:?}").unwrap();
         }
-        // The audit is whole and holds a beginning and an end for each, and nothing besides.
+        // The audit is whole and holds a beginning and an end for each, the roster, and nothing besides.
         let (_, audit) = self.run(&["audit", "verify", "--json"]).await;
-        let entries = self.cases.len() * 2;
+        let entries: usize = self.cases.iter().map(|case| case.way.entries()).sum();
+        let entries = entries + self.people.len();
         let audit: Value = serde_json::from_str(audit.trim()).unwrap_or(Value::String(audit));
         if audit["entries"] != entries || audit["whole"] != true {
             writeln!(wrong, "the audit: {audit}").unwrap();
@@ -332,23 +435,52 @@ const SENDING: [(Way, Step); 17] = [
     (Way::Note, Step::Answered(Route::AddReview, 1)),
 ];
 
-/// Some of the steps in a rig of their own; returns how often the program was killed.
-async fn named_steps(deciding: &[(Way, Step)], sending: &[(Way, Step)], times: usize) -> usize {
+/// Named steps of what two people decide: at each of the two, with a signature on its way.
+const DECIDING_OF_TWO: [(Way, Step); 4] = [
+    (Way::Propose, Step::Asked(Route::Decision, 1)),
+    (Way::Propose, Step::Answered(Route::Decision, 1)),
+    (Way::Second, Step::Asked(Route::Decision, 1)),
+    (Way::Second, Step::Answered(Route::Decision, 1)),
+];
+
+/// And of its way to Didit.
+const SENDING_OF_TWO: [(Way, Step); 6] = [
+    (Way::Propose, Step::Asked(Route::UpdateStatus, 1)),
+    (Way::Propose, Step::Done(Route::UpdateStatus)),
+    (Way::Propose, Step::Asked(Route::BlocklistAdd, 1)),
+    (Way::Propose, Step::Done(Route::BlocklistAdd)),
+    (Way::Second, Step::Done(Route::UpdateStatus)),
+    (Way::Second, Step::Answered(Route::Decision, 2)),
+];
+
+/// The ways of some steps, one case each.
+fn ways(deciding: &[(Way, Step)], sending: &[(Way, Step)]) -> Vec<Way> {
+    deciding.iter().chain(sending).map(|(way, _)| *way).collect()
+}
+
+/// Some of the steps in a rig of their ways; returns how often the program was killed.
+async fn named_steps(
+    rig: Rig,
+    deciding: &[(Way, Step)],
+    sending: &[(Way, Step)],
+    times: usize,
+) -> usize {
     let mut kills = 0;
     let steps = || deciding.iter().chain(sending);
-    let ways: Vec<_> = steps().map(|(way, _)| *way).collect();
-    let rig = Rig::new(&ways, 1).await;
     for (n, (_, step)) in steps().enumerate() {
         let case = rig.cases[n];
         if n < deciding.len() {
-            for _ in 0..times {
-                kill_at(&rig, *step, async || rig.decide(case)).await;
-                kills += 1;
+            for who in 0..case.way.people() {
+                for _ in 0..times {
+                    kill_at(&rig, *step, async || rig.decide(case, who)).await;
+                    kills += 1;
+                }
+                rig.is_said(case, who).await;
             }
-            rig.is_decided(case).await;
         } else {
             rig.is_decided(case).await;
-            kill_at(&rig, *step, async || rig.start(&["outbox", "flush"])).await;
+            let last = case.way.people() - 1;
+            kill_at(&rig, *step, async || rig.start_as(last, &["outbox", "flush"])).await;
             kills += 1;
         }
         rig.flush().await;
@@ -360,12 +492,21 @@ async fn named_steps(deciding: &[(Way, Step)], sending: &[(Way, Step)], times: u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_or_doubled_where_a_decision_is_cut_short() {
-    assert_eq!(named_steps(&DECIDING, &SENDING[..7], 2).await, 11);
+    let rig = Rig::new(&ways(&DECIDING, &SENDING[..7]), 1).await;
+    assert_eq!(named_steps(rig, &DECIDING, &SENDING[..7], 2).await, 11);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_or_doubled_where_a_delivery_is_cut_short() {
-    assert_eq!(named_steps(&[], &SENDING[7..], 1).await, 10);
+    let rig = Rig::new(&ways(&[], &SENDING[7..]), 1).await;
+    assert_eq!(named_steps(rig, &[], &SENDING[7..], 1).await, 10);
+}
+
+/// Two people of a roster: proposals, confirmations and second readings, each signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_or_doubled_where_two_people_are_cut_short() {
+    let Some(rig) = Rig::of_two(&ways(&DECIDING_OF_TWO, &SENDING_OF_TWO), 1).await else { return };
+    assert_eq!(named_steps(rig, &DECIDING_OF_TWO, &SENDING_OF_TWO, 1).await, 14);
 }
 
 /// The steps before each write to the wire, and those after it.
@@ -495,6 +636,8 @@ struct Figures {
     faults: usize,
     requests: usize,
     decisions: usize,
+    proposals: usize,
+    second_readings: usize,
 }
 
 /// Sets everything that goes wrong in life, each with a chance.
@@ -546,29 +689,41 @@ impl Moment {
     }
 }
 
-/// Decides `cases` cases and sends them, the program being killed at random moments.
+/// Two people decide `cases` cases and send them, the program being killed at random moments. Where OpenSSH is
+/// missing it is one person, and nothing that takes two.
 async fn random_moments(seed: u64, cases: usize) -> Figures {
     let mut chance = fastrand::Rng::with_seed(seed);
-    let ways: Vec<_> = (0..cases).map(|_| Way::ALL[chance.usize(..Way::ALL.len())]).collect();
-    let rig = Rig::new(&ways, seed).await;
+    let all = [&Way::ALL[..], &Way::OF_TWO].concat();
+    let drawn: Vec<_> = (0..cases).map(|_| all[chance.usize(..all.len())]).collect();
+    let rig = match Rig::of_two(&drawn, seed).await {
+        Some(rig) => rig,
+        None => {
+            let alone: Vec<_> = (0..cases).map(|n| Way::ALL[n % Way::ALL.len()]).collect();
+            Rig::new(&alone, seed).await
+        }
+    };
     let quiet = rig.sim.record().len();
     go_wrong(&rig.knobs());
     let mut figures = Figures { runs: 1, decisions: cases, ..Figures::default() };
     for (n, case) in rig.cases.iter().enumerate() {
-        let moment = Moment::random(&mut chance, 2);
-        figures.kills += usize::from(killed(&rig, rig.decide(*case), moment).await);
-        rig.is_decided(*case).await;
+        for who in 0..case.way.people() {
+            let moment = Moment::random(&mut chance, 2);
+            figures.kills += usize::from(killed(&rig, rig.decide(*case, who), moment).await);
+            rig.is_said(*case, who).await;
+        }
+        figures.proposals += usize::from(case.way == Way::Propose);
+        figures.second_readings += usize::from(case.way == Way::Second);
         // While some are still decided, others are sent.
         if n % 2 == 0 {
-            let flush = rig.start(&["outbox", "flush"]);
+            let flush = rig.start_as(chance.usize(..2), &["outbox", "flush"]);
             let moment = Moment::random(&mut chance, 8);
             figures.kills += usize::from(killed(&rig, flush, moment).await);
         }
     }
     for _ in 0..cases {
         rig.wait_no_longer().await;
-        // Two consoles of one reviewer, each killed while it works, if it still does.
-        let flush = || rig.start(&["outbox", "flush", "--within", "1"]);
+        // Two consoles, of one reviewer or of both, each killed while it works, if it still does.
+        let mut flush = || rig.start_as(chance.usize(..2), &["outbox", "flush", "--within", "1"]);
         let (one, other) = (flush(), flush());
         let (at, then) = (Moment::random(&mut chance, 8), Moment::random(&mut chance, 16));
         let (one, other) = tokio::join!(killed(&rig, one, at), killed(&rig, other, then));
@@ -606,10 +761,16 @@ async fn in_full() {
             sum.faults += figures.faults;
             sum.requests += figures.requests;
             sum.decisions += figures.decisions;
+            sum.proposals += figures.proposals;
+            sum.second_readings += figures.second_readings;
         }
         eprintln!("{sum:?}");
     }
-    let named = named_steps(&DECIDING, &SENDING, 10).await;
+    let deciding = [&DECIDING[..], &DECIDING_OF_TWO].concat();
+    let sending = [&SENDING[..], &SENDING_OF_TWO].concat();
+    let rig = Rig::of_two(&ways(&deciding, &sending), 1).await.expect("OpenSSH is here");
+    let named = named_steps(rig, &deciding, &sending, 10).await;
     eprintln!("{sum:?}, and {named} kills at named steps; losses: 0, doubled: 0");
     assert!(sum.kills >= 500 && sum.faults >= 2_000, "{sum:?}");
+    assert!(sum.proposals >= 40 && sum.second_readings >= 40, "{sum:?}");
 }

@@ -8,12 +8,15 @@ use std::collections::BTreeSet;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use secondlook::core::{Effect, Model, Overlay};
-use secondlook::domain::{CaseState, Decision, Details, Disposition, Source, Status};
+use secondlook::core::{Effect, Model, Overlay, Settings};
+use secondlook::domain::{
+    CaseState, Decision, Details, Disposition, Reviewer, ReviewerId, Source, Status,
+};
 use secondlook::input::Key;
+use secondlook::roster::Standing;
 use secondlook::tui::{Gallery, Theme, draw};
 
-use crate::core_support::{DWELL, Play, candidate, known, reviewer, settings};
+use crate::core_support::{DWELL, Play, candidate, known, settings};
 
 /// Numbers that begin and end like each other.
 const NUMBERS: [u64; 8] = [1, 11, 111, 12, 121, 2, 21, 4821];
@@ -35,6 +38,23 @@ struct Figures {
     held: u64,
     proposed: u64,
     confirmed: u64,
+}
+
+/// The settings of a run by a person of the roster whose key is in the ssh-agent.
+fn person(name: &str) -> Settings {
+    let standing = Standing::Person { signs: true };
+    Settings {
+        reviewer: Reviewer { id: ReviewerId::of_person(name), name: name.to_owned() },
+        alone: standing.cannot_be_second(),
+        ..settings()
+    }
+}
+
+/// Their console on some cases, looked at.
+fn seated(name: &str, cases: Vec<Details>) -> Play {
+    let mut play = Play::cold(cases, person(name));
+    play.look();
+    play
 }
 
 /// A case with three candidates of all kinds.
@@ -64,10 +84,8 @@ fn start(random: &mut fastrand::Rng) -> Play {
     second.case.candidates.push(candidate(778, 40.0));
     second.candidates.push(second.candidates[0].clone());
     let proposal = random.bool().then(|| propose(details.clone())).flatten();
-    let Some(proposal) = proposal else { return Play::new(vec![details, second]) };
-    let mut settings = settings();
-    settings.reviewer = reviewer("ben");
-    let mut play = Play::cold(vec![details, second], settings);
+    let Some(proposal) = proposal else { return seated("ana", vec![details, second]) };
+    let mut play = Play::cold(vec![details, second], person("ben"));
     play.cases[0].state = CaseState::Escalated;
     play.cases[0].proposal = Some(proposal);
     play.settle();
@@ -78,7 +96,7 @@ fn start(random: &mut fastrand::Rng) -> Play {
 
 /// What `ana` proposes about a case, if one of its candidates is an approved customer.
 fn propose(details: Details) -> Option<Box<Decision>> {
-    let mut play = Play::new(vec![details]);
+    let mut play = seated("ana", vec![details]);
     play.press("B");
     for _ in 0..3 {
         play.press("l");
@@ -150,7 +168,7 @@ fn judge(decision: &Decision, before: &Model, typed: &str, figures: &mut Figures
     match decision.answers {
         Some(_) => {
             assert!(named.contains("proposed by ana"), "{all}");
-            assert_eq!(decision.reviewer, reviewer("ben"));
+            assert_eq!(decision.reviewer, person("ben").reviewer);
             figures.confirmed += 1;
         }
         None if approved => {

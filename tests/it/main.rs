@@ -57,4 +57,5 @@ mod term;
 mod terminal;
 mod tmux;
 mod transport;
+mod unreadable;
 mod webhook;

@@ -29,6 +29,8 @@ impl Person {
             .arg(&sock)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // It says so when a program is killed in the middle of a question.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let person = Self { name: name.to_owned(), folder, agent };

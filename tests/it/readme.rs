@@ -129,7 +129,7 @@ impl Shop {
                     let (store, now) = (&self.stage.store, self.stage.now());
                     store.decide(&lease, &decision, now.plus(30_000), now).await.unwrap();
                     let mine = HistoryQuery::default();
-                    let rows = store.history(&self.stage.origin, &mine).await.unwrap();
+                    let rows = store.history(&self.stage.origin, &mine).await.unwrap().rows;
                     events
                         .push(Event::Decided { id: decision.id, result: Ok(DeliveryState::Held) });
                     events.push(Event::Outbox(rows));

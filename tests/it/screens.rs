@@ -101,7 +101,7 @@ fn gallery(play: &Play) -> Gallery {
 }
 
 /// The screen as text, a bar at each end of a line so that its width can be seen.
-fn text(play: &Play, theme: Theme) -> String {
+pub fn text(play: &Play, theme: Theme) -> String {
     let (width, height) = play.model.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let gallery = gallery(play);

@@ -167,7 +167,7 @@ async fn a_dropped_connection_leaves_everything_as_it_was_and_the_case_free() {
     let store = store::open(&format!("sqlite:{}", home.path("store.db").display())).await.unwrap();
     let client = stage::client(sim.base_url(), sim.api_key());
     let origin = client.origin(&store.salt().await.unwrap());
-    let rows = store.history(&origin, &HistoryQuery::default()).await.unwrap();
+    let rows = store.history(&origin, &HistoryQuery::default()).await.unwrap().rows;
     let who = &rows[0].decision.reviewer;
     assert_eq!((rows.len(), who.name.as_str()), (1, "ana"));
     assert_eq!(who.id.0, format!("os:{}", rustix::process::geteuid().as_raw()));

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use secondlook::didit::{self, Client};
 use secondlook::domain::{
     Case, CaseState, Clock, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
-    Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target, WorkerId,
+    Parked, Past, Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target, Unreadable,
+    WorkerId,
 };
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::roster::Enacted;
@@ -200,7 +201,7 @@ impl Stage {
 
     pub async fn row(&self, decision: DecisionId) -> HistoryRow {
         let query = HistoryQuery { decision: Some(decision), ..HistoryQuery::default() };
-        self.store.history(&self.origin, &query).await.unwrap().remove(0)
+        self.store.history(&self.origin, &query).await.unwrap().rows.remove(0)
     }
 
     pub async fn state(&self, decision: &Decision) -> DeliveryState {
@@ -604,7 +605,13 @@ impl Store for DeadlyStore {
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
         self.inner.next_due(origin, reviewer).await
     }
-    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>> {
+    async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>> {
+        self.inner.park_strays(origin, now).await
+    }
+    async fn unreadable(&self, origin: &Origin) -> Result<Vec<Unreadable>> {
+        self.inner.unreadable(origin).await
+    }
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         self.inner.history(origin, query).await
     }
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {

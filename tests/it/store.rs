@@ -292,7 +292,7 @@ fn sent() -> Settled {
 
 pub async fn row(store: &dyn Store, n: u128) -> store::HistoryRow {
     let query = HistoryQuery { decision: Some(id(n)), ..HistoryQuery::default() };
-    store.history(&origin(), &query).await.unwrap().remove(0)
+    store.history(&origin(), &query).await.unwrap().rows.remove(0)
 }
 
 async fn keys(store: &dyn Store, query: &QueueQuery) -> Vec<SessionId> {
@@ -689,7 +689,7 @@ async fn a_decision_under_a_lost_lease_writes_nothing(store: &dyn Store) {
     refused(old).await;
     refused(Lease { fence: hers.fence - 1, ..hers.clone() }).await;
     refused(Lease { case: key(2), ..hers.clone() }).await;
-    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().is_empty());
+    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().rows.is_empty());
     let row = store.case(&origin(), &key(1), hers.until.plus(-1)).await.unwrap().unwrap();
     assert_eq!((row.state, row.decision), (CaseState::Open, None));
     assert_eq!(row.taken.map(|taken| taken.worker), Some(eva.worker), "hers is untouched");
@@ -715,7 +715,7 @@ async fn a_case_is_decided_once(store: &dyn Store) {
     let answer = store.decide(&second, &same_id, at(WINDOW), T).await;
     assert!(matches!(answer, Err(StoreError::Conflict)), "{answer:?}");
     assert_eq!(state(store, 2).await, CaseState::Open);
-    let all = store.history(&origin(), &HistoryQuery::default()).await.unwrap();
+    let all = store.history(&origin(), &HistoryQuery::default()).await.unwrap().rows;
     assert_eq!(all.into_iter().map(|row| row.decision).collect::<Vec<_>>(), [made]);
     assert!(store.renew(&second, T, TTL).await.unwrap().is_some(), "and its lease goes on");
 }
@@ -733,7 +733,7 @@ async fn an_unsound_decision_is_refused(store: &dyn Store) {
         let answer = store.decide(&ours, &unsound, at(WINDOW), T).await;
         assert!(matches!(answer, Err(StoreError::Other(_))), "{answer:?}");
     }
-    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().is_empty());
+    assert!(store.history(&origin(), &HistoryQuery::default()).await.unwrap().rows.is_empty());
     assert_eq!(state(store, 1).await, CaseState::Open);
 }
 
@@ -1660,7 +1660,7 @@ async fn history_is_filtered_and_newest_first(store: &dyn Store) {
     let again = Decision { at: at(-5), ..decision(1, &ours, Disposition::Approve) };
     store.decide(&ours, &again, at(WINDOW), T).await.unwrap();
     let found = |query: HistoryQuery| async move {
-        let rows = store.history(&origin(), &query).await.unwrap();
+        let rows = store.history(&origin(), &query).await.unwrap().rows;
         rows.into_iter().map(|row| row.decision.id).collect::<Vec<_>>()
     };
     let all = HistoryQuery::default();
@@ -1713,7 +1713,7 @@ async fn another_origin_is_invisible(store: &dyn Store) {
     let taken = store.take(&theirs, &ana.worker, reviewer, at(TTL), TTL).await.unwrap();
     assert_eq!(taken, None);
     assert_eq!(store.next_due(&theirs, reviewer).await.unwrap(), None);
-    assert!(store.history(&theirs, &HistoryQuery::default()).await.unwrap().is_empty());
+    assert!(store.history(&theirs, &HistoryQuery::default()).await.unwrap().rows.is_empty());
     let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
     let foreign = Delivery { origin: theirs.clone(), ..delivery.clone() };
     assert!(!store.is_ours(&foreign, T).await.unwrap());

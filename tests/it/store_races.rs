@@ -107,7 +107,7 @@ async fn race(bench: Bench) {
 
     let decided = all(&stores, decide).await;
     assert_eq!((decided.len(), distinct(&decided)), (CASES as usize, CASES as usize));
-    let history = stores[0].history(&origin(), &HistoryQuery::default()).await.unwrap();
+    let history = stores[0].history(&origin(), &HistoryQuery::default()).await.unwrap().rows;
     assert_eq!(history.len(), CASES as usize);
     assert!(history.iter().all(|row| row.state == DeliveryState::Held && row.attempts == 0));
 
@@ -115,7 +115,7 @@ async fn race(bench: Bench) {
     assert_eq!((claimed.len(), distinct(&claimed)), (CASES as usize, CASES as usize));
     let delivered = all(&stores, deliver).await;
     assert_eq!((delivered.len(), distinct(&delivered)), (CASES as usize, CASES as usize));
-    let history = stores[1].history(&origin(), &HistoryQuery::default()).await.unwrap();
+    let history = stores[1].history(&origin(), &HistoryQuery::default()).await.unwrap().rows;
     assert!(history.iter().all(|row| row.state == DeliveryState::Sent && row.attempts == 2));
     assert_eq!(stores[0].tally(&origin()).await.unwrap().decided, u64::from(CASES));
     for store in stores {

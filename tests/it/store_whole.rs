@@ -58,7 +58,7 @@ async fn whole(store: &dyn Store) -> Whole {
     let query = QueueQuery { states, filter: String::new(), offset: 0, limit: 1_000 };
     let page = store.queue(&origin(), &query, at(LATER)).await.unwrap();
     assert_eq!(page.total, 8);
-    let history = store.history(&origin(), &HistoryQuery::default()).await.unwrap();
+    let history = store.history(&origin(), &HistoryQuery::default()).await.unwrap().rows;
     let history = history.into_iter().map(|mut row| {
         if row.state == DeliveryState::Sending {
             row.state = DeliveryState::Unknown;

@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::super::args::{Args, ExportFormat};
 use super::super::error::{CliError, Exit};
-use super::super::output::{json, line};
+use super::super::output::{json, line, say};
 use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
 use crate::domain::{
     HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind, blind,
 };
+use crate::store::StoreError;
 
 /// A decision. The names are part of the contract with scripts.
 #[derive(Debug, Serialize)]
@@ -98,7 +99,8 @@ const HEAD: [&str; 27] = [
 pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
-    let mut history = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
+    let past = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
+    let (mut history, unreadable) = (past.rows, past.unreadable);
     // An export is no way around the blindness of a second reader.
     let hidden = blind(&mut history, &desk.who(&setup).await?.reviewer.id);
     history.reverse();
@@ -114,7 +116,10 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
         }
     }
     desk.store.close().await;
-    Ok(Exit::Done)
+    for row in &unreadable {
+        say(&format!("Left out: {row}."));
+    }
+    Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Partly })
 }
 
 async fn row(
@@ -124,7 +129,11 @@ async fn row(
     withheld: bool,
 ) -> Result<Row, CliError> {
     let d = &past.decision;
-    let known = desk.store.case(&desk.origin, &d.case, d.at).await?;
+    let known = match desk.store.case(&desk.origin, &d.case, d.at).await {
+        // What was said of a case does not hang on the case.
+        Err(StoreError::Corrupt(_)) => None,
+        known => known?,
+    };
     let bands = setup.bands();
     let judged = |judged: &Judged| {
         let case = known.as_ref().map(|row| &row.case);

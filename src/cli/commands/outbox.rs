@@ -14,8 +14,8 @@ use super::Desk;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Retried, ReviewerId,
-    Settled, SubjectKind, Undone, blind,
+    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Past, Retried,
+    ReviewerId, Settled, SubjectKind, Undone, Unreadable, blind,
 };
 use crate::outbox::{Flushed, Outbox, Settings};
 use crate::shell::{Who, is_dead, worker_id};
@@ -35,7 +35,7 @@ struct OnItsWay<'a> {
 
 /// A decision and what became of it, as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
-struct Past<'a> {
+struct Told<'a> {
     decision: String,
     case: &'a str,
     session_number: Option<u64>,
@@ -68,7 +68,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
     let waits = |state: &DeliveryState| !state.is_settled() || *state == DeliveryState::Refused;
     let states = DeliveryState::ALL.into_iter().filter(waits).collect();
     let query = HistoryQuery { states, ..HistoryQuery::default() };
-    let mut rows = desk.store.history(&desk.origin, &query).await?;
+    let Past { mut rows, unreadable } = desk.store.history(&desk.origin, &query).await?;
     // What was refused is over, unless a face is missing on the list and nobody has decided anew.
     rows.retain(|row| !row.state.is_settled() || row.is_half());
     for row in std::mem::take(&mut rows) {
@@ -92,6 +92,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
                 half: row.is_half(),
             })?;
         }
+        unreadable.iter().try_for_each(unread)?;
         return Ok(Exit::Done);
     }
     let cells = rows.iter().map(|row| {
@@ -107,6 +108,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
     });
     let head = ["case", "disposition", "state", "attempts", "due", "decision", "note"];
     table(&head, &cells.collect::<Vec<_>>())?;
+    unreadable.iter().try_for_each(|row| line(&row.to_string()))?;
     Ok(Exit::Done)
 }
 
@@ -131,15 +133,21 @@ async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, Cli
     let mut told = Ok(());
     for (decision, ..) in &flushed.settled {
         let query = HistoryQuery { decision: Some(*decision), ..HistoryQuery::default() };
-        for row in desk.store.history(&desk.origin, &query).await? {
+        for row in desk.store.history(&desk.origin, &query).await?.rows {
             told = told.and_then(|()| print(args, &row));
         }
     }
     let settled = || flushed.settled.iter().map(|(.., settled)| settled);
-    let bad = |s: &Settled| matches!(s, Settled::Refused { .. } | Settled::Later { .. });
+    let bad = |s: &Settled| match s {
+        Settled::Refused { .. } | Settled::Unproven { .. } | Settled::Later { .. } => true,
+        Settled::Sent { .. } | Settled::Local { .. } | Settled::Conflict { .. } => false,
+    };
+    for parked in &flushed.parked {
+        say(&format!("{parked}."));
+    }
     let done =
         settled().filter(|s| matches!(s, Settled::Sent { .. } | Settled::Local { .. })).count();
-    let failed = settled().any(bad) || !flushed.open.is_empty();
+    let failed = settled().any(bad) || !flushed.open.is_empty() || !flushed.parked.is_empty();
     let conflicts = settled().any(|s| matches!(s, Settled::Conflict { .. }));
     if !flushed.open.is_empty() {
         say(&format!(
@@ -175,7 +183,7 @@ async fn end(args: &Args, setup: &Setup, desk: &Desk, name: &str) -> Result<Exit
         ));
     };
     let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
-    for row in desk.store.history(&desk.origin, &query).await? {
+    for row in desk.store.history(&desk.origin, &query).await?.rows {
         print(args, &row)?;
     }
     Ok(match settled {
@@ -250,7 +258,7 @@ async fn release(args: &Args, setup: &Setup, desk: &Desk, of: &str) -> Result<Ex
         if of.contains(':') { ReviewerId(of.to_owned()) } else { ReviewerId::of_person(of) };
     let states = vec![DeliveryState::Held];
     let query = HistoryQuery { states, ..HistoryQuery::default() };
-    let rows = desk.store.history(&desk.origin, &query).await?;
+    let rows = desk.store.history(&desk.origin, &query).await?.rows;
     let now = desk.clock().await.now();
     let signing = desk.signing(setup, &who).await?;
     let (mut released, mut told) = (0, Ok(()));
@@ -286,7 +294,7 @@ async fn release(args: &Args, setup: &Setup, desk: &Desk, of: &str) -> Result<Ex
 async fn waiting(desk: &Desk) -> Result<Vec<DecisionId>, CliError> {
     let states = vec![DeliveryState::Refused, DeliveryState::Unknown];
     let query = HistoryQuery { states, ..HistoryQuery::default() };
-    let rows = desk.store.history(&desk.origin, &query).await?;
+    let rows = desk.store.history(&desk.origin, &query).await?.rows;
     Ok(rows.iter().rev().map(|row| row.decision.id).collect())
 }
 
@@ -318,7 +326,7 @@ async fn tell_retried(
     retried: Retried,
 ) -> Result<(), CliError> {
     let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
-    let row = desk.store.history(&desk.origin, &query).await?.pop();
+    let row = desk.store.history(&desk.origin, &query).await?.rows.pop();
     let why = not_retried(retried).map(|(_, why)| why);
     if args.json {
         return json(&Again {
@@ -344,10 +352,11 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
     let setup = Setup::load(args)?;
     let desk = Desk::open(&setup).await?;
     let query = HistoryQuery { limit, ..HistoryQuery::default() };
-    let mut rows = desk.store.history(&desk.origin, &query).await?;
+    let Past { mut rows, unreadable } = desk.store.history(&desk.origin, &query).await?;
     blind(&mut rows, &desk.who(&setup).await?.reviewer.id);
     if args.json {
         rows.iter().try_for_each(|row| print(args, row))?;
+        unreadable.iter().try_for_each(unread)?;
     } else {
         let cells = rows.iter().map(|row| {
             vec![
@@ -362,9 +371,15 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
         });
         let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
         table(&head, &cells.collect::<Vec<_>>())?;
+        unreadable.iter().try_for_each(|row| line(&row.to_string()))?;
     }
     desk.store.close().await;
     Ok(Exit::Done)
+}
+
+/// A decision that cannot be read, as JSON: its id and why.
+pub(super) fn unread(row: &Unreadable) -> Result<(), CliError> {
+    json(&serde_json::json!({ "decision": row.name, "unreadable": row.why }))
 }
 
 fn print(args: &Args, row: &HistoryRow) -> Result<(), CliError> {
@@ -374,7 +389,7 @@ fn print(args: &Args, row: &HistoryRow) -> Result<(), CliError> {
         let what = d.disposition.word();
         return line(&format!("{} {what}: {} {note}", name(row), row.state.word()));
     }
-    json(&Past {
+    json(&Told {
         decision: d.id.to_string(),
         case: d.case.as_str(),
         session_number: d.session_number,
@@ -422,7 +437,7 @@ async fn undo_in(
     now: Millis,
 ) -> Result<Exit, CliError> {
     let query = HistoryQuery { decision: Some(id), ..HistoryQuery::default() };
-    let row = desk.store.history(&desk.origin, &query).await?.pop();
+    let row = desk.store.history(&desk.origin, &query).await?.rows.pop();
     if let Some(row) = row.filter(is_done) {
         return reopen(args, who, desk, &row, now).await;
     }
@@ -475,7 +490,7 @@ async fn undo_in(
 async fn is_newest(desk: &Desk, row: &HistoryRow) -> Result<bool, CliError> {
     let case = Some(row.decision.case.clone());
     let query = HistoryQuery { case, ..HistoryQuery::default() };
-    let rows = desk.store.history(&desk.origin, &query).await?;
+    let rows = desk.store.history(&desk.origin, &query).await?.rows;
     let mut standing = rows.iter().filter(|row| row.state != DeliveryState::Undone);
     Ok(standing.next().is_some_and(|newest| newest.decision.id == row.decision.id))
 }

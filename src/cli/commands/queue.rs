@@ -66,16 +66,23 @@ async fn list(
     let mut left = limit.unwrap_or(u64::MAX);
     let mut query =
         QueueQuery { states: vec![state], filter: String::new(), offset: 0, limit: 1_000 };
-    let mut rows = Vec::new();
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     // Page by page, so that a long queue is printed in constant memory.
     while left > 0 {
         let page = desk.store.queue(&desk.origin, &query, wire::now()).await?;
-        let count = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+        let count = page.places();
         for row in page.rows.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             if args.json {
                 json(&as_json(row, bands))?;
             } else {
                 rows.push(as_text(row, bands));
+            }
+        }
+        for row in &page.unreadable {
+            if args.json {
+                json(&serde_json::json!({ "case": row.name, "unreadable": row.why }))?;
+            } else {
+                unreadable.push(row.to_string());
             }
         }
         left = left.saturating_sub(count);
@@ -86,6 +93,7 @@ async fn list(
     }
     if !args.json {
         table(&["case", "session id", "state", "status", "candidates"], &rows)?;
+        unreadable.iter().try_for_each(|row| line(row))?;
     }
     Ok(Exit::Done)
 }

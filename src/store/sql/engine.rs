@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteError;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, ValueRef as _,
+};
 
 use super::postgres::Servers;
 use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
@@ -344,10 +346,62 @@ impl Row {
         column!(self, name)
     }
 
+    /// A column as a text, whatever it holds: what is no text in it is replaced. For what only has to be
+    /// told, or held against a hash.
+    pub fn lossy(&self, name: &str) -> String {
+        match self {
+            Self::Sqlite(row) => {
+                let bytes: Vec<u8> = row.try_get_unchecked(name).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            // A server holds what its columns are made for.
+            Self::Postgres(row) => {
+                match (row.try_get::<String, _>(name), row.try_get::<i64, _>(name)) {
+                    (Ok(text), _) => text,
+                    (_, Ok(number)) => number.to_string(),
+                    (Err(_), Err(_)) => String::new(),
+                }
+            }
+        }
+    }
+
+    /// The same, or nothing where the column is empty.
+    pub fn maybe_lossy(&self, name: &str) -> Option<String> {
+        let null = match self {
+            Self::Sqlite(row) => row.try_get_raw(name).is_ok_and(|value| value.is_null()),
+            Self::Postgres(row) => row.try_get_raw(name).is_ok_and(|value| value.is_null()),
+        };
+        (!null).then(|| self.lossy(name))
+    }
+
+    /// A flag.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        match self.int(name)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(out_of_range(name)),
+        }
+    }
+
+    /// A count.
+    pub fn count(&self, name: &str) -> Result<u32> {
+        u32::try_from(self.int(name)?).map_err(|_| out_of_range(name))
+    }
+
+    /// A number that is raised, so it is not the last one already.
+    pub fn fence(&self, name: &str) -> Result<i64> {
+        let fence = self.int(name)?;
+        (0..i64::MAX).contains(&fence).then_some(fence).ok_or_else(|| out_of_range(name))
+    }
+
     /// Bytes.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         column!(self, name)
     }
+}
+
+fn out_of_range(name: &str) -> StoreError {
+    StoreError::Corrupt(format!("the column {name} is out of range"))
 }
 
 /// PostgreSQL has no NUL in a text; a word from outside may.

@@ -10,9 +10,11 @@ mod rows;
 mod schema;
 mod sqlite;
 mod statements;
+mod unreadable;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,13 +25,13 @@ use super::audit::Audited;
 use super::row::{CaseRow, may_be_second, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
-    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News, Progress,
+    HistoryQuery, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News, Parked, Past, Progress,
     QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store, StoreError,
-    Taken, Undone,
+    Taken, Undone, Unreadable,
 };
 use crate::domain::{
-    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
-    Tally, WorkerId,
+    Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ParkedAs, ReviewerId,
+    RowKind, SessionId, Tally, WorkerId,
 };
 use crate::roster::{Enacted, Roster, Scope};
 
@@ -38,6 +40,8 @@ pub struct SqlStore {
     engine: Engine,
     place: String,
     salt: [u8; 32],
+    /// Decisions, by their numbers, that cannot be read and cannot be ended either: told once, and passed over.
+    passed: Mutex<BTreeSet<i64>>,
 }
 
 /// Which database an address names.
@@ -155,7 +159,7 @@ impl SqlStore {
 
     async fn ready(engine: Engine, place: String) -> Result<Self> {
         match schema::prepare(&engine).await {
-            Ok(salt) => Ok(Self { engine, place, salt }),
+            Ok(salt) => Ok(Self { engine, place, salt, passed: Mutex::default() }),
             Err(error) => {
                 engine.close().await;
                 Err(error)
@@ -203,19 +207,52 @@ impl SqlStore {
         let (origin, id) = (&delivery.origin, delivery.decision.id);
         self.engine
             .write(async |tx| {
-                let found = rows::case_of(tx, origin, id).await?;
-                let found = found.filter(|(_, kept)| kept.row.is_claimed_by(delivery));
-                let Some((mut case, mut kept)) = found else { return Ok(false) };
+                let (case, kept) = match rows::case_of(tx, origin, id).await {
+                    Ok(found) => found.unzip(),
+                    // A case that cannot be read stays as it is.
+                    Err(StoreError::Corrupt(_)) => (None, rows::decision(tx, origin, id).await?),
+                    Err(error) => return Err(error),
+                };
+                let kept = kept.filter(|kept| kept.row.is_claimed_by(delivery));
+                let Some(mut kept) = kept else { return Ok(false) };
                 kept.row.settle(settled, now);
                 rows::save_decision(tx, &kept).await?;
-                case.row.open_after_unproven(&kept.row.row.decision);
-                rows::save_case(tx, &case).await?;
-                rows::save_lease(tx, &case).await?;
+                if let Some(mut case) = case {
+                    case.row.open_after_unproven(&kept.row.row.decision);
+                    rows::save_case(tx, &case).await?;
+                    rows::save_lease(tx, &case).await?;
+                }
                 tx.announce(origin).await?;
                 rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
                 Ok(true)
             })
             .await
+    }
+
+    fn passed(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a decision that cannot be read; one that cannot be ended is passed over from here on. `None` when
+    /// somebody else has ended it.
+    async fn park(
+        &self,
+        origin: &Origin,
+        seq: i64,
+        named: Unreadable,
+        now: Millis,
+    ) -> Result<Option<Parked>> {
+        let parked = self.engine.write(async |tx| unreadable::park(tx, origin, seq, now).await);
+        let left = match parked.await {
+            Ok(parked) if !matches!(&parked, Some(Parked { how: ParkedAs::Left(_), .. })) => {
+                return Ok(parked);
+            }
+            Ok(parked) => parked,
+            Err(error @ (StoreError::Busy(_) | StoreError::Full)) => return Err(error),
+            Err(error) => Some(Parked { row: named, how: ParkedAs::Left(error.to_string()) }),
+        };
+        self.passed().insert(seq);
+        Ok(left)
     }
 
     /// Loads a claimed decision, changes it and saves it; false when the claim is not ours.
@@ -252,9 +289,10 @@ fn with_filter(mut args: Vec<Arg>, query: &QueueQuery) -> Vec<Arg> {
 }
 
 /// The sum of the counts of an answer.
-fn sum(counts: &[engine::Row]) -> Result<u64> {
-    let counts: Result<Vec<_>> = counts.iter().map(|row| row.int("n")).collect();
-    Ok(u64::try_from(counts?.iter().sum::<i64>()).unwrap_or_default())
+fn sum(counts: &[engine::Row]) -> u64 {
+    // A count that is none is of a state that nobody sees.
+    let counts = counts.iter().filter_map(|row| u64::try_from(row.int("n").ok()?).ok());
+    counts.fold(0, u64::saturating_add)
 }
 
 /// Leases the first case behind a place that `lease` gives; passes over those that it does not.
@@ -268,10 +306,26 @@ async fn first_free(
     now: Millis,
 ) -> Result<Option<Lease>> {
     loop {
-        let values = with_filter(args![origin, behind.0, behind.1, now], query);
+        let values = with_filter(args![origin, behind.0, behind.1.clone(), now], query);
         let found = tx.row(statements::next_free(tx, query, state), values).await?;
         let Some(row) = found else { return Ok(None) };
-        let mut kept = rows::kept_case(&row)?;
+        let mut kept = match rows::kept_case(&row) {
+            Ok(kept) => kept,
+            // One that cannot be read is passed over.
+            Err(StoreError::Corrupt(_)) => {
+                let next = match (row.int("place"), row.text("key")) {
+                    (Ok(place), Ok(key)) => (Millis(place), key),
+                    (Ok(place), Err(_)) => (Millis(place).plus(1), String::new()),
+                    (Err(_), _) => return Ok(None),
+                };
+                if next <= behind {
+                    return Ok(None);
+                }
+                behind = next;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let LeaseAnswer::Yours(lease) = lease(&mut kept.row) {
             rows::save_lease(tx, &kept).await?;
             tx.announce(origin).await?;
@@ -293,10 +347,14 @@ async fn touch_some(
     values.extend(keys.iter().map(Arg::from));
     let mut known = HashMap::new();
     for row in tx.rows(statements::listed(tx, keys.len()), values.clone()).await? {
-        let state = word(&row.text("state")?, CaseState::from_word)?;
-        let kind = word(&row.text("kind")?, rows::kind_of)?;
-        let settled_at = row.maybe_int("settled_at")?.map(Millis);
-        known.insert(row.text("key")?, needs_call(state, kind, settled_at, listed_at));
+        let needs = |row: &engine::Row| {
+            let state = word(&row.text("state")?, CaseState::from_word)?;
+            let kind = word(&row.text("kind")?, rows::kind_of)?;
+            let settled_at = row.maybe_int("settled_at")?.map(Millis);
+            Ok::<_, StoreError>(needs_call(state, kind, settled_at, listed_at))
+        };
+        // What cannot be read would not take in what a call brings.
+        known.insert(row.lossy("key"), needs(&row).unwrap_or(false));
     }
     values.push(Arg::from(now));
     tx.run(statements::seen(keys.len()), values).await?;
@@ -373,9 +431,8 @@ impl Store for SqlStore {
             .read(async |tx| {
                 let found =
                     tx.rows(statements::UNSEEN, args![origin, before, i64::from(limit)]).await?;
-                let key =
-                    |row: &engine::Row| word(&row.text("key")?, |key| SessionId::parse(key).ok());
-                found.iter().map(key).collect()
+                let key = |row: &engine::Row| SessionId::parse(&row.text("key").ok()?).ok();
+                Ok(found.iter().filter_map(key).collect())
             })
             .await
     }
@@ -408,17 +465,19 @@ impl Store for SqlStore {
 
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
         if query.states.is_empty() {
-            return Ok(QueuePage { rows: Vec::new(), total: 0 });
+            return Ok(QueuePage { rows: Vec::new(), unreadable: Vec::new(), total: 0 });
         }
         // Half of what fits: limit and offset are added.
         let offset = i64::try_from(query.offset).unwrap_or(i64::MAX).min(i64::MAX / 2);
         let values = with_filter(args![origin, i64::from(query.limit), offset], query);
         self.engine
             .read(async |tx| {
-                let mut page: Vec<QueueRow> = Vec::new();
-                for row in tx.rows(statements::page(tx, query), values).await? {
-                    page.push(rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now));
-                }
+                let found = tx.rows(statements::page(tx, query), values).await?;
+                let shown = |row: &engine::Row| {
+                    Ok(rows::kept_case(row)?.row.shown(rows::newest_of(row), now))
+                };
+                let (mut page, unreadable): (Vec<QueueRow>, _) =
+                    rows::apart(&found, shown, (RowKind::Case, "key"))?;
                 let counted =
                     tx.rows(statements::total(query), with_filter(args![origin], query)).await?;
                 for (key, taken) in rows::watchers(tx, origin, now).await? {
@@ -426,7 +485,7 @@ impl Store for SqlStore {
                         row.watched.push(taken);
                     }
                 }
-                Ok(QueuePage { rows: page, total: sum(&counted)? })
+                Ok(QueuePage { rows: page, unreadable, total: sum(&counted) })
             })
             .await
     }
@@ -449,7 +508,7 @@ impl Store for SqlStore {
                     return Ok(None);
                 };
                 let values = with_filter(args![origin, place, key], query);
-                Ok(Some(sum(&tx.rows(statements::before(query), values).await?)?))
+                Ok(Some(sum(&tx.rows(statements::before(query), values).await?)))
             })
             .await
     }
@@ -465,7 +524,7 @@ impl Store for SqlStore {
                 let Some(row) = tx.row(statements::CASE_SHOWN, args![origin, key]).await? else {
                     return Ok(None);
                 };
-                let mut shown = rows::kept_case(&row)?.row.shown(rows::newest_of(&row)?, now);
+                let mut shown = rows::kept_case(&row)?.row.shown(rows::newest_of(&row), now);
                 let watchers = rows::watchers(tx, origin, now).await?.into_iter();
                 shown.watched = watchers.filter(|(of, _)| of == key).map(|(_, w)| w).collect();
                 Ok(Some(shown))
@@ -478,8 +537,10 @@ impl Store for SqlStore {
             .read(async |tx| {
                 let mut tally = Tally::default();
                 for row in tx.rows(statements::TALLY, args![origin]).await? {
-                    let n = u64::try_from(row.int("n")?).unwrap_or_default();
-                    match word(&row.text("state")?, CaseState::from_word)? {
+                    let n = row.int("n").map(u64::try_from);
+                    let state = row.text("state").ok().and_then(|s| CaseState::from_word(&s));
+                    let (Ok(Ok(n)), Some(state)) = (n, state) else { continue };
+                    match state {
                         CaseState::Open => tally.open = n,
                         CaseState::Escalated => tally.escalated = n,
                         CaseState::Decided => tally.decided = n,
@@ -571,7 +632,7 @@ impl Store for SqlStore {
         self.engine
             .write(async |tx| {
                 let before = tx.row(statements::WATCHED, args![worker, now]).await?;
-                let before = before.map(|row| row.text("key")).transpose()?;
+                let before = before.map(|row| row.lossy("key"));
                 tx.run(statements::FORGET_WATCHERS, args![origin, now]).await?;
                 let until = now.plus(ttl_ms);
                 let values =
@@ -600,8 +661,8 @@ impl Store for SqlStore {
         self.engine
             .read(async |tx| {
                 let found = tx.rows(statements::WORKERS, args![now]).await?;
-                let workers: Result<Vec<_>> = found.iter().map(|row| row.text("worker")).collect();
-                let mut workers: Vec<_> = workers?.into_iter().map(WorkerId).collect();
+                let mut workers: Vec<_> =
+                    found.iter().filter_map(|row| row.text("worker").ok()).map(WorkerId).collect();
                 workers.sort_unstable();
                 Ok(workers)
             })
@@ -835,17 +896,40 @@ impl Store for SqlStore {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<Option<Delivery>> {
-        self.engine
-            .write(async |tx| {
-                schema::still_known(tx).await?;
-                let found = tx.row(statements::take(tx), args![origin, now, reviewer]).await?;
-                let Some(row) = found else { return Ok(None) };
-                let mut kept = rows::kept_decision(&row)?;
-                let delivery = kept.row.take(origin, worker, now.plus(ttl_ms));
-                rows::save_decision(tx, &kept).await?;
-                Ok(Some(delivery))
-            })
-            .await
+        let passed = self.passed().clone();
+        let met = self.engine.write(async |tx| {
+            schema::still_known(tx).await?;
+            let sql = statements::take(tx, &passed);
+            let Some(row) = tx.row(sql, args![origin, now, reviewer]).await? else {
+                return Ok(None);
+            };
+            let mut kept = match rows::kept_decision(&row) {
+                Ok(kept) => kept,
+                Err(StoreError::Corrupt(why)) => {
+                    let named = Unreadable::new(RowKind::Decision, &row.lossy("id"), &why);
+                    return Ok(Some(Err((row.int("seq")?, named))));
+                }
+                Err(error) => return Err(error),
+            };
+            // Nothing is begun whose end could not be entered.
+            rows::audit_goes_on(tx, origin).await?;
+            let delivery = kept.row.take(origin, worker, now.plus(ttl_ms));
+            rows::save_decision(tx, &kept).await?;
+            Ok(Some(Ok(delivery)))
+        });
+        let (seq, named) = match met.await? {
+            None => return Ok(None),
+            Some(Ok(delivery)) => return Ok(Some(delivery)),
+            Some(Err(met)) => met,
+        };
+        match self.park(origin, seq, named.clone(), now).await? {
+            Some(parked) => Err(StoreError::Parked(Box::new(parked))),
+            // Somebody else was faster; what is due comes with the next call.
+            None => {
+                let how = ParkedAs::Ended;
+                Err(StoreError::Parked(Box::new(Parked { row: named, how })))
+            }
+        }
     }
 
     async fn is_ours(&self, delivery: &Delivery, until: Millis) -> Result<bool> {
@@ -874,15 +958,31 @@ impl Store for SqlStore {
     }
 
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
+        let passed = self.passed().clone();
         self.engine
             .read(async |tx| {
-                let row = tx.row(statements::NEXT_DUE, args![origin, reviewer]).await?;
+                let row = tx.row(statements::next_due(&passed), args![origin, reviewer]).await?;
                 Ok(row.map(|row| row.maybe_int("due")).transpose()?.flatten().map(Millis))
             })
             .await
     }
 
-    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Vec<HistoryRow>> {
+    async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>> {
+        let passed = self.passed().clone();
+        let found = self.engine.read(async |tx| tx.rows(statements::strays(), args![origin]).await);
+        let mut parked = Vec::new();
+        for row in found.await? {
+            let seq = row.int("seq")?;
+            let named =
+                Unreadable::new(RowKind::Decision, &row.lossy("id"), "its state is no word");
+            if !passed.contains(&seq) {
+                parked.extend(self.park(origin, seq, named, now).await?);
+            }
+        }
+        Ok(parked)
+    }
+
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         let limit = query.limit.map_or(i64::MAX, i64::from);
         let mut values = args![origin, limit];
         values.extend(query.case.as_ref().map(Arg::from));
@@ -890,7 +990,9 @@ impl Store for SqlStore {
         self.engine
             .read(async |tx| {
                 let found = tx.rows(statements::history(query), values).await?;
-                found.iter().map(|row| Ok(rows::kept_decision(row)?.row.row)).collect()
+                let past = |row: &engine::Row| Ok(rows::kept_decision(row)?.row.row);
+                let (rows, unreadable) = rows::apart(&found, past, (RowKind::Decision, "id"))?;
+                Ok(Past { rows, unreadable })
             })
             .await
     }
@@ -901,7 +1003,9 @@ impl Store for SqlStore {
             .read(async |tx| {
                 let values = args![origin, after, i64::from(limit)];
                 let found = tx.rows(statements::AUDIT, values).await?;
-                found.iter().map(rows::audit_row).collect()
+                // Behind what has no place nothing could be read on.
+                let placed = found.iter().filter(|row| row.int("seq").is_ok());
+                Ok(placed.map(rows::audit_row).collect())
             })
             .await
     }
@@ -924,7 +1028,7 @@ impl Store for SqlStore {
         self.engine
             .read(async |tx| {
                 let found = tx.rows(statements::WORKFLOWS, args![origin]).await?;
-                found.iter().map(rows::seen_workflow).collect()
+                Ok(found.iter().filter_map(|row| rows::seen_workflow(row).ok()).collect())
             })
             .await
     }
@@ -950,7 +1054,9 @@ impl Store for SqlStore {
             .read(async |tx| {
                 let values = args![origin, after, i64::from(limit)];
                 let found = tx.rows(statements::SIGNATURES, values).await?;
-                found.iter().map(rows::audit_signature).collect()
+                // Behind what has no place nothing could be read on.
+                let placed = found.iter().filter(|row| row.int("seq").is_ok());
+                Ok(placed.map(rows::audit_signature).collect())
             })
             .await
     }
@@ -986,9 +1092,13 @@ impl Store for SqlStore {
             .read(async |tx| {
                 let values = args![origin, after, i64::from(limit)];
                 let found = tx.rows(statements::KEPT_ALL, values).await?;
-                found.iter().map(rows::kept).collect()
+                Ok(found.iter().map(rows::kept).collect())
             })
             .await
+    }
+
+    async fn unreadable(&self, origin: &Origin) -> Result<Vec<Unreadable>> {
+        self.engine.read(async |tx| unreadable::all(tx, origin).await).await
     }
 
     async fn release_held(

@@ -9,7 +9,7 @@ use super::engine::{Row, Tx, args};
 use super::statements;
 use crate::domain::{
     CallVerb, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
-    Reviewer, ReviewerId, SessionId, SubjectKind, WorkerId,
+    Reviewer, ReviewerId, RowKind, SessionId, SubjectKind, Unreadable, WorkerId, printable,
 };
 use crate::roster::{Enacted, Roster, Scope};
 use crate::store::audit::Audited;
@@ -41,6 +41,25 @@ pub struct KeptDecision {
     pub row: DecisionRow,
 }
 
+/// Parts rows that can be read from those that cannot, so that one of these hides none of the others.
+pub fn apart<T>(
+    found: &[Row],
+    read: impl Fn(&Row) -> Result<T>,
+    (kind, name): (RowKind, &str),
+) -> Result<(Vec<T>, Vec<Unreadable>)> {
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
+    for row in found {
+        match read(row) {
+            Ok(read) => rows.push(read),
+            Err(StoreError::Corrupt(why)) => {
+                unreadable.push(Unreadable::new(kind, &row.lossy(name), &why));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((rows, unreadable))
+}
+
 /// Loads a case for changing.
 pub async fn case(tx: &mut Tx, origin: &Origin, key: &SessionId) -> Result<Option<KeptCase>> {
     let sql = format!("{}{}", statements::CASE, tx.lock("c"));
@@ -50,7 +69,7 @@ pub async fn case(tx: &mut Tx, origin: &Origin, key: &SessionId) -> Result<Optio
 /// Loads the newest decision of a case: a statement of its own, after the case was locked, because
 /// one statement would see the decisions as they were before it waited for the lock.
 pub async fn newest(tx: &mut Tx, case: i64) -> Result<Option<Newest>> {
-    tx.row(statements::NEWEST, args![case]).await?.map_or(Ok(None), |row| newest_of(&row))
+    Ok(tx.row(statements::NEWEST, args![case]).await?.and_then(|row| newest_of(&row)))
 }
 
 /// Loads a decision for changing.
@@ -70,12 +89,9 @@ pub async fn case_of(
     origin: &Origin,
     id: DecisionId,
 ) -> Result<Option<(KeptCase, KeptDecision)>> {
-    let Some(row) = tx.row(statements::DECISION, args![origin, id]).await? else {
-        return Ok(None);
-    };
-    let key = kept_decision(&row)?.row.row.decision.case;
-    let lost = || StoreError::Corrupt("a decision has no case".to_owned());
-    let case = case(tx, origin, &key).await?.ok_or_else(lost)?;
+    let sql = format!("{}{}", statements::CASE_OF, tx.lock("c"));
+    let Some(row) = tx.row(sql, args![origin, id]).await? else { return Ok(None) };
+    let case = kept_case(&row)?;
     Ok(decision(tx, origin, id).await?.map(|decision| (case, decision)))
 }
 
@@ -214,13 +230,13 @@ pub async fn watchers(
     now: Millis,
 ) -> Result<Vec<(SessionId, Taken)>> {
     let found = tx.rows(statements::WATCHERS, args![origin, now]).await?;
-    let watcher = |row: &Row| {
+    let watcher = |row: &Row| -> Result<_> {
         let key = word(&row.text("key")?, |key| SessionId::parse(key).ok())?;
         let reviewer = Reviewer { id: ReviewerId(row.text("reviewer")?), name: row.text("name")? };
         let worker = WorkerId(row.text("worker")?);
         Ok((key, Taken { reviewer, worker, until: Millis(row.int("until")?) }))
     };
-    found.iter().map(watcher).collect()
+    Ok(found.iter().filter_map(|row| watcher(row).ok()).collect())
 }
 
 /// The budget of an origin, loaded for changing; made where there is none yet.
@@ -236,7 +252,8 @@ pub async fn budget(tx: &mut Tx, origin: &Origin, verb: CallVerb) -> Result<Wind
         found = tx.row(sql, values).await?;
     }
     // What cannot be read is of the last minute at most: it is not worth stopping for.
-    let read = |row: Row| Ok(parsed(&row.text("record")?).unwrap_or_default());
+    let read =
+        |row: Row| Ok(row.text("record").and_then(|record| parsed(&record)).unwrap_or_default());
     found.map_or(Ok(Window::default()), read)
 }
 
@@ -255,8 +272,33 @@ pub async fn save_budget(
 pub async fn audit_head(tx: &mut Tx, origin: &Origin, lock: bool) -> Result<AuditHead> {
     let lock = if lock { tx.lock("h") } else { String::new() };
     let found = tx.row(format!("{}{lock}", statements::AUDIT_HEAD), args![origin]).await?;
-    let Some(row) = found else { return Ok(AuditHead::default()) };
-    Ok(AuditHead { seq: place(row.int("seq")?), hash: row.text("hash")? })
+    found.map_or(Ok(AuditHead::default()), |row| head_of(&row))
+}
+
+/// Reads the end of the audit, which has to be one that an entry can follow.
+fn head_of(row: &Row) -> Result<AuditHead> {
+    let seq = row.int("seq").ok().filter(|seq| *seq < i64::MAX);
+    match (seq.and_then(|seq| u64::try_from(seq).ok()), row.text("hash")) {
+        (Some(seq), Ok(hash)) => Ok(AuditHead { seq, hash }),
+        (None, _) => {
+            let kept = printable(&row.lossy("seq"), 24);
+            Err(StoreError::AuditEnd(format!("its end is kept as {kept}, which is no place")))
+        }
+        (_, Err(_)) => Err(StoreError::AuditEnd("the hash of its end is no text".to_owned())),
+    }
+}
+
+/// Whether the audit can be continued: asked before anything begins whose end has to be entered.
+pub async fn audit_goes_on(tx: &mut Tx, origin: &Origin) -> Result<()> {
+    let Some(row) = tx.row(statements::AUDIT_NEXT, args![origin]).await? else { return Ok(()) };
+    let head = head_of(&row)?;
+    match row.maybe_int("next")? {
+        None => Ok(()),
+        Some(next) => Err(StoreError::AuditEnd(format!(
+            "its end is kept as {}, and entry {next} stands behind it",
+            head.seq
+        ))),
+    }
 }
 
 /// Adds an entry to the audit: the last thing that a transaction does, because all others of the
@@ -286,12 +328,20 @@ pub async fn record_by(
 }
 
 /// Where the audit ends; from here on the origin's other writers wait.
-async fn begin_entry(tx: &mut Tx, origin: &Origin) -> Result<AuditHead> {
+pub async fn begin_entry(tx: &mut Tx, origin: &Origin) -> Result<AuditHead> {
     tx.run(statements::BEGIN_AUDIT, args![origin]).await?;
-    audit_head(tx, origin, true).await
+    let head = audit_head(tx, origin, true).await?;
+    audit_goes_on(tx, origin).await?;
+    Ok(head)
 }
 
-async fn add_entry(tx: &mut Tx, origin: &Origin, row: AuditRow, decision: String) -> Result<()> {
+/// Puts an entry behind the end of the audit, and moves that.
+pub async fn add_entry(
+    tx: &mut Tx,
+    origin: &Origin,
+    row: AuditRow,
+    decision: String,
+) -> Result<()> {
     let AuditRow { seq, entry, hash } = row;
     let seq = number(seq);
     tx.run(statements::ADD_AUDIT, args![origin, seq, entry, hash.clone(), decision]).await?;
@@ -322,7 +372,13 @@ pub async fn enact(
     let entry = enacted_entry(&head, act, judged.word(), now)?;
     add_entry(tx, origin, entry, String::new()).await?;
     let Enacted { by, act, signature, .. } = enacted.clone();
-    tx.run(statements::ADD_ACT, args![origin, number(seq), now, &by, act, signature]).await?;
+    let values = args![origin, number(seq), now, &by, act, signature];
+    tx.run(statements::ADD_ACT, values).await.map_err(|error| match error {
+        StoreError::Conflict => StoreError::AuditEnd(format!(
+            "a change of the roster stands at {seq} already, which has no entry"
+        )),
+        error => error,
+    })?;
     Ok(enacted)
 }
 
@@ -358,22 +414,23 @@ pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
     let owner = owner(tx).await?;
     let found = tx.rows(statements::ACTS, args![origin]).await?;
     let act = |row: &Row| {
-        let entry = row.maybe_text("entry")?;
-        let before = row.maybe_text("before")?;
+        let entry = row.maybe_lossy("entry");
+        let before = row.maybe_lossy("before");
         let mut act = Enacted {
-            seq: place(row.int("seq")?),
-            at: Millis(row.int("done_at")?),
+            seq: row.int("seq").map_or(0, place),
+            at: Millis(row.int("done_at").unwrap_or_default()),
             not_before: before.map_or(Millis(0), |entry| at_of(&entry)),
-            by: ReviewerId(row.text("doer")?),
-            act: row.text("act")?,
-            signature: row.maybe_text("signature")?,
-            owned: owner.is_some() && row.maybe_text("role")? == owner,
+            by: ReviewerId(row.lossy("doer")),
+            act: row.lossy("act"),
+            signature: row.maybe_lossy("signature"),
+            owned: owner.is_some() && row.maybe_lossy("role") == owner,
             entered: false,
         };
+        // What cannot be read is not what was entered, and counts for nothing.
         act.entered = entry.is_some_and(|entry| is_entered(&act, &entry));
-        Ok(act)
+        act
     };
-    found.iter().map(act).collect()
+    Ok(found.iter().map(act).collect())
 }
 
 /// Lays the signature of a decision beside it, where it has one.
@@ -384,18 +441,19 @@ pub async fn prove(tx: &mut Tx, origin: &Origin, decision: &Decision, now: Milli
 }
 
 /// Reads a decision without believing it.
-pub fn kept(row: &Row) -> Result<Kept> {
-    let signed = row.maybe_text("signature")?.zip(row.maybe_int("made_at")?);
-    Ok(Kept {
-        place: place(row.int("seq")?),
-        id: row.text("id")?,
-        reviewer: row.text("reviewer")?,
-        disposition: row.text("disposition")?,
-        state: row.text("state")?,
-        case_was: row.text("case_was")?,
-        record: row.text("record")?,
-        signature: signed.map(|(text, at)| (text, Millis(at))),
-    })
+pub fn kept(row: &Row) -> Kept {
+    let made_at = row.maybe_int("made_at").ok().flatten().unwrap_or_default();
+    let signature = row.maybe_lossy("signature").map(|text| (text, Millis(made_at)));
+    Kept {
+        place: row.int("seq").map_or(0, place),
+        id: row.lossy("id"),
+        reviewer: row.lossy("reviewer"),
+        disposition: row.lossy("disposition"),
+        state: row.lossy("state"),
+        case_was: row.lossy("case_was"),
+        record: row.lossy("record"),
+        signature,
+    }
 }
 
 /// Gathers what stands behind a decision.
@@ -406,23 +464,23 @@ pub async fn evidence(
     id: DecisionId,
 ) -> Result<Option<Evidence>> {
     let Some(row) = tx.row(statements::KEPT, args![origin, id]).await? else { return Ok(None) };
-    let kept_row = kept(&row)?;
+    let kept_row = kept(&row);
     let decision = kept_row.decision().ok();
     let case = decision.as_ref().map_or_else(String::new, |decision| decision.case.to_string());
     let entries = tx.rows(statements::audit_of(tx), args![origin, case]).await?;
-    let entries: Vec<_> = entries.iter().map(audit_row).collect::<Result<_>>()?;
+    let entries: Vec<_> = entries.iter().map(audit_row).collect();
     let mut before = Vec::new();
     for entry in &entries {
         let at = args![origin, number(entry.seq.saturating_sub(1))];
         let row = tx.row(statements::AUDIT_AT, at).await?;
-        before.push(row.map(|row| audit_row(&row)).transpose()?);
+        before.push(row.map(|row| audit_row(&row)));
     }
     let answers = decision.and_then(|decision| decision.answers);
     let proposal = match answers {
         Some(id) => tx.row(statements::KEPT, args![origin, id]).await?,
         None => None,
     };
-    let proposal = proposal.map(|row| kept(&row)).transpose()?;
+    let proposal = proposal.map(|row| kept(&row));
     let acts = acts(tx, origin).await?;
     Ok(Some(Evidence { scope, kept: kept_row, entries, before, proposal, acts }))
 }
@@ -432,9 +490,10 @@ fn number(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
-/// Reads an entry of the audit.
-pub fn audit_row(row: &Row) -> Result<AuditRow> {
-    Ok(AuditRow { seq: place(row.int("seq")?), entry: row.text("entry")?, hash: row.text("hash")? })
+/// Reads an entry of the audit. What is no text in it is replaced, and then it does not hash to what it should.
+pub fn audit_row(row: &Row) -> AuditRow {
+    let seq = row.int("seq").map_or(0, place);
+    AuditRow { seq, entry: row.lossy("entry"), hash: row.lossy("hash") }
 }
 
 /// Reads what was seen of a workflow.
@@ -447,8 +506,8 @@ pub fn seen_workflow(row: &Row) -> Result<SeenWorkflow> {
 }
 
 /// Reads a signature.
-pub fn audit_signature(row: &Row) -> Result<AuditSignature> {
-    Ok(AuditSignature { seq: place(row.int("seq")?), signature: row.text("signature")? })
+pub fn audit_signature(row: &Row) -> AuditSignature {
+    AuditSignature { seq: row.int("seq").map_or(0, place), signature: row.lossy("signature") }
 }
 
 /// A place in the audit; one that is none is 0, which no chain has.
@@ -465,13 +524,16 @@ pub fn kept_case(row: &Row) -> Result<KeptCase> {
         place: Millis(row.int("place")?),
         note: row.maybe_text("note")?,
         seen_at: Millis(row.int("seen_at")?),
-        fence: row.int("fence")?,
+        fence: row.fence("fence")?,
         lease: lease_of(row)?,
         must_replace: must_replace
             .map(|id| word(&id, |id| DecisionId::parse(id).ok()))
             .transpose()?,
         readings: row.maybe_text("readings")?.map_or(Ok(Vec::new()), |list| parsed(&list))?,
     };
+    if case.case.key.as_str() != row.text("key")? {
+        return Err(StoreError::Corrupt("it holds the record of another one".to_owned()));
+    }
     Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
 }
 
@@ -482,8 +544,13 @@ fn lease_of(row: &Row) -> Result<Option<Taken>> {
     Ok(Some(Taken { reviewer, worker: WorkerId(worker), until: Millis(row.int("lease_until")?) }))
 }
 
-/// Reads the newest decision that stands beside a case, if there is one.
-pub fn newest_of(row: &Row) -> Result<Option<Newest>> {
+/// Reads the newest decision that stands beside a case, if there is one. One that cannot be read is none: it
+/// is not confirmed, taken back or opened again, and its case is decided without it.
+pub fn newest_of(row: &Row) -> Option<Newest> {
+    newest_in(row).ok().flatten()
+}
+
+fn newest_in(row: &Row) -> Result<Option<Newest>> {
     let Some(id) = row.maybe_text("newest_id")? else { return Ok(None) };
     Ok(Some(Newest {
         id: word(&id, |id| DecisionId::parse(id).ok())?,
@@ -505,15 +572,15 @@ pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
     let history = HistoryRow {
         decision: parsed(&row.text("record")?)?,
         state: word(&row.text("state")?, DeliveryState::from_word)?,
-        attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
+        attempts: row.count("attempts")?,
         due: Millis(row.int("due")?),
         note: row.maybe_text("note")?,
         progress: Progress {
-            may_have_written: row.int("may_have_written")? != 0,
-            status_done: row.int("status_done")? != 0,
-            listed: row.int("listed")? != 0,
-            noted: row.int("noted")? != 0,
-            writes: u32::try_from(row.int("writes")?).unwrap_or(u32::MAX),
+            may_have_written: row.flag("may_have_written")?,
+            status_done: row.flag("status_done")?,
+            listed: row.flag("listed")?,
+            noted: row.flag("noted")?,
+            writes: row.count("writes")?,
             answered_at: row.maybe_int("answered_at")?.map(Millis),
         },
         settled_at: row.maybe_int("settled_at")?.map(Millis),
@@ -521,7 +588,7 @@ pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
     let decision = DecisionRow {
         row: history,
         case_was: word(&row.text("case_was")?, CaseState::from_word)?,
-        fence: row.int("fence")?,
+        fence: row.fence("fence")?,
         claim,
     };
     Ok(KeptDecision { seq: row.int("seq")?, row: decision })

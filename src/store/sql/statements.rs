@@ -2,8 +2,10 @@
 //! indexes of `assets/migrations`: at a million cases none of them walks through a table, which the
 //! tests below ask the database itself.
 
+use std::collections::BTreeSet;
+
 use super::engine::Tx;
-use crate::domain::CaseState;
+use crate::domain::{CaseState, DeliveryState};
 use crate::store::{HistoryQuery, QueueQuery};
 
 /// The origin that `$1` names.
@@ -84,6 +86,55 @@ pub const CASE_SHOWN: &str = concat!(
     " WHERE c.",
     of_origin!(),
     " AND c.key = $2"
+);
+
+/// The case of a decision. Values: origin, the decision's id.
+pub const CASE_OF: &str = concat!(
+    "SELECT c.* FROM cases c WHERE c.id = (SELECT d.case_id FROM decisions d WHERE d.",
+    of_origin!(),
+    " AND d.id = $2)"
+);
+
+/// The case of a decision. Value: the decision's number.
+pub const CASE_AT: &str =
+    "SELECT c.* FROM cases c WHERE c.id = (SELECT d.case_id FROM decisions d WHERE d.seq = $1)";
+
+/// One decision. Value: its number.
+pub const DECISION_AT: &str = "SELECT d.* FROM decisions d WHERE d.seq = $1";
+
+/// Whether a later decision about a case stands. Values: the case's number, the decision's.
+pub const LATER: &str = "SELECT count(*) AS n FROM decisions d WHERE d.case_id = $1 AND d.seq > $2 \
+    AND d.state <> 'undone'";
+
+/// Claims a decision that cannot be read, so that it goes the outbox's way. Value: its number.
+pub const CLAIM_UNREAD: &str =
+    "UPDATE decisions SET state = 'sending' WHERE seq = $1 AND state IN ('held', 'unknown')";
+
+/// Ends a decision that cannot be read. Values: its number, note, settled at.
+pub const PARK: &str = "UPDATE decisions SET state = 'refused', claim_worker = NULL, \
+    claim_until = NULL, note = $2, settled_at = $3 WHERE seq = $1";
+
+/// Decisions one after another. Values: origin, after which place, how many.
+pub const DECISIONS: &str = concat!(
+    "SELECT d.* FROM decisions d WHERE d.",
+    of_origin!(),
+    " AND d.seq > $2 ORDER BY d.seq LIMIT $3"
+);
+
+/// Cases one after another, by their numbers: the sign keeps the index of the origin out, which has another
+/// order. Values: origin, after which number, how many.
+pub const CASES: &str = concat!(
+    "SELECT c.* FROM cases c WHERE +c.",
+    of_origin!(),
+    " AND c.id > $2 ORDER BY c.id LIMIT $3"
+);
+
+/// Entries of the audit from the lowest place on, what they are kept under too. Values: origin, from which
+/// place, how many.
+pub const ENTRIES: &str = concat!(
+    "SELECT seq, entry, hash, decision FROM audit WHERE ",
+    of_origin!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
 /// The newest decision of a case. Value: the case's number.
@@ -206,6 +257,13 @@ pub const NEXT_DUE: &str = concat!(
 /// Begins the audit of an origin. Value: origin.
 pub const BEGIN_AUDIT: &str = "INSERT INTO audit_heads (origin, seq, hash) \
     SELECT o.id, 0, '' FROM origins o WHERE o.name = $1 ON CONFLICT (origin) DO NOTHING";
+
+/// Where the audit ends, and whether an entry stands where the next one has to go. Value: origin.
+pub const AUDIT_NEXT: &str = concat!(
+    "SELECT h.seq, h.hash, a.seq AS next FROM audit_heads h LEFT JOIN audit a ON a.origin = h.origin \
+     AND a.seq = CASE WHEN h.seq < 9223372036854775807 THEN h.seq + 1 END WHERE h.",
+    of_origin!()
+);
 
 /// Where the audit ends. Value: origin.
 pub const AUDIT_HEAD: &str =
@@ -430,13 +488,36 @@ pub fn audit_of(tx: &Tx) -> String {
     format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = $2 ORDER BY seq")
 }
 
-/// The next delivery. Values: origin, now, reviewer.
-pub fn take(tx: &Tx) -> String {
+/// The next delivery, some rows passed over by their numbers. Values: origin, now, reviewer.
+pub fn take(tx: &Tx, passed: &BTreeSet<i64>) -> String {
     let (of_origin, is_open, claim) = (of_origin!(), is_open!(), tx.claim());
+    let passed = but(passed);
     format!(
         "SELECT * FROM decisions WHERE {of_origin} AND {is_open} AND due <= $2 \
-         AND (state <> 'held' OR reviewer = $3) AND (claim_until IS NULL OR claim_until <= $2) \
+         AND (state <> 'held' OR reviewer = $3) AND (claim_until IS NULL OR claim_until <= $2){passed} \
          ORDER BY due, id LIMIT 1{claim}"
+    )
+}
+
+/// When the next delivery is due, some rows passed over by their numbers. Values: origin, reviewer.
+pub fn next_due(passed: &BTreeSet<i64>) -> String {
+    format!("{NEXT_DUE}{}", but(passed))
+}
+
+/// A condition that leaves rows of decisions out by their numbers.
+fn but(passed: &BTreeSet<i64>) -> String {
+    if passed.is_empty() {
+        return String::new();
+    }
+    let numbers: Vec<_> = passed.iter().map(ToString::to_string).collect();
+    format!(" AND seq NOT IN ({})", numbers.join(", "))
+}
+
+/// Decisions whose state is no word. Value: origin.
+pub fn strays() -> String {
+    let (of_origin, words) = (of_origin!(), quoted(DeliveryState::ALL.map(DeliveryState::word)));
+    format!(
+        "SELECT seq, id FROM decisions WHERE {of_origin} AND state NOT IN ({words}) ORDER BY seq"
     )
 }
 
@@ -468,7 +549,7 @@ pub fn history(query: &HistoryQuery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{DecisionId, DeliveryState, SessionId};
+    use crate::domain::{DecisionId, SessionId};
     use crate::store::sql::engine::args;
     use crate::store::{Result, SqlStore};
 
@@ -541,6 +622,16 @@ mod tests {
             NEXT_DUE,
             BEGIN_AUDIT,
             AUDIT_HEAD,
+            AUDIT_NEXT,
+            CASE_OF,
+            CASE_AT,
+            DECISION_AT,
+            LATER,
+            CLAIM_UNREAD,
+            PARK,
+            DECISIONS,
+            CASES,
+            ENTRIES,
             ADD_AUDIT,
             MOVE_AUDIT_HEAD,
             AUDIT,
@@ -554,7 +645,9 @@ mod tests {
             SIGNATURES,
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
-        all.extend([audit_of(tx), ACTS.to_owned(), last_place(), listed(tx, 3), seen(3), take(tx)]);
+        let none = BTreeSet::new();
+        all.extend([audit_of(tx), ACTS.to_owned(), last_place(), listed(tx, 3), seen(3)]);
+        all.push(take(tx, &none));
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend([page(tx, query), total(query), place(query), before(query)]);
@@ -590,7 +683,7 @@ mod tests {
     async fn sorts(tx: &mut Tx) -> Result<()> {
         let mut ordered: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
         ordered.extend(queries().iter().map(|query| next_free(tx, query, CaseState::Open)));
-        for sql in ordered.into_iter().chain([take(tx)]) {
+        for sql in ordered.into_iter().chain([take(tx, &BTreeSet::new())]) {
             let plan = plan(tx, &sql).await;
             // The page itself, at most `limit` rows, is put in order once more.
             let sorts = plan.lines().filter(|step| step.contains("TEMP B-TREE")).count();

@@ -7,9 +7,9 @@ use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::{Action, Model, clock, date};
-use crate::domain::{DeliveryState, HistoryRow, Judgement};
+use crate::domain::{DeliveryState, HistoryRow, Judgement, RowKind};
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{duration, key_line, notice, pad, status_line};
+use crate::tui::widget::{duration, key_line, notice, pad, status_line, unread_lines};
 
 /// Lines for the decision under the cursor.
 const DETAILS: u16 = 6;
@@ -23,7 +23,10 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let title =
         format!(" Decisions, newest first. {undo} takes a held one back, reopens a settled one.");
     frame.render_widget(Paragraph::new(title).style(theme.style(Meaning::Title)), line(1));
-    let rows = usize::from(area.height.saturating_sub(4 + DETAILS));
+    let unread = unread_lines(model, RowKind::Decision, theme);
+    let held = u16::try_from(unread.len()).unwrap_or(0);
+    let room = area.height.saturating_sub(4 + DETAILS + held);
+    let rows = usize::from(room);
     let start = model
         .history
         .cursor
@@ -38,7 +41,10 @@ pub fn history(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         .take(rows)
         .map(|(i, row)| row_line(model, row, i == model.history.cursor, area.width, theme))
         .collect();
-    let body = Rect::new(0, 2, area.width, area.height.saturating_sub(4 + DETAILS));
+    let body = Rect::new(0, 2, area.width, room);
+    let below =
+        Rect::new(0, 2 + room, area.width, held.min(area.height.saturating_sub(4 + DETAILS)));
+    frame.render_widget(Paragraph::new(unread), below);
     if lines.is_empty() {
         let words = if model.history.loading { " Reading…" } else { " Nothing was decided yet." };
         frame.render_widget(Paragraph::new(words).style(theme.style(Meaning::Muted)), body);

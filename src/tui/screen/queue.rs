@@ -7,9 +7,9 @@ use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::{Model, PictureState, Side, date};
-use crate::domain::{QueueRow, printable};
+use crate::domain::{QueueRow, RowKind, printable};
 use crate::tui::theme::{Meaning, Theme};
-use crate::tui::widget::{clip, fit, key_line, notice, pad, piece, status_line};
+use crate::tui::widget::{clip, fit, key_line, notice, pad, piece, status_line, unread_lines};
 
 /// The word for a candidate whose face is on a blocklist.
 const LISTED: &str = "BLOCKLISTED";
@@ -41,8 +41,11 @@ pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let head = format!(" case       created     {:<room$} images  state", "candidates");
     frame.render_widget(Paragraph::new(title), line(1));
     frame.render_widget(Paragraph::new(head).style(theme.style(Meaning::Muted)), line(2));
-    let rows = area.height.saturating_sub(5);
+    let unread = unread_lines(model, RowKind::Case, theme);
+    let held = u16::try_from(unread.len()).unwrap_or(0);
+    let rows = area.height.saturating_sub(5 + held);
     let body = Rect::new(0, 3, area.width, rows);
+    let below = Rect::new(0, 3 + rows, area.width, held.min(area.height.saturating_sub(5)));
     if model.queue.rows.is_empty() {
         frame.render_widget(Paragraph::new(empty(model)).style(theme.style(Meaning::Muted)), body);
     } else {
@@ -50,6 +53,7 @@ pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             visible(model, rows).map(|(row, here)| full_line(model, row, here, area.width, theme));
         frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), body);
     }
+    frame.render_widget(Paragraph::new(unread), below);
     let keys = key_line(&model.settings.keymap, model.screen.scope(), (area.width, 1), theme);
     frame.render_widget(Paragraph::new(keys), line(area.height.saturating_sub(2)));
     notice(model, theme, line(area.height.saturating_sub(1)), frame);

@@ -19,7 +19,7 @@ use super::Desk;
 use crate::roster::Scope;
 use crate::shell::{NAMESPACE, Who};
 use crate::store::audit::Finding;
-use crate::store::{AuditHead, AuditRow};
+use crate::store::{AuditHead, AuditRow, StoreError};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1_000;
@@ -50,10 +50,13 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
         let mut signed = signatures(&desk, after, last.seq).await?;
         end = AuditHead { seq: last.seq, hash: last.hash.clone() };
         for AuditRow { seq, entry, hash } in rows {
-            let entry = RawValue::from_string(entry).map_err(|_| {
-                let next = "`secondlook audit verify` says more";
-                CliError::new(Exit::Failed, format!("entry {seq} cannot be read"), next)
-            })?;
+            // What is no JSON is exported as a text, which does not hash to what it should.
+            let entry = match RawValue::from_string(entry) {
+                Ok(entry) if !entry.get().contains(['\n', '\r']) => Ok(entry),
+                Ok(entry) => serde_json::value::to_raw_value(entry.get()),
+                Err(_) => serde_json::value::to_raw_value("unreadable"),
+            };
+            let entry = entry.map_err(|_| CliError::failed("an entry cannot be written"))?;
             json(&Line { seq, hash, signature: signed.remove(&seq), entry })?;
         }
     }
@@ -111,7 +114,7 @@ async fn in_store(
 ) -> Result<Exit, CliError> {
     let desk = Desk::open(&Setup::load(args)?).await?;
     // The end first: what is added meanwhile comes after it.
-    let head = desk.store.audit_head(&desk.origin).await?;
+    let head = head(&desk).await?;
     let mut rows: Vec<AuditRow> = Vec::new();
     loop {
         let after = rows.last().map_or(0, |row| row.seq);
@@ -122,10 +125,12 @@ async fn in_store(
             break;
         }
     }
+    // And once more: no entry stands behind the end that is kept when all of them have been read.
+    let after = self::head(&desk).await?;
     let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
     let acts = desk.store.acts(&desk.origin).await?;
     let signatures = signatures(&desk, 0, u64::MAX).await?;
-    let mut findings = in_order(&rows, &head);
+    let mut findings = in_order(&rows, &head, &after);
     let mut chain = Chain::new(&rows, scope);
     findings.extend(chain.roster(&acts));
     findings.extend(chain.signed(&signatures));
@@ -139,9 +144,21 @@ async fn in_store(
         }
     }
     findings.extend(chain.gone());
+    for row in desk.store.unreadable(&desk.origin).await? {
+        findings.extend(chain.unreadable(&row, &findings));
+    }
     desk.store.close().await;
     findings.extend(elsewhere(&rows, noted, since));
     report(args, &rows, &chain.keys, chain.before_roster, findings)
+}
+
+/// The end of the audit as it is kept; in words why it can be none.
+async fn head(desk: &Desk) -> Result<Result<AuditHead, String>, CliError> {
+    match desk.store.audit_head(&desk.origin).await {
+        Ok(head) => Ok(Ok(head)),
+        Err(StoreError::AuditEnd(why)) => Ok(Err(why)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn in_file(

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::Millis;
+use crate::domain::{Millis, RowKind, Unreadable};
 use crate::proof;
 use crate::roster::{Enacted, Rosters, Scope};
 use crate::shell::NAMESPACE;
@@ -32,15 +32,37 @@ pub struct Chain<'a> {
     pub before_roster: usize,
 }
 
-/// What is wrong with the chain itself: up to the end that was read first, and what was added meanwhile.
-pub fn in_order(rows: &[AuditRow], head: &AuditHead) -> Vec<Finding> {
-    let end = rows.iter().position(|row| row.seq > head.seq).unwrap_or(rows.len());
-    let mut findings = verify(&rows[..end], Some(head));
+/// What is wrong with the chain itself: up to the end that was read first, what was added meanwhile, and against
+/// the end that was read last. An end is one of the chain's, or in words why it can be none.
+pub fn in_order(
+    rows: &[AuditRow],
+    first: &Result<AuditHead, String>,
+    last: &Result<AuditHead, String>,
+) -> Vec<Finding> {
+    let written = rows.last().map_or(0, |row| row.seq);
+    let none = |why: &String| Finding { seq: written.saturating_add(1), what: why.clone() };
+    let (first, last) = match (first, last) {
+        (Ok(first), Ok(last)) => (first, last),
+        (Err(why), _) | (_, Err(why)) => {
+            let mut findings = verify(rows, None);
+            findings.push(none(why));
+            return findings;
+        }
+    };
+    let end = rows.iter().position(|row| row.seq > first.seq).unwrap_or(rows.len());
+    let mut findings = verify(&rows[..end], Some(first));
     findings.extend(out_of_time(rows));
     if end < rows.len() {
         // It has to follow; looked at as one chain with the rest.
         let added = verify(rows, None);
         findings.extend(added.into_iter().filter(|finding| finding.seq >= rows[end].seq));
+    }
+    if written > last.seq {
+        let what = format!(
+            "the end of the audit is kept as {}, and entry {written} stands behind it",
+            last.seq
+        );
+        findings.push(Finding { seq: last.seq.saturating_add(1), what });
     }
     findings
 }
@@ -220,6 +242,30 @@ impl<'a> Chain<'a> {
             false => format!("decision {}: {what}", kept.id),
         };
         wrong.into_iter().map(|what| Finding { seq, what: named(what) }).collect()
+    }
+
+    /// What is found of a row that cannot be read, unless that very thing was `found` already.
+    pub fn unreadable(&self, row: &Unreadable, found: &[Finding]) -> Option<Finding> {
+        let Unreadable { kind, name, why } = row;
+        let of = |id: &String| {
+            let trail = self.of.get(self.case_of.get(id)?)?;
+            trail.iter().find(|entry| entry.decision == *id)
+        };
+        let seq = match kind {
+            RowKind::Decision => of(name).map(|entry| entry.seq),
+            RowKind::Case | RowKind::Head => None,
+            RowKind::Act | RowKind::Entry | RowKind::Signature => name.parse().ok(),
+        };
+        let seq = seq.unwrap_or_default();
+        let known = match kind {
+            RowKind::Decision => found.iter().any(|finding| finding.what.contains(name)),
+            RowKind::Act | RowKind::Entry => {
+                seq > 0 && found.iter().any(|finding| finding.seq == seq)
+            }
+            RowKind::Case | RowKind::Head | RowKind::Signature => false,
+        };
+        let what = format!("{} {name} cannot be read: {why}", kind.word());
+        (!known).then_some(Finding { seq, what })
     }
 
     /// Decisions that have entries and are not in the store.
