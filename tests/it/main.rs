@@ -21,6 +21,7 @@ mod kinds;
 mod kitty;
 mod laws;
 mod layers;
+mod link;
 mod openapi;
 mod opening;
 mod outbox;
