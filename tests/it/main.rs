@@ -56,4 +56,5 @@ mod term;
 mod terminal;
 mod tmux;
 mod transport;
+mod unseen;
 mod webhook;
