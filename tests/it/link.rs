@@ -282,7 +282,7 @@ impl Desk {
             }
         }
         self.look();
-        self.decided() - before
+        self.home.recorded(before + 1).len() - before
     }
 
     fn leave(mut self) {
@@ -413,7 +413,7 @@ fn tried(home: Home, trial: Trial) -> Found {
     desk.decide();
     (found.keys, found.time) = (desk.keys - keys, since.elapsed());
     desk.look();
-    found.seen = desk.decided() - before;
+    found.seen = desk.home.recorded(before + 2).len() - before;
     // The key of the pair before, out of habit, and then any.
     let mut free = settings().keymap.free_keys(false);
     fastrand::shuffle(&mut free);
@@ -545,7 +545,7 @@ async fn nothing_armed_stands_beside_a_pair_that_is_coming_in_pieces() {
     console.wait("the next pair", |s| case_on(s).is_some_and(|case| case != first));
     console.press_until("x", "'x' decided nothing: ");
     let pieces = std::mem::take(&mut *moments.lock().unwrap());
-    assert_eq!(home.decisions().len(), 1);
+    assert_eq!(home.recorded(1).len(), 1);
     let (mut of_first, mut of_next) = (0, 0);
     for moment in &pieces {
         match moment.case {

@@ -182,6 +182,17 @@ impl Home {
         rows.iter().map(|r| format!("{} {}", word(r, "disposition"), word(r, "state"))).collect()
     }
 
+    /// The same, once there are so many: the screen counts one that is still being recorded.
+    pub fn recorded(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let all = self.decisions();
+            if all.len() >= count || Instant::now() > deadline {
+                return all;
+            }
+        }
+    }
+
     /// Opens the console.
     pub fn console(&self, plays: Plays) -> Terminal {
         self.open(plays, PROGRAM, &["review"])

@@ -312,12 +312,12 @@ async fn nothing_arms_while_nobody_or_two_sizes_look_and_afterwards_it_does() {
     until("OFF: no terminal is attached to tmux");
     assert_eq!(tmux.run(&["send-keys", "-t", "desk", "x"]).code, 0);
     until("'x' decided nothing: no terminal is attached to tmux");
-    assert_eq!(tmux.home.decisions().len(), 1);
+    assert_eq!(tmux.home.recorded(1).len(), 1);
     let back = tmux.attach(Plays::Kitty);
     assert_eq!(back.open(), 1002);
     back.press("x");
     back.wait_for(&["held 2"]);
-    assert_eq!(tmux.home.decisions().len(), 2);
+    assert_eq!(tmux.home.recorded(2).len(), 2);
 }
 
 /// Starts a session that waits, and attaches a kitty to it.

@@ -1,13 +1,14 @@
 //! No verdict on pictures that were not seen, for every way of drawing and however it came to be wished for: against
 //! terminals that refuse pictures, ignore them, or would print them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use secondlook::shell::{Memory, Place};
 use secondlook::sim::{Limits, Options, Sim};
 use secondlook::term::{Capabilities, Environment, Probe, Protocol, Wish};
 
-use crate::terminal::{Between, Home, PROGRAM, Plays, Terminal, opening_key, world};
+use crate::terminal::{Between, Home, PROGRAM, Plays, Terminal, has, opening_key, world};
 
 /// The ways that are no characters.
 const WAYS: [Protocol; 3] = [Protocol::Kitty, Protocol::Iterm2, Protocol::Sixel];
@@ -131,7 +132,7 @@ async fn nothing_is_decided_on_kitty(plays: Plays) {
         terminal.press("p");
         terminal.wait_for(&[" ARMED ", " blocks"]);
         terminal.press("x");
-        terminal.wait_for(&["held 1"]);
+        terminal.wait_for(&["held 1", "held: #"]);
         assert_eq!(drawn(&home), ["blocks"], "{by:?}");
         console.quit();
     }
@@ -165,7 +166,7 @@ async fn nothing_unconfirmed_is_sent(plays: Plays) {
             terminal.any_armed();
             terminal.wait_for(&[" blocks"]);
             terminal.press("x");
-            terminal.wait_for(&["held 1"]);
+            terminal.wait_for(&["held 1", "held: #"]);
             assert_eq!(drawn(&home), ["blocks"], "{way:?} {by:?}");
             assert!(!console.was_sent_pictures(), "{way:?} {by:?}");
             // Nor does the question that it was asked stand there.
@@ -191,6 +192,52 @@ async fn a_terminal_that_answers_nothing_is_sent_none() {
     nothing_unconfirmed_is_sent(Plays::Silent).await;
 }
 
+/// The longest word of letters and digits that a screen shows: a picture that is printed is one.
+fn longest_word(screen: &vt100::Screen) -> usize {
+    let text = screen.contents();
+    text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_multiplexers_that_draw_none_are_sent_none() {
+    let sim = sim().await;
+    for program in ["screen", "tmux"].into_iter().filter(|program| has(program)) {
+        for way in WAYS {
+            let mut home = Home::at(&sim, 300);
+            let folder = home.path("sockets");
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+            home.set("SCREENDIR", &folder.display().to_string());
+            home.set("TMUX_TMPDIR", &folder.display().to_string());
+            let start: &[&str] = match program {
+                "screen" => &["-U", "-c", "/dev/null"],
+                _ => &["-L", "look", "-f", "/dev/null", "new-session"],
+            };
+            let longest = Arc::<Mutex<usize>>::default();
+            let its = Arc::clone(&longest);
+            let look: crate::terminal::Look = Box::new(move |_, screen| {
+                let mut longest = its.lock().unwrap();
+                *longest = longest_word(screen).max(*longest);
+                Vec::new()
+            });
+            let between = Between { line: None, look: Some(look) };
+            let review = [PROGRAM, "review", "--images", way.word()];
+            let arguments = [start, &review[..]].concat();
+            let terminal = home.open_over(between, Plays::Xterm, program, &arguments);
+            terminal.any_armed();
+            terminal.wait_for(&[" blocks"]);
+            terminal.press("x");
+            terminal.wait_for(&["held 1", "held: #"]);
+            assert_eq!(drawn(&home), ["blocks"], "{program} {way:?}");
+            assert!(*longest.lock().unwrap() < 40, "{program} {way:?}\n{}", terminal.screen());
+            terminal.press("q");
+            terminal.wait_for(&["keep them"]);
+            terminal.press("k");
+            terminal.end();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_forced_on_a_terminal_that_nobody_knows_is_said_in_the_receipt() {
     let sim = sim().await;
@@ -214,7 +261,7 @@ async fn what_is_forced_on_a_terminal_that_nobody_knows_is_said_in_the_receipt()
         terminal.any_armed();
         terminal.wait_for(&["forced: nothing proves that pictures show"]);
         terminal.press("x");
-        terminal.wait_for(&["held 1"]);
+        terminal.wait_for(&["held 1", "held: #"]);
         assert_eq!(drawn(&home), [format!("{} (forced)", way.word())]);
         console.quit();
 
@@ -223,7 +270,7 @@ async fn what_is_forced_on_a_terminal_that_nobody_knows_is_said_in_the_receipt()
         let console = Console::open(&mut home, Plays::Newcomer, way, By::Memory);
         console.terminal.any_armed();
         console.terminal.press("x");
-        console.terminal.wait_for(&["held 1"]);
+        console.terminal.wait_for(&["held 1", "held: #"]);
         assert_eq!(drawn(&home), ["blocks"]);
         assert!(!console.was_sent_pictures(), "{way:?}");
         console.quit();
