@@ -27,7 +27,7 @@ fn two_under_one_picture(home: &Home, console: &Terminal, by: &str) {
     let second = console.case().unwrap();
     console.press_until("x", "'x' decided nothing: shut, press '");
     console.wait_for(&["held 1"]);
-    assert_eq!(home.decisions(), ["reject held"]);
+    assert_eq!(home.recorded(1), ["reject held"]);
     // No key but its own opens it.
     let own = opening_key(&console.screen()).unwrap();
     let wrong = if own == '9' { '8' } else { '9' };
@@ -36,7 +36,7 @@ fn two_under_one_picture(home: &Home, console: &Terminal, by: &str) {
     assert_eq!(console.any_armed(), second);
     console.press("x");
     console.wait_for(&["held 2"]);
-    assert_eq!(home.decisions(), ["reject held", "reject held"]);
+    assert_eq!(home.recorded(2), ["reject held", "reject held"]);
     console.press("q");
     console.wait_for(&["keep them"]);
     console.press("k");

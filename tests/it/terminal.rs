@@ -2,7 +2,8 @@
 //! questions as a chosen make would, and a home of its own for every run, so that nothing else on
 //! the machine is touched. Whoever waits is woken by arriving bytes.
 
-use std::io::{Read, Write};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,6 +21,8 @@ use secondlook::sim::{Candidate, Picture, Session, Sim, World};
 use tempfile::TempDir;
 use unicode_width::UnicodeWidthChar;
 
+use crate::kitty::Line;
+
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_secondlook");
 /// Past this a test has failed; nothing waits for it when all is well.
@@ -34,10 +37,40 @@ pub enum Plays {
     Kitty,
     /// The same over a line that brings every byte of an answer alone.
     Dripping,
+    /// kitty, which takes pictures and says of each that it has none.
+    Refusing,
+    /// kitty, which says that it knows pictures and then nothing of any.
+    Ignoring,
     /// A terminal that draws no pictures: they become coloured characters.
     Xterm,
+    /// The same, which shows what comes as it comes: it knows no whole frames.
+    Plain,
+    /// One that names itself, whose name nobody knows, and says that it draws nothing.
+    Newcomer,
+    /// One that knows no control strings and prints them.
+    Printing,
     /// One that answers nothing.
     Silent,
+}
+
+impl Plays {
+    /// It answers as kitty does.
+    fn is_kitty(self) -> bool {
+        matches!(self, Self::Kitty | Self::Dripping | Self::Refusing | Self::Ignoring)
+    }
+}
+
+/// Looks at each piece that has arrived, and at the screen with it. What it returns is typed at that very moment,
+/// before anything is answered.
+pub type Look = Box<dyn FnMut(&[u8], &vt100::Screen) -> Vec<u8> + Send>;
+
+/// What stands between a program and its terminal here.
+#[derive(Default)]
+pub struct Between {
+    /// A line with a rate and a delay; none, and everything is there at once.
+    pub line: Option<Line>,
+    /// Somebody who looks.
+    pub look: Option<Look>,
 }
 
 /// A home for one run, and the environment that leads there.
@@ -149,6 +182,17 @@ impl Home {
         rows.iter().map(|r| format!("{} {}", word(r, "disposition"), word(r, "state"))).collect()
     }
 
+    /// The same, once there are so many: the screen counts one that is still being recorded.
+    pub fn recorded(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let all = self.decisions();
+            if all.len() >= count || Instant::now() > deadline {
+                return all;
+            }
+        }
+    }
+
     /// Opens the console.
     pub fn console(&self, plays: Plays) -> Terminal {
         self.open(plays, PROGRAM, &["review"])
@@ -156,6 +200,17 @@ impl Home {
 
     /// Runs a program in a terminal.
     pub fn open(&self, plays: Plays, program: &str, arguments: &[&str]) -> Terminal {
+        self.open_over(Between::default(), plays, program, arguments)
+    }
+
+    /// Runs a program in a terminal at the end of a line.
+    pub fn open_over(
+        &self,
+        between: Between,
+        plays: Plays,
+        program: &str,
+        arguments: &[&str],
+    ) -> Terminal {
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
@@ -163,7 +218,7 @@ impl Home {
         for (name, value) in &self.environment {
             command.env(name, value);
         }
-        Terminal::start(command, plays)
+        Terminal::start(command, plays, between)
     }
 }
 
@@ -277,7 +332,7 @@ pub fn plain(screen: &str) -> String {
 
 impl Terminal {
     /// Starts a command in a new terminal.
-    pub fn start(command: CommandBuilder, plays: Plays) -> Self {
+    fn start(command: CommandBuilder, plays: Plays, between: Between) -> Self {
         let (columns, rows) = SIZE;
         let size = cells(columns, rows);
         let PtyPair { slave, master } = native_pty_system().openpty(size).unwrap();
@@ -285,7 +340,11 @@ impl Terminal {
         let line = rustix::fs::open(master.tty_name().unwrap(), flags, Mode::empty()).unwrap();
         let before = tcgetattr(&line).unwrap();
         assert!(before.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO));
-        let reader = master.try_clone_reader().unwrap();
+        let (mut reader, mut typing) =
+            (master.try_clone_reader().unwrap(), master.take_writer().unwrap());
+        if let Some(line) = between.line {
+            (reader, typing) = (Box::new(Down::new(reader, line)), Box::new(Up::new(typing, line)));
+        }
         let seen = Seen {
             screen: screen(columns, rows),
             arrivals: 0,
@@ -297,14 +356,14 @@ impl Terminal {
         let shared = Arc::new(Shared {
             seen: Mutex::new(seen),
             news: Condvar::new(),
-            typing: Mutex::new(master.take_writer().unwrap()),
+            typing: Mutex::new(typing),
         });
         let mut child = slave.spawn_command(command).unwrap();
         drop(slave);
         let pid = Pid::from_raw(i32::try_from(child.process_id().unwrap()).unwrap()).unwrap();
         let line = Arc::new(Mutex::new(Some(line)));
         let (reading, its_line) = (Arc::clone(&shared), Arc::clone(&line));
-        std::thread::spawn(move || read(reader, &reading, &its_line, plays));
+        std::thread::spawn(move || read(reader, &reading, &its_line, plays, between.look));
         let waiting = Arc::clone(&shared);
         std::thread::spawn(move || {
             let exit = child.wait().unwrap();
@@ -331,7 +390,7 @@ impl Terminal {
     }
 
     /// Whether the screen becomes as wanted in time. Ends early when the program has ended.
-    fn comes_within(&self, limit: Duration, wanted: impl Fn(&str) -> bool) -> bool {
+    pub fn comes_within(&self, limit: Duration, wanted: impl Fn(&str) -> bool) -> bool {
         let deadline = Instant::now() + limit;
         let mut seen = self.shared.seen();
         loop {
@@ -554,11 +613,13 @@ fn read(
     shared: &Shared,
     line: &Mutex<Option<OwnedFd>>,
     plays: Plays,
+    mut look: Option<Look>,
 ) {
     let (mut listening, mut buffer) = (Listening::new(plays), [0; 4096]);
     // The end of a pty is an error, not an end.
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let mut answers = listening.hear(&buffer[..count]);
+        let mut typed = Vec::new();
         shared.tell(|seen| {
             if seen.holds {
                 seen.held.append(&mut answers);
@@ -567,7 +628,13 @@ fn read(
             if !listening.in_update {
                 seen.screen.process(&std::mem::take(&mut listening.to_show));
             }
+            if let Some(look) = &mut look {
+                typed = look(&buffer[..count], seen.screen.screen());
+            }
         });
+        if !typed.is_empty() {
+            let _ = shared.typing.lock().unwrap().write_all(&typed);
+        }
         if plays == Plays::Dripping {
             drip(shared, line, &answers);
         } else if !answers.is_empty() {
@@ -579,6 +646,77 @@ fn read(
         seen.screen.process(&listening.to_show);
         seen.hung_up = true;
     });
+}
+
+/// The line to the terminal: bytes arrive at its rate, after its delay. What the program writes is on the line at
+/// once, for the buffers of a line have no end.
+struct Down {
+    on_its_way: mpsc::Receiver<(Instant, Vec<u8>)>,
+    line: Line,
+    /// When the line has carried all that has arrived.
+    free: Instant,
+    left: Instant,
+    bytes: VecDeque<u8>,
+}
+
+impl Down {
+    fn new(mut from: Box<dyn Read + Send>, line: Line) -> Self {
+        let (send, on_its_way) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                if send.send((Instant::now(), buffer[..count].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        let now = Instant::now();
+        Self { on_its_way, line, free: now, left: now, bytes: VecDeque::new() }
+    }
+}
+
+impl Read for Down {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        const PIECE: usize = 128;
+        while self.bytes.is_empty() {
+            let Ok((left, bytes)) = self.on_its_way.recv() else { return Ok(0) };
+            (self.left, self.bytes) = (left, bytes.into());
+        }
+        let length = buffer.len().min(PIECE);
+        let count = self.bytes.read(&mut buffer[..length])?;
+        let time = Duration::from_micros((count * 1_000_000 / self.line.rate) as u64);
+        self.free = self.free.max(self.left + self.line.delay) + time;
+        std::thread::sleep(self.free.saturating_duration_since(Instant::now()));
+        Ok(count)
+    }
+}
+
+/// The line from the terminal: keys and answers are there after its delay.
+struct Up(mpsc::Sender<(Instant, Vec<u8>)>);
+
+impl Up {
+    fn new(mut to: Box<dyn Write + Send>, line: Line) -> Self {
+        let (send, on_its_way) = mpsc::channel::<(Instant, Vec<u8>)>();
+        std::thread::spawn(move || {
+            while let Ok((left, bytes)) = on_its_way.recv() {
+                std::thread::sleep((left + line.delay).saturating_duration_since(Instant::now()));
+                // A program that is gone needs no answer.
+                let _ = to.write_all(&bytes).and_then(|()| to.flush());
+            }
+        });
+        Self(send)
+    }
+}
+
+impl Write for Up {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.send((Instant::now(), bytes.to_vec()));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes each byte when the program has read the one before.
@@ -662,6 +800,11 @@ impl Listening {
                 self.sequence.clear();
                 State::Control
             }
+            (State::Escape, b'_' | b'P') if self.plays == Plays::Printing => {
+                // The escape goes, and the rest is letters.
+                self.to_show.truncate(self.to_show.len() - 2);
+                State::Text
+            }
             (State::Escape, b'_' | b'P' | b']') => {
                 self.sequence = vec![byte];
                 State::String
@@ -680,10 +823,11 @@ impl Listening {
     }
 
     fn control(&mut self) {
-        let kitty = matches!(self.plays, Plays::Kitty | Plays::Dripping);
+        let kitty = self.plays.is_kitty();
         let answer: &[u8] = match self.sequence.as_slice() {
             b"?2026h" => {
-                self.in_update = self.plays != Plays::Silent;
+                let pieces = [Plays::Silent, Plays::Plain, Plays::Printing];
+                self.in_update = !pieces.contains(&self.plays);
                 return;
             }
             b"?2026l" => {
@@ -691,6 +835,12 @@ impl Listening {
                 return;
             }
             _ if self.plays == Plays::Silent => return,
+            // As rxvt does.
+            b">c" if self.plays == Plays::Printing => b"\x1b[>85;95;0c",
+            b"c" if self.plays == Plays::Printing => b"\x1b[?1;2c",
+            b">q" | b"?2026$p" if self.plays == Plays::Printing => return,
+            b"?2026$p" if self.plays == Plays::Plain => b"\x1b[?2026;0$y",
+            b">q" if self.plays == Plays::Newcomer => b"\x1bP>|newcomer 1.0\x1b\\",
             b">q" if kitty => b"\x1bP>|kitty(0.40.0)\x1b\\",
             b">q" => b"\x1bP>|XTerm(379)\x1b\\",
             b"?2026$p" => b"\x1b[?2026;2$y",
@@ -706,11 +856,12 @@ impl Listening {
 
     fn string(&mut self) {
         let text = String::from_utf8_lossy(&self.sequence).into_owned();
-        let kitty = matches!(self.plays, Plays::Kitty | Plays::Dripping);
+        let kitty = self.plays.is_kitty();
         if self.plays != Plays::Silent && text == "]11;?" {
             self.answers.extend_from_slice(b"\x1b]11;rgb:1010/1010/1010\x1b\\");
         }
-        let Some(keys) = text.strip_prefix("_G").filter(|_| kitty) else { return };
+        let knows = kitty || self.plays == Plays::Newcomer;
+        let Some(keys) = text.strip_prefix("_G").filter(|_| knows) else { return };
         let keys = keys.split(';').next().unwrap_or_default();
         let value = |name: &str| keys.split(',').find_map(|key| key.strip_prefix(name));
         let Some(id) = value("i=") else { return };
@@ -720,6 +871,8 @@ impl Listening {
                 return;
             }
             Some("q") => "OK",
+            Some("p") if matches!(self.plays, Plays::Ignoring | Plays::Newcomer) => return,
+            Some("p") if self.plays == Plays::Refusing => "EINVAL:no",
             Some("p") if self.held.iter().any(|held| held == id) => "OK",
             Some("p") => "ENOENT:no such image",
             _ => return,

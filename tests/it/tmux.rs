@@ -266,6 +266,60 @@ async fn another_terminal_in_a_shared_tmux_stops_the_keys_and_one_in_its_place_i
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_arms_while_nobody_or_two_sizes_look_and_afterwards_it_does() {
+    if !has("tmux") {
+        return;
+    }
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world([1001, 1002]), options).await.unwrap();
+    let tmux = Tmux::new(Home::at(&sim, 300));
+    tmux.start_waiting();
+    assert_eq!(tmux.run(&["set", "-g", "allow-passthrough", "on"]).code, 0);
+    let first = tmux.attach(Plays::Kitty);
+    let second = tmux.attach(Plays::Kitty);
+    second.terminal.resize(90, 28);
+    first.wait_for(&["waiting"]);
+    let clients = ["list-clients", "-F", "#{client_width}x#{client_height}"];
+    let deadline = Instant::now() + LIMIT;
+    while !tmux.run(&clients).out.contains("90x28") {
+        assert!(Instant::now() < deadline, "{}", tmux.run(&clients).out);
+    }
+    // Both are there when it begins, so both may look; but not at different screens.
+    assert_eq!(tmux.run(&["respawn-pane", "-k", "-t", "desk", PROGRAM, "review"]).code, 0);
+    first.wait_for(&["A SUBJECT #1001 ", "OFF: tmux shows two sizes: detach the other terminal"]);
+    first.press("x");
+    let screen = first.wait_for(&["'x' decided nothing: tmux shows two sizes"]);
+    assert_eq!(opening_key(&screen), None, "{screen}");
+    assert_eq!(tmux.home.decisions(), [""; 0]);
+    second.terminal.signal(Signal::KILL);
+    second.terminal.end();
+    assert_eq!(first.open(), 1001);
+    first.press("x");
+    first.wait_for(&["held 1"]);
+    assert_eq!(first.open(), 1002);
+
+    // Detached, as by `ctrl-b d`: the keys that are sent to the pane then come from no reviewer.
+    assert_eq!(tmux.run(&["detach-client", "-s", "desk"]).code, 0);
+    first.terminal.end();
+    let pane = || plain(&tmux.run(&["capture-pane", "-p", "-t", "desk"]).out);
+    let until = |what: &str| {
+        let deadline = Instant::now() + LIMIT;
+        while !pane().contains(what) {
+            assert!(Instant::now() < deadline, "never {what}\n{}", pane());
+        }
+    };
+    until("OFF: no terminal is attached to tmux");
+    assert_eq!(tmux.run(&["send-keys", "-t", "desk", "x"]).code, 0);
+    until("'x' decided nothing: no terminal is attached to tmux");
+    assert_eq!(tmux.home.recorded(1).len(), 1);
+    let back = tmux.attach(Plays::Kitty);
+    assert_eq!(back.open(), 1002);
+    back.press("x");
+    back.wait_for(&["held 2"]);
+    assert_eq!(tmux.home.recorded(2).len(), 2);
+}
+
 /// Starts a session that waits, and attaches a kitty to it.
 fn kitty_around(tmux: &Tmux) -> Far {
     tmux.start_waiting();

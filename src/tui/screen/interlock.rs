@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use crate::core::{Action, Interlock, Model, TargetLine};
+use crate::core::{Action, Interlock, Model, NotArmed, TargetLine};
 use crate::tui::layout::ReviewLayout;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, notice_above, pad};
@@ -76,14 +76,14 @@ pub fn interlock(
         ]),
         third,
         Line::raw(fourth),
-        match model.opening_key().filter(|_| is_pair) {
+        match model.armed(model.now) {
             // It lies over the line that would say so.
-            Some(key) => {
+            Err(NotArmed::Shut(key)) if is_pair => {
                 let (why, _) = model.shut_words();
                 let words = format!(" SHUT: press {key} to open this pair  {why}");
                 Line::styled(words, theme.style(Meaning::Warn))
             }
-            None => {
+            Ok(()) | Err(_) => {
                 Line::styled(" enter does nothing here; esc leaves", theme.style(Meaning::Muted))
             }
         },

@@ -285,11 +285,12 @@ fn arming(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) {
-    // Its key stands beside the pair it opens and nowhere else.
-    let key = model.opening_key().filter(|_| drawn.is_pair() || desk.painted_at().is_some());
     let armed = model.armed(model.now);
-    let shut = matches!(armed, Err(NotArmed::Painting | NotArmed::Shut(_)));
-    let key = key.filter(|_| shut);
+    // The key stands in no frame that still has the faces to bring: on a slow line it would be seen before them.
+    let key = match armed {
+        Err(NotArmed::Shut(key)) => Some(key),
+        Ok(()) | Err(_) => None,
+    };
     let (word, meaning) = match (armed, key) {
         (_, Some(key)) => (format!("SHUT: press {key} to open"), Meaning::Warn),
         (Ok(()), None) => ("ARMED".to_owned(), Meaning::Good),
