@@ -82,7 +82,7 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
         return;
     };
     let options = Options { limits: Limits::none(), ..Options::default() };
-    let sim = Sim::start(world([1001, 1002, 1003]), options).await.unwrap();
+    let sim = Sim::start(world([1001, 1002, 1003, 1004]), options).await.unwrap();
     let url = cluster.database().await;
     let owner = home(&sim, &url, &people[0]);
     for _ in 0..2 {
@@ -136,5 +136,19 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     done(&eva, &["outbox", "flush"]);
     assert_eq!(sim.effects().len(), 2);
     done(&owner, &["audit", "verify"]);
+    // A row that cannot be read ends with the rights of its reviewer, though the guards know no such way.
+    done(&ana, &["decide", "1004", "reject"]);
+    let bent = "ALTER TABLE decisions DISABLE TRIGGER USER; UPDATE decisions SET record = 'x' WHERE state = 'held'; \
+                ALTER TABLE decisions ENABLE TRIGGER USER";
+    assert!(behind(&url, bent).await);
+    let ran = ana.run(&["outbox", "flush"]);
+    assert!(ran.code == 1 && ran.err.contains("its case is open again"), "{ran:?}");
+    assert!(done(&ana, &["queue", "list"]).contains("#1004"));
+    let auditor = home(&sim, &as_role("aud"), &people[0]);
+    for who in [&owner, &auditor] {
+        let ran = who.run(&["audit", "verify"]);
+        let found = ran.out.lines().filter(|line| line.contains("cannot be read")).count();
+        assert_eq!((ran.code, found, ran.out.lines().count()), (1, 1, 1), "{ran:?}");
+    }
     sim.shutdown().await;
 }
