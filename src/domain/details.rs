@@ -165,7 +165,9 @@ impl Details {
     #[must_use]
     pub fn is_approved(&self, session: &SessionId) -> bool {
         let case = &self.case;
-        let subject = case.key == *session && case.kind == SubjectKind::Workflow;
+        // What kind it is, Didit's answer says as well: a case may have been taken in as another.
+        let workflow = case.kind == SubjectKind::Workflow || self.workflow.is_some();
+        let subject = case.key == *session && workflow;
         (subject && case.status == Status::Approved)
             || case.candidates.iter().zip(&self.candidates).any(|(candidate, known)| {
                 candidate.session_id.as_ref() == Some(session)

@@ -46,7 +46,8 @@ pub struct SessionId(String);
 impl SessionId {
     const MOST: usize = 64;
 
-    /// Reads an id, trimming nothing.
+    /// Reads an id, trimming nothing. A UUID is kept in small letters: Didit takes it in either, and two
+    /// spellings would be two cases.
     ///
     /// # Errors
     /// [`BadId`] when `text` is empty, too long or holds another character.
@@ -54,11 +55,11 @@ impl SessionId {
         let fits = !text.is_empty()
             && text.len() <= Self::MOST
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BadId { what: "a session id", most: Self::MOST })
+        if !fits {
+            return Err(BadId { what: "a session id", most: Self::MOST });
         }
+        let uuid = text.len() == 36 && Uuid::try_parse(text).is_ok();
+        Ok(Self(if uuid { text.to_ascii_lowercase() } else { text.to_owned() }))
     }
 
     /// The id as text.

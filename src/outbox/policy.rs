@@ -119,9 +119,11 @@ fn after(
     above.chain(below).filter(later).find(theirs).map(who_and_when)
 }
 
-/// Whether an entry's comment holds the mark as a word of its own.
+/// Whether an entry's comment is that of the decision with this mark: it stands where
+/// [`Decision::api_comment`] puts it, for anybody may write anything behind it.
 fn bears(entry: &ReviewEntry, mark: &str) -> bool {
-    entry.comment.as_deref().is_some_and(|c| c.split_whitespace().any(|word| word == mark))
+    let mut words = entry.comment.as_deref().unwrap_or_default().split_whitespace();
+    words.next() == Some("secondlook") && words.nth(2) == Some(mark)
 }
 
 /// `ana at 2026-11-22 20:15 UTC`, as far as Didit says.

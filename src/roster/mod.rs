@@ -113,9 +113,9 @@ impl Person {
         })
     }
 
-    /// Whether a name is theirs, whatever its case.
+    /// Whether a name is theirs as Didit's console shows it, whatever its case.
     fn is_called(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
+        let name = as_label(name).to_lowercase();
         self.id.as_str() == name || self.label.to_lowercase() == name
     }
 }
@@ -587,6 +587,11 @@ impl Roster {
             return Some(format!("{who} is nobody of the roster"));
         };
         if let Some(why) = self.is_nobodys_second(who) {
+            return Some(why);
+        }
+        if self.named(proposer).is_some()
+            && let Some(why) = self.is_nobodys_second(proposer)
+        {
             return Some(why);
         }
         if proposer.person().is_none() {

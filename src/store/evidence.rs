@@ -257,7 +257,7 @@ fn is_seconded(
         return Err("the proposal that it answers is gone".to_owned());
     };
     let proposed = kept.decision()?;
-    if !decision.confirms(&proposed) || proposed.case != decision.case {
+    if !decision.confirms(&proposed) || !proposed.is_proposal() || proposed.case != decision.case {
         return Err("it does not confirm what was proposed".to_owned());
     }
     let of_proposal = |why: String| format!("of the proposal that it answers: {why}");
@@ -267,8 +267,8 @@ fn is_seconded(
     }
     let place = |entries: &[&AuditEntry]| beginning(entries).map_or(0, |entry| entry.seq);
     let (proposed_at, seq) = (place(&entries), place(&of(trail, &decision.id.to_string())));
-    if proposed_at >= seq {
-        return Err("it was made before what it answers".to_owned());
+    if !waits(trail, &kept.id, seq) {
+        return Err("the proposal that it answers did not wait any more".to_owned());
     }
     if let Some(why) =
         rosters.before(seq).may_not_confirm(&decision.reviewer.id, &proposed.reviewer.id)
@@ -278,11 +278,30 @@ fn is_seconded(
     kept.is_signed(&proposed, scope, rosters, proposed_at).map_err(of_proposal)
 }
 
+/// Whether a proposal waited for its answer at a place of the audit: it was made, or its answer was taken back
+/// just before it was entered as waiting again.
+fn waits(trail: &[AuditEntry], proposal: &str, seq: u64) -> bool {
+    let before = &trail[..trail.partition_point(|entry| entry.seq < seq)];
+    let Some(last) = before.iter().rposition(|entry| entry.decision == proposal) else {
+        return false;
+    };
+    let first = before.iter().position(|entry| entry.decision == proposal) == Some(last);
+    let taken_back = || {
+        let answer = last.checked_sub(1).map(|at| &before[at]);
+        answer.is_some_and(|answer| {
+            matches!(answer.what, Audited::Undone | Audited::Released)
+                && answer.decision != proposal
+                && answer.seq + 1 == before[last].seq
+        })
+    };
+    before[last].what == Audited::Proposed && (first || taken_back())
+}
+
 /// Who had read a case before a place of the audit, in a round that is not over: those another person than
 /// they decides after. Told by the entries alone, whose beginnings are each in their doer's own name; what
-/// one of the readers decided themselves ends no round.
+/// one of the readers decided themselves ends no round, and nobody takes back what another has read since.
 fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
-    let mut readers: Vec<(&str, &str)> = Vec::new();
+    let mut readers: Vec<(&AuditEntry, &str)> = Vec::new();
     // The decision that stands on the case, and whether what came of it is known.
     let mut closed: Option<(&str, bool)> = None;
     let mut last: Option<&AuditEntry> = None;
@@ -290,6 +309,9 @@ fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
         let (id, who) = (entry.decision.as_str(), entry.reviewer.as_str());
         let reads = matches!(entry.state.as_str(), "proposed" | "differs")
             || entry.disposition == Disposition::Escalate.word();
+        let newest = |readers: &[(&AuditEntry, &str)]| {
+            closed.is_none() && readers.last().is_some_and(|(first, _)| first.decision == id)
+        };
         match entry.what {
             Audited::Decided | Audited::Proposed | Audited::Confirmed => {
                 if closed.is_some_and(|(_, over)| over) {
@@ -297,15 +319,17 @@ fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
                 }
                 closed = None;
                 if reads {
-                    if !readers.iter().any(|(known, _)| *known == id) {
-                        readers.push((id, who));
+                    if !readers.iter().any(|(first, _)| first.decision == id) {
+                        readers.push((entry, who));
                     }
                 } else if !readers.iter().any(|(_, reader)| *reader == who) {
                     closed = Some((id, entry.state == DeliveryState::Local.word()));
                 }
             }
             Audited::Undone | Audited::Released => {
-                readers.retain(|(known, _)| *known != id);
+                if newest(&readers) && entry.doer() == who {
+                    readers.pop();
+                }
                 closed = closed.filter(|(known, _)| *known != id);
             }
             Audited::Reopened => {
@@ -314,8 +338,9 @@ fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
             Audited::Settled => {
                 // A proposal that was answered stays a reading; one that is void is none any more.
                 let answered = last.is_some_and(|last| last.what.begins() && last.decision != id);
-                if !answered {
-                    readers.retain(|(known, _)| *known != id);
+                let proposal = readers.last().is_some_and(|(first, _)| first.state == "proposed");
+                if newest(&readers) && proposal && !answered {
+                    readers.pop();
                 }
                 let over = entry.state != DeliveryState::Refused.word();
                 closed = closed.map(|(known, was)| (known, was || (known == id && over)));
@@ -377,6 +402,8 @@ fn out_of_order(first: &AuditEntry, entries: &[&AuditEntry]) -> Option<u64> {
     };
     let follows = |before: &AuditEntry, entry: &AuditEntry| match (before.what, entry.what) {
         (Audited::Undone | Audited::Released, _) => false,
+        // Nobody takes back what another decided; an administrator releases it.
+        (_, Audited::Undone) => entry.doer() == entry.reviewer,
         (_, Audited::Retried) => before.what == Audited::Settled && before.state == "refused",
         (_, Audited::Proposed) => {
             first.what == Audited::Proposed && before.what == Audited::Settled

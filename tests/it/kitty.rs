@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, tcgetattr};
 use secondlook::picture::protocol::{PLACEHOLDER, kitty_anchor};
 
+pub use crate::terminal::Line;
 use crate::terminal::{Home, LIMIT, PROGRAM, plain};
 
 /// Something that happened in the terminal, and how many bytes had come by then.
@@ -326,20 +327,6 @@ fn named(screen: &vt100::Screen) -> Result<Vec<u32>, String> {
 
 fn screen(columns: u16, rows: u16) -> vt100::Parser {
     vt100::Parser::new(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap(), 0)
-}
-
-/// A line: bytes a second to the terminal, and how long a byte takes each way.
-#[derive(Debug, Clone, Copy)]
-pub struct Line {
-    pub rate: usize,
-    pub delay: Duration,
-}
-
-impl Line {
-    /// Bytes that cross in one round trip.
-    pub fn trip_bytes(self) -> usize {
-        self.rate * 2 * self.delay.as_millis() as usize / 1000
-    }
 }
 
 /// The console at the near end of a line, the terminal at the far end.

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use secondlook::sim::{Limits, Options, Sim};
 
 use crate::core_support::settings;
-use crate::kitty::Line;
 use crate::terminal::{
-    Between, Home, PROGRAM, Plays, Terminal, case_on, finish, has, opening_key, plain, world,
+    Between, Home, Line, PROGRAM, Plays, Terminal, case_on, finish, has, opening_key, plain, world,
 };
 
 /// How the console is reached.

@@ -21,8 +21,6 @@ use secondlook::sim::{Candidate, Picture, Session, Sim, World};
 use tempfile::TempDir;
 use unicode_width::UnicodeWidthChar;
 
-use crate::kitty::Line;
-
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_secondlook");
 /// Past this a test has failed; nothing waits for it when all is well.
@@ -57,6 +55,20 @@ impl Plays {
     /// It answers as kitty does.
     fn is_kitty(self) -> bool {
         matches!(self, Self::Kitty | Self::Dripping | Self::Refusing | Self::Ignoring)
+    }
+}
+
+/// A line: bytes a second to the terminal, and how long a byte takes each way.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    pub rate: usize,
+    pub delay: Duration,
+}
+
+impl Line {
+    /// Bytes that cross in one round trip.
+    pub fn trip_bytes(self) -> usize {
+        self.rate * 2 * self.delay.as_millis() as usize / 1000
     }
 }
 

@@ -143,6 +143,7 @@ async fn in_store(
             findings.extend(chain.decision(kept));
         }
     }
+    findings.extend(chain.astray());
     findings.extend(chain.gone());
     for row in desk.store.unreadable(&desk.origin).await? {
         findings.extend(chain.unreadable(&row, &findings));

@@ -268,6 +268,16 @@ impl<'a> Chain<'a> {
         (!known).then_some(Finding { seq, what })
     }
 
+    /// Entries that name another case than the first one of their decision does.
+    pub fn astray(&self) -> Vec<Finding> {
+        let entries = self.of.values().flatten();
+        let astray = entries.filter(|entry| self.case_of.get(&entry.decision) != Some(&entry.case));
+        let what = |entry: &AuditEntry| {
+            format!("entry {} of decision {} names another case", entry.seq, entry.decision)
+        };
+        astray.map(|entry| Finding { seq: entry.seq, what: what(entry) }).collect()
+    }
+
     /// Decisions that have entries and are not in the store.
     pub fn gone(&self) -> Vec<Finding> {
         let mut told = HashSet::new();
