@@ -413,3 +413,94 @@ async fn a_revoked_key_signs_nothing_later_by_dating_it_earlier() {
         .await;
     rig.sim.shutdown().await;
 }
+
+/// Two spellings of one session are one case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_in_capitals_is_the_same_case() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "escalate"]).await;
+    let shown = ok(&rig, &["queue", "show", "1001", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let capitals = shown["case"].as_str().unwrap().to_uppercase();
+    let answer = rig.sim.decision(rig.cases[0].session).unwrap().to_string();
+    let file = rig.folder.path().join("answer.json");
+    std::fs::write(&file, answer.replace(&capitals.to_lowercase(), &capitals)).unwrap();
+    rig.run(&["ingest", &file.display().to_string()]).await;
+    let cases = ok(&rig, &["queue", "list", "--json"]).await;
+    assert_eq!(cases.lines().count(), 1, "{cases}");
+    no(&rig, &["decide", &capitals, "approve"], 6, "another reviewer decides it").await;
+    rig.sim.shutdown().await;
+}
+
+/// A workflow's session that was taken in as a search is a customer's all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_is_one_whatever_kind_the_case_says() {
+    let mut world = World::new(jiff::Timestamp::now());
+    let customer = Session::approved(2001).with(Candidate::session(7, 88.0));
+    let customer = world.add(customer);
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world, options).await.unwrap();
+    let home = Home::at(&sim, 0);
+    let found = sim.decision(customer).unwrap()["liveness_checks"][0]["matches"].clone();
+    let reply = json!({
+        "request_id": customer.to_string(),
+        "face_search": { "status": "Approved", "total_matches": 1, "matches": found, "user_image": null,
+                         "warnings": [] },
+        "created_at": "2026-11-28T00:00:00Z",
+    });
+    let file = home.file("reply.json", &reply.to_string(), 0o600);
+    home.run(&["ingest", &file.display().to_string()]);
+    let key = customer.to_string();
+    let ran = home.run(&["decide", &key, "blocklist", "--target", "2001"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("an approved customer takes two people"), "{ran:?}");
+    assert_eq!(sim.effects(), []);
+    sim.shutdown().await;
+}
+
+/// What a proposal needs is two people who are both who they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_recovered_person_proposes_is_confirmed_by_nobody() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    let Some(puppet) = Person::new("puppet") else { return };
+    rig.env = people[1].env();
+    let number = target(&rig).await;
+    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
+    ok(&rig, &["reviewers", "recover", "puppet", "--key", &puppet.key()]).await;
+    rig.env = puppet.env();
+    ok(&rig, &blocklist).await;
+    rig.env = people[1].env();
+    no(&rig, &blocklist, 6, "came with a recovery by the store's owner").await;
+    rig.sim.shutdown().await;
+}
+
+/// A proposal that was taken back or declined waits no more, whatever its case says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_that_waits_no_more_is_confirmed_by_no_row() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    let number = target(&rig).await;
+    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
+    rig.env = people[2].env();
+    ok(&rig, &blocklist).await;
+    let shown = ok(&rig, &["history", "--json"]).await;
+    let shown: Value = serde_json::from_str(shown.lines().next().unwrap()).unwrap();
+    ok(&rig, &["undo", shown["decision"].as_str().unwrap()]).await;
+    // As if it waited still, for as long as it takes to confirm it; then as its last entry left it.
+    let mut bent = Bent::open(&rig).await;
+    bent.run("UPDATE decisions SET state = 'proposed', settled_at = NULL").await;
+    bent.run("UPDATE cases SET state = 'escalated'").await;
+    bent.close().await;
+    rig.env = people[1].env();
+    ok(&rig, &blocklist).await;
+    let mut bent = Bent::open(&rig).await;
+    bent.run("UPDATE decisions SET state = 'undone' WHERE reviewer = 'person:eva'").await;
+    bent.run("DELETE FROM audit WHERE seq > 3 AND entry LIKE '%\"settled\"%'").await;
+    bent.close_chain().await;
+    bent.close().await;
+    is_not_sent(&rig, 0, "the proposal that it answers did not wait any more", None).await;
+    rig.sim.shutdown().await;
+}

@@ -53,6 +53,13 @@ const FORBIDDEN: &[&str] = &[
     "UPDATE store SET owner = session_user",
     "UPDATE store SET salt = decode('00', 'hex')",
     "UPDATE store SET schema = 99",
+    "CREATE TEMP TABLE store (owner TEXT); INSERT INTO store VALUES (session_user); \
+     GRANT SELECT ON store TO PUBLIC; UPDATE decisions SET state = 'undone' WHERE reviewer = 'person:eva'",
+    "CREATE TEMP TABLE store (owner TEXT); INSERT INTO store VALUES (session_user); \
+     GRANT SELECT ON store TO PUBLIC; UPDATE public.store SET schema = 99",
+    "UPDATE decisions SET listed = 1 WHERE reviewer = 'person:eva'",
+    "UPDATE decisions SET status_done = 1 WHERE reviewer = 'person:ana'",
+    "UPDATE decisions SET due = 0, attempts = 9 WHERE reviewer = 'person:eva'",
     "UPDATE cases SET key = 'x'",
     "DELETE FROM cases",
     "ALTER TABLE audit DISABLE TRIGGER ALL",
@@ -61,6 +68,34 @@ const FORBIDDEN: &[&str] = &[
     "CREATE TABLE mine (n BIGINT)",
     "SET ROLE test",
 ];
+
+/// An entry that follows the chain and says something of eva's decision that ana may not say; each as what it is
+/// changed in. The first changes nothing, and is taken.
+const ENTRIES: &[&str] = &[
+    "",
+    "|| '{\"what\":\"undone\"}'",
+    "|| '{\"what\":\"undone\",\"by\":\"person:ana\"}'",
+    "|| '{\"what\":\"decided\",\"by\":\"person:ana\"}'",
+    "|| '{\"what\":\"roster\",\"by\":\"person:ana\"}'",
+    "|| '{\"what\":\"released\",\"by\":\"person:ana\"}'",
+    "|| '{\"case\":\"elsewhere\"}'",
+    "|| '{\"reviewer\":[\"person:ana\"]}'",
+    "|| '{\"at\":\"x\"}'",
+    "- 'state'",
+];
+
+/// The statement that puts such an entry at the end of the chain, its fields in their order.
+fn entered(change: &str) -> String {
+    format!(
+        "WITH h AS (SELECT origin, seq, hash FROM audit_heads), \
+         last AS (SELECT (entry::jsonb || jsonb_build_object('what', 'settled', 'seq', h.seq + 1, 'before', \
+         h.hash)) {change} AS e FROM audit JOIN h USING (origin) WHERE entry LIKE '%person:eva%' LIMIT 1), \
+         new AS (SELECT '{{' || string_agg('\"' || key || '\":' || value::text, ',') || '}}' AS entry, \
+         min(e ->> 'decision') AS decision FROM last, jsonb_each(e)) \
+         INSERT INTO audit (origin, seq, entry, hash, decision) SELECT h.origin, h.seq + 1, new.entry, \
+         encode(sha256(convert_to(new.entry, 'UTF8')), 'hex'), new.decision FROM h, new"
+    )
+}
 
 /// A decision put in behind the program's back.
 fn put_in(reviewer: &str) -> String {
@@ -112,6 +147,12 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     for sql in FORBIDDEN {
         assert!(!behind(&as_role("ana"), sql).await, "ana may: {sql}");
         assert!(!behind(&as_role("aud"), sql).await, "an auditor may: {sql}");
+    }
+    for change in ENTRIES {
+        // Taken back at once: only whether it would be taken is asked.
+        let sql = format!("BEGIN; {}; ROLLBACK", entered(change));
+        let taken = behind(&as_role("ana"), &sql).await;
+        assert_eq!(taken, change.is_empty(), "{change}");
     }
     for (reviewer, why) in [
         ("person:eva", "in another's name"),

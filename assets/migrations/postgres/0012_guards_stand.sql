@@ -60,33 +60,33 @@ END $$;
 -- did with a decision of one case.
 CREATE OR REPLACE FUNCTION audit_follows() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE entry JSON; head RECORD; me TEXT; what TEXT; field TEXT;
+DECLARE said JSON; head RECORD; me TEXT; what TEXT; field TEXT;
 BEGIN
     IF NOT session_is_told() THEN RETURN NEW; END IF;
-    entry := NEW.entry::json;
-    IF json_typeof(entry) IS DISTINCT FROM 'object'
+    said := NEW.entry::json;
+    IF json_typeof(said) IS DISTINCT FROM 'object'
     THEN RAISE EXCEPTION 'an entry of the audit is an object'; END IF;
     FOREACH field IN ARRAY ARRAY['what', 'decision', 'case', 'disposition', 'state', 'reviewer', 'record',
         'before']
     LOOP
-        IF json_typeof(entry -> field) IS DISTINCT FROM 'string'
+        IF json_typeof(said -> field) IS DISTINCT FROM 'string'
         THEN RAISE EXCEPTION 'an entry of the audit says %', field; END IF;
     END LOOP;
-    IF json_typeof(entry -> 'seq') IS DISTINCT FROM 'number' OR json_typeof(entry -> 'at') IS DISTINCT FROM 'number'
-       OR coalesce(json_typeof(entry -> 'by'), 'string') <> 'string'
-       OR entry ->> 'at' IS DISTINCT FROM ((entry ->> 'at')::bigint)::text
-       OR position('"case":"' || (entry ->> 'case') || '"' IN NEW.entry) = 0
+    IF json_typeof(said -> 'seq') IS DISTINCT FROM 'number' OR json_typeof(said -> 'at') IS DISTINCT FROM 'number'
+       OR coalesce(json_typeof(said -> 'by'), 'string') <> 'string'
+       OR said ->> 'at' IS DISTINCT FROM ((said ->> 'at')::bigint)::text
+       OR position('"case":"' || (said ->> 'case') || '"' IN NEW.entry) = 0
     THEN RAISE EXCEPTION 'an entry of the audit is written as the program writes it'; END IF;
     SELECT h.seq, h.hash INTO head FROM audit_heads h WHERE h.origin = NEW.origin;
-    IF NEW.seq IS DISTINCT FROM head.seq + 1 OR (entry ->> 'seq')::bigint IS DISTINCT FROM NEW.seq
-       OR entry ->> 'before' IS DISTINCT FROM head.hash
+    IF NEW.seq IS DISTINCT FROM head.seq + 1 OR (said ->> 'seq')::bigint IS DISTINCT FROM NEW.seq
+       OR said ->> 'before' IS DISTINCT FROM head.hash
        OR NEW.hash IS DISTINCT FROM encode(sha256(convert_to(NEW.entry, 'UTF8')), 'hex')
-       OR NEW.decision IS DISTINCT FROM entry ->> 'decision'
+       OR NEW.decision IS DISTINCT FROM said ->> 'decision'
     THEN RAISE EXCEPTION 'an entry of the audit follows the one before'; END IF;
     IF EXISTS (SELECT 1 FROM audit a WHERE a.origin = NEW.origin AND a.decision = NEW.decision
-               AND a.entry::json ->> 'case' IS DISTINCT FROM entry ->> 'case')
+               AND a.entry::json ->> 'case' IS DISTINCT FROM said ->> 'case')
     THEN RAISE EXCEPTION 'the entries of a decision are about one case'; END IF;
-    what := entry ->> 'what';
+    what := said ->> 'what';
     me := session_reviewer(NEW.origin);
     -- What came of a decision is entered by whoever sent it; a proposal waits again when its answer is taken
     -- back by who gave that.
@@ -97,9 +97,9 @@ BEGIN
     THEN RAISE EXCEPTION 'an entry % is the owner''s', what; END IF;
     -- Deciding and taking back are one's own; a case is opened again, or a decision tried again, by anybody
     -- who says so.
-    IF (what IN ('reopened', 'retried') AND coalesce(entry ->> 'by', entry ->> 'reviewer') IS DISTINCT FROM me)
-       OR (what NOT IN ('reopened', 'retried') AND (entry ->> 'reviewer' IS DISTINCT FROM me
-           OR coalesce(entry ->> 'by', me) IS DISTINCT FROM me))
+    IF (what IN ('reopened', 'retried') AND coalesce(said ->> 'by', said ->> 'reviewer') IS DISTINCT FROM me)
+       OR (what NOT IN ('reopened', 'retried') AND (said ->> 'reviewer' IS DISTINCT FROM me
+           OR coalesce(said ->> 'by', me) IS DISTINCT FROM me))
     THEN RAISE EXCEPTION 'an entry of the audit is made in one''s own name'; END IF;
     RETURN NEW;
 END $$;
