@@ -407,7 +407,7 @@ impl Model {
         if self.desk_details().is_none() {
             return Err(NotArmed::Loading);
         }
-        for side in [Side::Subject, Side::Candidate(desk.place)] {
+        for side in desk.sides() {
             match self.picture(&desk.key, side) {
                 PictureState::Ready { until, .. } if *until > at => {}
                 PictureState::Ready { .. }

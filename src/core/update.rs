@@ -127,8 +127,23 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
     };
+    match_block(model);
     opening::tend(model);
     settle_leaving(model, effects)
+}
+
+/// Keeps the subject's picture beside the candidate that it was compared with, whatever has just changed.
+fn match_block(model: &mut Model) {
+    let Some(desk) = &model.desk else { return };
+    let details = model.desk_details().map(|details| &details.case);
+    let case = details.or_else(|| model.row(&desk.key).map(|row| &row.case));
+    let Some(block) = case.and_then(|case| desk.candidate(&case.candidates)).map(|c| c.block)
+    else {
+        return;
+    };
+    if let Some(desk) = &mut model.desk {
+        desk.match_block(block);
+    }
 }
 
 // Keys.
@@ -477,8 +492,9 @@ fn show_target(model: &mut Model, lock: &Interlock) {
 
 fn choose_face(model: &mut Model, key: Key) {
     let KeyCode::Char(digit) = key.code else { return };
-    let faces =
-        model.desk_details().filter(|d| d.several_faces).map(|d| d.subject.faces.len().max(1));
+    let faces = model.desk.as_ref().zip(model.desk_details()).and_then(|(desk, details)| {
+        details.shows_several(desk.block).then(|| details.faces(desk.block).len().max(1))
+    });
     let number = digit.to_digit(10).and_then(|n| usize::try_from(n).ok());
     match (faces, number, &mut model.desk) {
         (Some(count), Some(number), Some(desk)) if (1..=count).contains(&number) => {
@@ -904,7 +920,8 @@ fn match_desk(model: &mut Model, key: &SessionId, old: Option<&Details>) {
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return };
     let known = old.map(|details| &details.case);
     let faces_moved = old.is_some_and(|old| {
-        old.subject.faces != new.subject.faces || old.several_faces != new.several_faces
+        old.faces(desk.block) != new.faces(desk.block)
+            || old.shows_several(desk.block) != new.shows_several(desk.block)
     });
     let same = known.is_some_and(|case| {
         case.status == new.case.status && case.candidates == new.case.candidates

@@ -199,9 +199,15 @@ mod tests {
             url.query().unwrap_or_default().to_owned()
         };
         assert_eq!(
-            address(&SessionQuery::duplicates(vec![Status::InReview, Status::Approved])),
+            address(&SessionQuery {
+                statuses: vec![Status::InReview, Status::Approved],
+                warnings: vec!["DUPLICATED_FACE".into(), "POSSIBLE_DUPLICATED_FACE".into()],
+                ..SessionQuery::default()
+            }),
             "status=In+Review%2CApproved&warning=DUPLICATED_FACE%2CPOSSIBLE_DUPLICATED_FACE&limit=50&offset=0"
         );
+        let all = address(&SessionQuery::faces(Vec::new()));
+        assert!(all.contains("POSSIBLE_FACE_IN_BLOCKLIST"), "{all}");
         assert_eq!(
             address(&SessionQuery::saved_searches(Millis(1_768_900_500_000))),
             "session_type=API&api_service=FACE_SEARCH&date_from=2026-01-20&limit=50&offset=0"

@@ -1,23 +1,45 @@
-//! One round: both listings, page by page; a decision call for what is new; then the cases that no
-//! listing shows any more. Writes nothing at Didit.
+//! One round: the listings, page by page; a decision call for what is new; then the cases that no
+//! listing shows any more. Every session seen ends in one of the counts. Writes nothing at Didit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::policy::{self, Setback, Standing};
 use super::{Counts, Intake, IntakeError, Notice, Report};
-use crate::didit::{ApiError, ErrorKind, SessionPage, SessionQuery, SessionRow};
-use crate::domain::{CaseState, Details, Millis, SessionId, Status, SubjectKind};
-use crate::store::Admitted;
+use crate::didit::{ApiError, ErrorKind, FaceSteps, SessionPage, SessionQuery, SessionRow};
+use crate::domain::{CaseState, Details, Explained, Millis, SessionId, Status, SubjectKind};
+use crate::store::{Admitted, PassedOver};
 
 /// So many pages in a row without a session not yet seen mean that the listing goes in circles.
 const STALE_PAGES: u32 = 3;
 /// So many server failures in a round are borne as single items.
 const STUMBLES: u32 = 3;
+/// How many unknown words of Didit's are remembered as told.
+const MOST_UNKNOWN: usize = 200;
 /// How many cases without a listing are looked through for those to ask.
 const UNSEEN_MOST: u32 = 1_000;
+
+/// Which of Didit's lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// Workflow sessions with a wanted warning.
+    Faces,
+    /// All in review.
+    Rest,
+    /// Saved searches.
+    Searches,
+}
+
+impl List {
+    fn kind(self) -> SubjectKind {
+        match self {
+            Self::Faces | Self::Rest => SubjectKind::Workflow,
+            Self::Searches => SubjectKind::SavedSearch,
+        }
+    }
+}
 
 /// A round under way.
 struct Round<'a> {
@@ -37,7 +59,7 @@ impl Round<'_> {
     }
 
     /// Passes over a session whose decision call failed, or ends the round.
-    fn setback(&mut self, key: SessionId, error: ApiError) -> Result<(), IntakeError> {
+    fn setback(&mut self, key: Option<SessionId>, error: ApiError) -> Result<(), IntakeError> {
         let why = match policy::setback(error.kind) {
             Setback::Vanished => "The session vanished between listing and reading.".to_owned(),
             Setback::Unreadable => format!("The session cannot be read: {error}."),
@@ -47,7 +69,7 @@ impl Round<'_> {
             }
             Setback::Stumble | Setback::Fatal => return Err(error.into()),
         };
-        self.set_aside(Some(key), why);
+        self.set_aside(key, why);
         Ok(())
     }
 }
@@ -85,18 +107,24 @@ impl Intake {
         let mut round =
             Round { report, started, cutoff, counts, seen: HashSet::new(), stumbles: 0 };
         let limit = self.settings.page_size.clamp(1, 100);
-        let duplicates = SessionQuery { limit, ..self.duplicates() };
-        self.listing(&mut round, &duplicates, SubjectKind::Workflow).await?;
+        let faces = SessionQuery { limit, ..self.faces() };
+        let count = self.listing(&mut round, &faces, List::Faces).await?;
+        if let Some(statuses) = self.held() {
+            // Where both lists are as long, the one without a filter holds nothing more.
+            let alike = statuses == self.settings.statuses;
+            let query = SessionQuery { statuses, limit, ..SessionQuery::default() };
+            self.rest(&mut round, &query, count.filter(|_| alike)).await?;
+        }
         self.departures(&mut round).await?;
         let saved = SessionQuery { limit, ..SessionQuery::saved_searches(cutoff) };
-        self.listing(&mut round, &saved, SubjectKind::SavedSearch).await?;
-        self.passed_over.retain(|key, _| round.seen.contains(key));
+        self.listing(&mut round, &saved, List::Searches).await?;
+        self.store.forget_passed(&self.origin, started).await?;
         Ok(round.counts)
     }
 
     // Listing.
 
-    fn duplicates(&self) -> SessionQuery {
+    fn faces(&self) -> SessionQuery {
         let statuses = self.settings.statuses.clone();
         // Only workflow sessions are ever in review; in any other status there are saved calls too.
         let mixed = statuses.is_empty() || statuses.iter().any(|s| *s != Status::InReview);
@@ -105,18 +133,56 @@ impl Intake {
         SessionQuery { statuses, warnings, session_type, ..SessionQuery::default() }
     }
 
+    /// The status in which Didit holds sessions for a person, where it is taken in at all.
+    fn held(&self) -> Option<Vec<Status>> {
+        policy::wanted(&self.settings, &Status::InReview).then(|| vec![Status::InReview])
+    }
+
+    /// A whole listing; how long it is, where the server says so.
     async fn listing(
         &mut self,
         round: &mut Round<'_>,
         query: &SessionQuery,
-        kind: SubjectKind,
+        list: List,
+    ) -> Result<Option<u64>, IntakeError> {
+        let listed_at = self.clock.now();
+        let page = self.client.sessions(query).await?;
+        let count = page.count;
+        self.pages(round, page, list, listed_at).await?;
+        Ok(count)
+    }
+
+    /// The sessions in review that no wanted warning names: held for a face by a warning of the future, or
+    /// for something else. `known` is how long the list with the warnings is.
+    async fn rest(
+        &mut self,
+        round: &mut Round<'_>,
+        query: &SessionQuery,
+        known: Option<u64>,
     ) -> Result<(), IntakeError> {
-        let mut listed_at = self.clock.now();
-        let mut page = self.client.sessions(query).await?;
+        let listed_at = self.clock.now();
+        let page = self.client.sessions(query).await?;
+        if known.is_some() && page.count == known {
+            return Ok(());
+        }
+        self.pages(round, page, List::Rest, listed_at).await
+    }
+
+    async fn pages(
+        &mut self,
+        round: &mut Round<'_>,
+        mut page: SessionPage,
+        list: List,
+        mut listed_at: Millis,
+    ) -> Result<(), IntakeError> {
+        let mut met = HashSet::new();
         let mut stale = 0;
         loop {
             let next = page.next.take();
-            let fresh = self.page(round, page, kind, listed_at).await?;
+            let before = met.len();
+            met.extend(page.rows.iter().map(|row| row.session_id.clone()));
+            let fresh = met.len() > before;
+            self.page(round, page, list, listed_at).await?;
             stale = if fresh { 0 } else { stale + 1 };
             (round.report)(Notice::Progress(round.counts));
             let Some(next) = next else { return Ok(()) };
@@ -128,28 +194,34 @@ impl Intake {
         }
     }
 
-    /// Takes a page in; whether it held a session that was not seen before.
+    /// Takes a page in.
     async fn page(
         &mut self,
         round: &mut Round<'_>,
         page: SessionPage,
-        kind: SubjectKind,
+        list: List,
         listed_at: Millis,
-    ) -> Result<bool, IntakeError> {
+    ) -> Result<(), IntakeError> {
         for row in page.set_aside {
+            round.counts.seen += 1;
             round.set_aside(None, format!("Row {} of a page: {}.", row.place + 1, row.why));
         }
         let mut rows = page.rows;
         rows.retain(|row| round.seen.insert(row.session_id.clone()));
-        let fresh = !rows.is_empty();
-        rows.retain(|row| match kind {
-            SubjectKind::SavedSearch => !policy::is_old(row.created_at, round.cutoff),
-            SubjectKind::Workflow | SubjectKind::Unreachable => {
-                policy::wanted(&self.settings, &row.status)
-            }
-        });
         round.counts.seen += rows.len() as u64;
-        let ask = self.to_ask(rows, listed_at).await?;
+        rows.retain(|row| match list {
+            List::Searches if policy::is_old(row.created_at, round.cutoff) => {
+                round.counts.explained.add(Explained::TooOld);
+                false
+            }
+            List::Faces | List::Rest if !policy::wanted(&self.settings, &row.status) => {
+                round.counts.explained.add(Explained::MovedOn);
+                false
+            }
+            List::Searches | List::Faces | List::Rest => true,
+        });
+        let ask = self.to_ask(round, rows, list, listed_at).await?;
+        let kind = list.kind();
         let (client, clock) = (self.client.clone(), self.clock.clone());
         let mut reads = stream::iter(ask)
             .map(|row| {
@@ -164,28 +236,44 @@ impl Intake {
         while let Some(read) = reads.next().await {
             self.take_in(round, read).await?;
         }
-        Ok(fresh)
+        Ok(())
     }
 
-    /// The rows that a decision call has to be spent on.
+    /// The rows that a decision call has to be spent on. The others are accounted for.
     async fn to_ask(
         &self,
+        round: &mut Round<'_>,
         rows: Vec<SessionRow>,
+        list: List,
         listed_at: Millis,
     ) -> Result<Vec<SessionRow>, IntakeError> {
         let keys: Vec<_> = rows.iter().map(|row| row.session_id.clone()).collect();
         let now = self.clock.now();
         let unsettled: HashSet<_> =
             self.store.touch(&self.origin, &keys, listed_at, now).await?.into_iter().collect();
+        let rule = policy::rule(&self.settings);
+        let passed = self.store.passed_over(&self.origin, &keys, &rule, now).await?;
+        let passed: HashMap<_, _> =
+            passed.into_iter().map(|known| (known.key.clone(), known)).collect();
         let mut ask = Vec::new();
         for row in rows {
-            let passed_over = self.passed_over.get(&row.session_id) == Some(&row.status);
-            if passed_over || !unsettled.contains(&row.session_id) {
+            if !unsettled.contains(&row.session_id) {
+                round.counts.known += 1;
+                continue;
+            }
+            let known = passed.get(&row.session_id).filter(|known| known.status == row.status);
+            let clear = list == List::Rest && row.faces == FaceSteps::Clear;
+            let reason =
+                known.map(|known| known.reason).or(clear.then_some(Explained::NoFaceReason));
+            if let Some(reason) = reason {
+                round.counts.explained.add(reason);
                 continue;
             }
             let known = self.store.case(&self.origin, &row.session_id, now).await?;
             if policy::worth_asking(&row.status, known.as_ref()) {
                 ask.push(row);
+            } else {
+                round.counts.known += 1;
             }
         }
         Ok(ask)
@@ -196,25 +284,40 @@ impl Intake {
     async fn take_in(&mut self, round: &mut Round<'_>, read: Read) -> Result<(), IntakeError> {
         let mut details = match read.answer {
             Ok(details) => details,
-            Err(error) => return round.setback(read.key, error),
+            Err(error) => return round.setback(Some(read.key), error),
         };
         // One spelling of the id, the listing's: the same session twice is one case.
         details.case.key = read.key.clone();
+        self.tell_unknown(round, &details);
         let mut standing = policy::standing(&self.settings, &details, round.cutoff);
         if matches!(standing, Standing::Case(_)) {
             match self.noted_elsewhere(&details).await {
-                Ok(true) => standing = Standing::Nothing,
+                Ok(true) => standing = Standing::Explained(Explained::Decided),
                 Ok(false) => {}
-                Err(error) => return round.setback(read.key, error),
+                Err(error) => return round.setback(Some(read.key), error),
             }
         }
         match standing {
             Standing::Case(state) => self.admit(round, &details, state, read.at).await,
-            Standing::Nothing => {
-                self.passed_over.insert(read.key, read.listed);
+            Standing::Explained(reason) => {
+                round.counts.explained.add(reason);
+                let passed = PassedOver { key: read.key, status: read.listed, reason };
+                let (rule, now) = (policy::rule(&self.settings), self.clock.now());
+                Ok(self.store.pass_over(&self.origin, &passed, &rule, now).await?)
+            }
+            Standing::Elsewhere => {
+                round.counts.explained.add(Explained::MovedOn);
                 Ok(())
             }
-            Standing::Elsewhere => Ok(()),
+        }
+    }
+
+    /// Says, once, every word that Didit has come to use since this version was made.
+    fn tell_unknown(&mut self, round: &Round<'_>, details: &Details) {
+        for (kind, name) in policy::unknown(details) {
+            if self.unknown.len() < MOST_UNKNOWN && self.unknown.insert((kind, name.clone())) {
+                (round.report)(Notice::Unknown { kind, name });
+            }
         }
     }
 
@@ -244,7 +347,15 @@ impl Intake {
             Admitted::New if state == CaseState::Left => counts.left += 1,
             Admitted::New => counts.queued += 1,
             Admitted::Updated => counts.updated += 1,
-            Admitted::Same | Admitted::Decided => {}
+            Admitted::Same | Admitted::Decided => {
+                counts.known += 1;
+                return Ok(());
+            }
+        }
+        self.store.take_up(&self.origin, &details.case.key).await?;
+        let candidates = policy::unreadable(&details.case);
+        if candidates > 0 {
+            (round.report)(Notice::Unreadable { case: details.case.name(), candidates });
         }
         Ok(())
     }
@@ -277,7 +388,9 @@ impl Intake {
                     policy::INVISIBLE.to_owned()
                 }
                 Err(error) => {
-                    round.setback(key, error)?;
+                    // It was not seen in this round: it is set aside beside the count.
+                    round.counts.seen += 1;
+                    round.setback(Some(key), error)?;
                     continue;
                 }
             };

@@ -219,6 +219,7 @@ impl Worker {
         let Some(details) = self.hydrate().await else { return self.retry() };
         let sides: Vec<Side> = std::iter::once(Side::Subject)
             .chain((0..details.candidates.len()).map(Side::Candidate))
+            .chain(details.blocks_with_candidates().filter(|b| *b > 0).map(Side::subject_of))
             .collect();
         let mut ends = Vec::new();
         let mut refused = Vec::new();
@@ -328,7 +329,11 @@ impl Worker {
 
     /// The picture's link; where the API sent none, the matched session's own face.
     async fn link(&self, details: &Details, side: Side) -> Option<Link> {
-        let Side::Candidate(place) = side else { return details.subject.link.clone() };
+        let place = match side {
+            Side::Subject => return details.subject.link.clone(),
+            Side::SubjectOf(block) => return details.subject_link(block).cloned(),
+            Side::Candidate(place) => place,
+        };
         if let Some(link) = details.candidates.get(place).and_then(|c| c.link.clone()) {
             return Some(link);
         }
@@ -340,7 +345,7 @@ impl Worker {
 
     /// Checks that the bytes are a picture, off the loop, and keeps them.
     async fn keep(&self, details: &Details, side: Side, file: picture::PictureBytes) -> Got {
-        let turn = if side == Side::Subject { details.subject.turn } else { 0 };
+        let (turn, _) = details.turn_and_faces(side);
         let limits = picture::Limits::default();
         let looked = tokio::task::spawn_blocking(move || {
             let portrait = picture::apart(|| picture::decode(&file, turn, &limits));

@@ -122,7 +122,13 @@ impl Workers {
         }
         let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
         let tally = self.store.tally(&self.origin).await?;
-        Ok(QueueView { offset: query.offset, query, rows: page.rows, total: page.total, tally })
+        let explained = if query.states.contains(&CaseState::Left) {
+            self.store.explained(&self.origin).await?
+        } else {
+            Vec::new()
+        };
+        let (rows, total) = (page.rows, page.total);
+        Ok(QueueView { offset: query.offset, query, rows, total, tally, explained })
     }
 
     async fn decide(&self, decision: &Decision) -> Event {
@@ -374,6 +380,12 @@ impl Workers {
                     Some(problem) => Event::Link(Some(problem)),
                     None => return,
                 },
+                Notice::Unreadable { case, candidates } => Event::Say(format!(
+                    "{case} is in the queue: {candidates} candidate(s) or scores cannot be read."
+                )),
+                Notice::Unknown { kind, name } => {
+                    Event::Say(format!("Didit uses a {kind} that is not known here: {name}."))
+                }
                 Notice::Progress(_) | Notice::SetAside { .. } => return,
             };
             // News that finds no room is told by the next round.

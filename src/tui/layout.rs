@@ -106,11 +106,11 @@ impl ReviewLayout {
     /// where that brings the eyes further apart, in the room of both.
     #[must_use]
     pub fn places(&self, desk: &Desk) -> Vec<(Side, Rect)> {
-        let candidate = Side::Candidate(desk.place);
+        let [subject, candidate] = desk.sides();
         let flipped = match desk.shown {
-            Shown::Pair => Side::Subject,
+            Shown::Pair => subject,
             Shown::CandidateFlipped => candidate,
-            Shown::SubjectFlipped => Side::Subject,
+            Shown::SubjectFlipped => subject,
         };
         if desk.shown != Shown::Pair && self.alone_shows_more(desk.sight.zoom()) {
             return vec![(flipped, self.alone)];

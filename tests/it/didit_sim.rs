@@ -88,7 +88,7 @@ fn asked(sim: &Sim, route: Route) -> usize {
 async fn all_pages_of_the_queue_are_found() {
     let (_sim, client) = start(Options::default()).await;
     client.health().await.unwrap();
-    let mut query = SessionQuery::duplicates(vec![Status::InReview]);
+    let mut query = SessionQuery::faces(vec![Status::InReview]);
     query.limit = 2;
     let mut page = client.sessions(&query).await.unwrap();
     let mut rows: Vec<SessionRow> = page.rows;

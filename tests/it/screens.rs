@@ -194,7 +194,12 @@ fn review_of_a_blocklisted_match() {
             d.case.candidates[0].blocklisted = true;
             d.auto_blocklist = Some(true);
             d.case.total_matches = Some(5);
-            d.warnings.push(Warning { risk: "FACE_IN_BLOCKLIST".to_owned(), short: None });
+            d.warnings.push(Warning {
+                risk: "FACE_IN_BLOCKLIST".to_owned(),
+                short: None,
+                block: Some(0),
+                about: None,
+            });
         });
         play.look();
         play

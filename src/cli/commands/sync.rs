@@ -1,5 +1,6 @@
 //! `sync`: flagged cases into the store, without the screen.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,14 +17,18 @@ use super::Desk;
 use crate::intake::{Counts, Intake, IntakeError, Notice};
 use crate::shell::worker_id;
 
-/// One line of the result. The names are part of the contract with scripts.
+/// One line of the result. The names are part of the contract with scripts: `seen` is the sum of `queued`,
+/// `updated`, `known`, `left`, `set_aside`, all of `explained`, and `silent`, which is 0.
 #[derive(Serialize)]
 struct Row {
     seen: u64,
     queued: u64,
     updated: u64,
+    known: u64,
     left: u64,
+    explained: BTreeMap<&'static str, u64>,
     set_aside: u64,
+    silent: u64,
     departed: u64,
 }
 
@@ -52,6 +57,12 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         }
         Notice::Failed(error) => say(&format!("secondlook: {error}; trying again.")),
         Notice::Departed { case, why } => say(&format!("left the queue: {case}: {why}")),
+        Notice::Unreadable { case, candidates } => say(&format!(
+            "{case} is in the queue: {candidates} candidate(s) of it, or their scores, cannot be read"
+        )),
+        Notice::Unknown { kind, name } => say(&format!(
+            "Didit uses a {kind} that this version does not know: {name}; it is taken in all the same"
+        )),
         Notice::LookedElsewhere | Notice::Progress(_) => {}
     };
     let result = if watch {
@@ -74,15 +85,31 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
 }
 
 fn print(counts: &Counts, as_json: bool) -> Result<(), CliError> {
-    let Counts { seen, queued, updated, left, set_aside, departed } = *counts;
+    let Counts { seen, queued, updated, known, left, explained, set_aside, departed } = *counts;
+    let silent = counts.silent();
     if as_json {
-        json(&Row { seen, queued, updated, left, set_aside, departed })
-    } else {
-        line(&format!(
-            "seen {seen}, queued {queued}, updated {updated}, strong only {left}, set aside {set_aside}, \
-             left the queue {departed}"
-        ))
+        let explained = explained.named().map(|(reason, n)| (reason.word(), n)).collect();
+        return json(&Row {
+            seen,
+            queued,
+            updated,
+            known,
+            left,
+            explained,
+            set_aside,
+            silent,
+            departed,
+        });
     }
+    let mut words = vec![format!("queued {queued}"), format!("updated {updated}")];
+    words.push(format!("known {known}"));
+    words.push(format!("strong only {left}"));
+    words.extend(explained.named().map(|(reason, n)| format!("{} {n}", reason.words())));
+    words.push(format!("set aside {set_aside}"));
+    line(&format!(
+        "seen {seen}: {}; unexplained {silent}; left the queue {departed}",
+        words.join(", ")
+    ))
 }
 
 /// Ends the work in good order on Ctrl-C and SIGTERM.

@@ -15,6 +15,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0008_late_truth.sql"),
     include_str!("../../../assets/migrations/sqlite/0009_roster.sql"),
     include_str!("../../../assets/migrations/sqlite/0010_guards.sql"),
+    include_str!("../../../assets/migrations/sqlite/0011_looked.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -27,6 +28,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0008_late_truth.sql"),
     include_str!("../../../assets/migrations/postgres/0009_roster.sql"),
     include_str!("../../../assets/migrations/postgres/0010_guards.sql"),
+    include_str!("../../../assets/migrations/postgres/0011_looked.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

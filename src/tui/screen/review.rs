@@ -108,7 +108,7 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
         (None, Some(id)) => id.short().to_owned(),
         (None, None) => "no session".to_owned(),
     };
-    let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| format!("{s} %"));
+    let score = c.similarity.map_or_else(|| "score unreadable".to_owned(), |s| format!("{s} %"));
     let status = model
         .desk_details()
         .and_then(|d| Some(d.candidates.get(desk.place)?.status.as_ref()?.word().to_owned()));
@@ -220,7 +220,7 @@ fn warning_line(
 ) -> Option<Line<'static>> {
     let mut words: Vec<(u8, String)> = Vec::new();
     words.extend(model.proposal().map(|proposal| (0, proposed(proposal, details))));
-    if details.several_faces {
+    if model.desk.as_ref().is_some_and(|desk| details.shows_several(desk.block)) {
         words.push((0, "several faces in A".to_owned()));
     }
     let case = &details.case;

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use crate::core::{Line as Typed, Link, Model, PictureState, Severity, Side};
+use crate::core::{Line as Typed, Link, Model, PictureState, Severity};
 use crate::domain::{DeliveryState, Millis};
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, fit, piece};
@@ -61,7 +61,7 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
 /// Until when the images of the pair on the desk may be shown: the earlier of the two.
 fn images_until(model: &Model) -> Option<Millis> {
     let desk = model.desk.as_ref()?;
-    [Side::Subject, Side::Candidate(desk.place)]
+    desk.sides()
         .into_iter()
         .filter_map(|side| match model.picture(&desk.key, side) {
             PictureState::Ready { until, .. } => Some(*until),
