@@ -222,6 +222,8 @@ pub enum Event {
         /// Left the queue.
         departed: u64,
     },
+    /// The intake waits so many milliseconds for Didit's limit of calls a minute. Nothing failed.
+    Waits(i64),
     /// A call to Didit went well (`None`) or did not.
     Link(Option<Problem>),
     /// What draws pictures has changed; its name.

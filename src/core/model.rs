@@ -147,6 +147,8 @@ pub enum Link {
     Elsewhere,
     /// The last call failed, in words.
     Down(String),
+    /// The calls of this minute are used up; the intake goes on at this moment.
+    Waits(Millis),
 }
 
 /// What is wrong with the store: nothing is taken that it cannot keep. A write that went well ends it.

@@ -104,6 +104,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
+        Event::Waits(ms) => {
+            model.link = Link::Waits(model.now.plus(ms));
+            Vec::new()
+        }
         Event::Link(None) => {
             model.link = Link::Online;
             Vec::new()

@@ -11,14 +11,18 @@ mod error;
 mod inbox;
 mod policy;
 mod pull;
+mod walk;
 mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use error::IntakeError;
 pub use inbox::{Inbox, Taken};
 pub use watch::pause;
+
+use async_trait::async_trait;
 
 use crate::didit::Client;
 use crate::domain::{Bands, Clock, Explained, Millis, Origin, SessionId, Status, face_risks};
@@ -133,6 +137,10 @@ impl Reasons {
 pub enum Notice {
     /// So far in this round.
     Progress(Counts),
+    /// How many sessions the lists hold, as far as Didit says so.
+    Listed(u64),
+    /// The calls of this minute are used up: it goes on after this time. No failure.
+    Waits(Duration),
     /// An item was passed over.
     SetAside {
         /// Its session, where that could be read.
@@ -172,6 +180,23 @@ pub enum Notice {
 /// Takes what the intake tells. It must not block.
 pub type Report<'a> = &'a (dyn Fn(Notice) + Send + Sync);
 
+/// How the intake waits. A test hands in one that turns its clock.
+#[async_trait]
+pub trait Pause: Send + Sync {
+    /// Waits so long.
+    async fn pause(&self, wait: Duration);
+}
+
+/// Waits by the runtime's clock.
+struct Sleep;
+
+#[async_trait]
+impl Pause for Sleep {
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+}
+
 /// Takes cases in, for one origin.
 pub struct Intake {
     store: Arc<dyn Store>,
@@ -179,6 +204,9 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     origin: Origin,
     settings: Settings,
+    pause: Arc<dyn Pause>,
+    /// Held by whoever waits for a place in the minute: the others need not wait again.
+    turnstile: Arc<tokio::sync::Mutex<()>>,
     /// Words of Didit's that this version does not know and that were told.
     unknown: BTreeSet<(&'static str, String)>,
     /// Cases that no listing shows and that are in review still, with the moment that was read.
@@ -196,7 +224,15 @@ impl Intake {
         settings: Settings,
     ) -> Self {
         let (unknown, still_in) = (BTreeSet::new(), HashMap::new());
-        let client = client.background();
-        Self { store, client, clock, origin, settings, unknown, still_in }
+        let client = client.patient();
+        let (pause, turnstile) = (Arc::new(Sleep), Arc::default());
+        Self { store, client, clock, origin, settings, pause, turnstile, unknown, still_in }
+    }
+
+    /// The same intake, waiting another way.
+    #[must_use]
+    pub fn with_pause(mut self, pause: Arc<dyn Pause>) -> Self {
+        self.pause = pause;
+        self
     }
 }

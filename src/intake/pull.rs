@@ -2,18 +2,38 @@
 //! listing shows any more. Every session seen ends in one of the counts. Writes nothing at Didit.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::policy::{self, Setback, Standing};
-use super::{Counts, Intake, IntakeError, Notice, Report};
-use crate::didit::{ApiError, ErrorKind, FaceSteps, SessionPage, SessionQuery, SessionRow};
-use crate::domain::{CaseState, Details, Explained, Millis, SessionId, Status, SubjectKind};
+use super::walk::{Shown, Step, Walk};
+use super::{Counts, Intake, IntakeError, Notice, Pause, Report};
+use crate::didit::{
+    ApiError, Client, ErrorKind, FaceSteps, SessionPage, SessionQuery, SessionRow, SetAside,
+};
+use crate::domain::{
+    CaseState, Clock, Details, Explained, Millis, ReviewEntry, SessionId, Status, SubjectKind,
+};
 use crate::store::{Admitted, PassedOver};
 
-/// So many pages in a row without a session not yet seen mean that the listing goes in circles.
-const STALE_PAGES: u32 = 3;
+/// So many pages in a row without a session not yet seen mean that the listing goes in circles. Pages that
+/// are read further back, because they did not join, are fewer.
+const STALE_PAGES: u32 = 12;
+/// How many pages are followed from the top of a list that is walked already.
+const HEAD_PAGES: usize = 3;
+/// At least so many calls lie between two looks at the tops of the lists.
+const CALLS_BETWEEN_HEADS: u64 = 100;
+/// A walk that was begun so long ago is begun anew, in milliseconds.
+const OLDEST_WALK_MS: i64 = 24 * 3_600_000;
+/// So often in a row Didit refuses a call for too many before the round ends.
+const MOST_REFUSED: u32 = 10;
+/// The shortest wait for a place in the minute.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// The longest one: then it is asked again.
+const MOST_WAIT: Duration = Duration::from_secs(60);
 /// So many server failures in a round are borne as single items.
 const STUMBLES: u32 = 3;
 /// How many unknown words of Didit's are remembered as told.
@@ -33,12 +53,41 @@ enum List {
 }
 
 impl List {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Faces => "faces",
+            Self::Rest => "rest",
+            Self::Searches => "searches",
+        }
+    }
+
     fn kind(self) -> SubjectKind {
         match self {
             Self::Faces | Self::Rest => SubjectKind::Workflow,
             Self::Searches => SubjectKind::SavedSearch,
         }
     }
+}
+
+/// The way through one of them.
+struct Way {
+    list: List,
+    query: SessionQuery,
+    walk: Walk,
+    over: bool,
+    /// Sessions that this walk has met.
+    met: HashSet<SessionId>,
+    /// Pages in a row without a new one.
+    stale: u32,
+}
+
+/// A page that was read.
+struct Page {
+    rows: Vec<SessionRow>,
+    set_aside: Vec<SetAside>,
+    count: Option<u64>,
+    last: bool,
+    listed_at: Millis,
 }
 
 /// A round under way.
@@ -50,6 +99,8 @@ struct Round<'a> {
     counts: Counts,
     seen: HashSet<SessionId>,
     stumbles: u32,
+    /// Calls made in this round.
+    calls: u64,
 }
 
 impl Round<'_> {
@@ -83,7 +134,81 @@ struct Read {
     answer: Result<Details, ApiError>,
 }
 
+/// Asks Didit, for as long as it takes.
+struct Reader {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    pause: Arc<dyn Pause>,
+    turnstile: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Reader {
+    async fn page(
+        &self,
+        report: Report<'_>,
+        query: &SessionQuery,
+    ) -> Result<SessionPage, ApiError> {
+        self.patiently(report, || self.client.sessions(query)).await
+    }
+
+    async fn decision(
+        &self,
+        report: Report<'_>,
+        key: &SessionId,
+        kind: SubjectKind,
+    ) -> Result<Details, ApiError> {
+        self.patiently(report, || self.client.decision(key, kind)).await
+    }
+
+    async fn reviews(
+        &self,
+        report: Report<'_>,
+        key: &SessionId,
+    ) -> Result<Vec<ReviewEntry>, ApiError> {
+        self.patiently(report, || self.client.reviews(key)).await
+    }
+
+    /// Makes a call, and waits for its place in the minute for as long as that takes: the limit is Didit's,
+    /// nothing failed. One waits for all, and says so.
+    async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
+        &self,
+        report: Report<'_>,
+        call: impl Fn() -> F,
+    ) -> Result<T, ApiError> {
+        match call().await {
+            Err(error) if matches!(error.kind, ErrorKind::Limited { .. }) => {}
+            done => return done,
+        }
+        let _turn = self.turnstile.lock().await;
+        let mut refused = 0;
+        loop {
+            let error = match call().await {
+                Err(error) => error,
+                done => return done,
+            };
+            let ErrorKind::Limited { after } = error.kind else { return Err(error) };
+            // Didit itself refuses: another program uses the key up, or counts otherwise.
+            refused += u32::from(error.status.is_some());
+            if refused > MOST_REFUSED {
+                return Err(error);
+            }
+            let wait = after.clamp(LEAST_WAIT, MOST_WAIT);
+            report(Notice::Waits(wait));
+            self.pause.pause(wait).await;
+        }
+    }
+}
+
 impl Intake {
+    fn reader(&self) -> Reader {
+        Reader {
+            client: self.client.clone(),
+            clock: Arc::clone(&self.clock),
+            pause: Arc::clone(&self.pause),
+            turnstile: Arc::clone(&self.turnstile),
+        }
+    }
+
     /// One round. Stopping it loses nothing: what was taken in stays.
     ///
     /// # Errors
@@ -104,25 +229,166 @@ impl Intake {
         let started = self.clock.now();
         let cutoff = started.plus(-self.settings.lookback_ms);
         let counts = Counts::default();
-        let mut round =
-            Round { report, started, cutoff, counts, seen: HashSet::new(), stumbles: 0 };
-        let limit = self.settings.page_size.clamp(1, 100);
-        let faces = SessionQuery { limit, ..self.faces() };
-        let count = self.listing(&mut round, &faces, List::Faces).await?;
+        let seen = HashSet::new();
+        let mut round = Round { report, started, cutoff, counts, seen, stumbles: 0, calls: 0 };
+        let mut ways = vec![self.way(List::Faces, self.faces()).await?];
+        let first = self.top(&mut round, &mut ways[0]).await?;
+        let mut listed = first.count;
         if let Some(statuses) = self.held() {
             // Where both lists are as long, the one without a filter holds nothing more.
-            let alike = statuses == self.settings.statuses;
-            let query = SessionQuery { statuses, limit, ..SessionQuery::default() };
-            self.rest(&mut round, &query, count.filter(|_| alike)).await?;
+            let alike = first.count.is_some() && statuses == self.settings.statuses;
+            let mut rest =
+                self.way(List::Rest, SessionQuery { statuses, ..SessionQuery::default() }).await?;
+            let page = self.top(&mut round, &mut rest).await?;
+            if !alike || page.count != first.count {
+                listed = page.count;
+                self.begin(&mut round, &mut ways[0], first).await?;
+                self.begin(&mut round, &mut rest, page).await?;
+                ways.push(rest);
+            } else {
+                self.begin(&mut round, &mut ways[0], first).await?;
+            }
+        } else {
+            self.begin(&mut round, &mut ways[0], first).await?;
         }
-        self.departures(&mut round).await?;
-        let saved = SessionQuery { limit, ..SessionQuery::saved_searches(cutoff) };
-        self.listing(&mut round, &saved, List::Searches).await?;
-        self.store.forget_passed(&self.origin, started).await?;
+        let mut saved = self.way(List::Searches, SessionQuery::saved_searches(cutoff)).await?;
+        let page = self.top(&mut round, &mut saved).await?;
+        (report)(Notice::Listed(listed.unwrap_or_default() + page.count.unwrap_or_default()));
+        self.begin(&mut round, &mut saved, page).await?;
+        ways.push(saved);
+        let (mut looked, mut calls) = (self.clock.now(), round.calls);
+        for at in 0..ways.len() {
+            while !ways[at].over {
+                // Where calls are few, a look at the top must not eat them up.
+                let due = self.clock.now().since(looked) >= self.settings.interval_ms;
+                if due && round.calls - calls >= CALLS_BETWEEN_HEADS {
+                    self.heads(&mut round, &mut ways).await?;
+                    (looked, calls) = (self.clock.now(), round.calls);
+                }
+                self.step(&mut round, &mut ways[at]).await?;
+            }
+        }
+        let oldest = ways.iter().map(|way| way.walk.started).min().unwrap_or(started);
+        for way in &ways {
+            // The next round begins anew, also where it is another process's.
+            self.store.keep_place(&self.origin, way.list.name(), "").await?;
+        }
+        self.departures(&mut round, oldest).await?;
+        self.store.forget_passed(&self.origin, oldest).await?;
         Ok(round.counts)
     }
 
     // Listing.
+
+    /// The way through a list: from where it was left, else from the beginning.
+    async fn way(&self, list: List, query: SessionQuery) -> Result<Way, IntakeError> {
+        let limit = self.settings.page_size.clamp(1, 100);
+        let query = SessionQuery { limit, ..query };
+        let rule = format!("{query:?}");
+        let now = self.clock.now();
+        let kept = self.store.place_in(&self.origin, list.name()).await?;
+        let kept = kept.and_then(|record| serde_json::from_str::<Walk>(&record).ok());
+        let kept = kept.filter(|walk| {
+            let age = now.since(walk.started);
+            walk.is_of(&rule) && (0..OLDEST_WALK_MS).contains(&age)
+        });
+        let walk = kept.unwrap_or_else(|| Walk::new(rule, now, limit));
+        Ok(Way { list, query, walk, over: false, met: HashSet::new(), stale: 0 })
+    }
+
+    /// The first page of a list: what is new stands there.
+    async fn top(&self, round: &mut Round<'_>, way: &mut Way) -> Result<Page, IntakeError> {
+        self.ask_page(round, way, 0, u64::from(way.query.limit)).await
+    }
+
+    /// Takes the first page in. Where the list is walked already, pages that hold something new are followed
+    /// a little way, and the walk goes on where it was.
+    async fn begin(
+        &mut self,
+        round: &mut Round<'_>,
+        way: &mut Way,
+        first: Page,
+    ) -> Result<(), IntakeError> {
+        if way.walk.is_fresh() {
+            return self.walk_on(round, way, way.walk.next(), first).await;
+        }
+        let (mut page, mut offset) = (first, 0);
+        for _ in 0..HEAD_PAGES {
+            let (rows, last) = (page.rows.len() as u64, page.last);
+            let asked = self.page(round, page, way.list).await?;
+            if asked == 0 || last || rows == 0 {
+                break;
+            }
+            offset += rows;
+            page = self.ask_page(round, way, offset, u64::from(way.query.limit)).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what has come to the top of every list meanwhile: a long way through one must not keep what
+    /// is new from the queue.
+    async fn heads(&mut self, round: &mut Round<'_>, ways: &mut [Way]) -> Result<(), IntakeError> {
+        for way in ways {
+            let first = self.top(round, way).await?;
+            if way.walk.is_fresh() || way.over {
+                self.page(round, first, way.list).await?;
+            } else {
+                self.begin(round, way, first).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next page of a walk.
+    async fn step(&mut self, round: &mut Round<'_>, way: &mut Way) -> Result<(), IntakeError> {
+        let step = way.walk.next();
+        let page = self.ask_page(round, way, step.offset, step.limit).await?;
+        self.walk_on(round, way, step, page).await
+    }
+
+    async fn walk_on(
+        &mut self,
+        round: &mut Round<'_>,
+        way: &mut Way,
+        step: Step,
+        page: Page,
+    ) -> Result<(), IntakeError> {
+        let rows: Vec<_> =
+            page.rows.iter().map(|row| (row.session_id.clone(), row.session_number)).collect();
+        let before = way.met.len();
+        way.met.extend(rows.iter().map(|(key, _)| key.clone()));
+        way.stale = if way.met.len() > before { 0 } else { way.stale + 1 };
+        let (unread, count, last) = (page.set_aside.len() as u64, page.count, page.last);
+        self.page(round, page, way.list).await?;
+        // Only what was taken in counts as walked.
+        way.over = way.walk.took(step, &Shown { rows: &rows, unread, count, last });
+        if !way.over && way.stale >= STALE_PAGES {
+            self.store.keep_place(&self.origin, way.list.name(), "").await?;
+            return Err(IntakeError::Endless);
+        }
+        if !way.over {
+            let record = serde_json::to_string(&way.walk).unwrap_or_default();
+            self.store.keep_place(&self.origin, way.list.name(), &record).await?;
+        }
+        (round.report)(Notice::Progress(round.counts));
+        Ok(())
+    }
+
+    async fn ask_page(
+        &self,
+        round: &Round<'_>,
+        way: &Way,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Page, IntakeError> {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let query =
+            SessionQuery { offset: narrow(offset), limit: narrow(limit), ..way.query.clone() };
+        let listed_at = self.clock.now();
+        let SessionPage { rows, set_aside, count, next } =
+            self.reader().page(round.report, &query).await?;
+        Ok(Page { rows, set_aside, count, last: next.is_none(), listed_at })
+    }
 
     fn faces(&self) -> SessionQuery {
         let statuses = self.settings.statuses.clone();
@@ -138,70 +404,14 @@ impl Intake {
         policy::wanted(&self.settings, &Status::InReview).then(|| vec![Status::InReview])
     }
 
-    /// A whole listing; how long it is, where the server says so.
-    async fn listing(
-        &mut self,
-        round: &mut Round<'_>,
-        query: &SessionQuery,
-        list: List,
-    ) -> Result<Option<u64>, IntakeError> {
-        let listed_at = self.clock.now();
-        let page = self.client.sessions(query).await?;
-        let count = page.count;
-        self.pages(round, page, list, listed_at).await?;
-        Ok(count)
-    }
-
-    /// The sessions in review that no wanted warning names: held for a face by a warning of the future, or
-    /// for something else. `known` is how long the list with the warnings is.
-    async fn rest(
-        &mut self,
-        round: &mut Round<'_>,
-        query: &SessionQuery,
-        known: Option<u64>,
-    ) -> Result<(), IntakeError> {
-        let listed_at = self.clock.now();
-        let page = self.client.sessions(query).await?;
-        if known.is_some() && page.count == known {
-            return Ok(());
-        }
-        self.pages(round, page, List::Rest, listed_at).await
-    }
-
-    async fn pages(
-        &mut self,
-        round: &mut Round<'_>,
-        mut page: SessionPage,
-        list: List,
-        mut listed_at: Millis,
-    ) -> Result<(), IntakeError> {
-        let mut met = HashSet::new();
-        let mut stale = 0;
-        loop {
-            let next = page.next.take();
-            let before = met.len();
-            met.extend(page.rows.iter().map(|row| row.session_id.clone()));
-            let fresh = met.len() > before;
-            self.page(round, page, list, listed_at).await?;
-            stale = if fresh { 0 } else { stale + 1 };
-            (round.report)(Notice::Progress(round.counts));
-            let Some(next) = next else { return Ok(()) };
-            if stale >= STALE_PAGES {
-                return Err(IntakeError::Endless);
-            }
-            listed_at = self.clock.now();
-            page = self.client.next_sessions(&next).await?;
-        }
-    }
-
-    /// Takes a page in.
+    /// Takes a page in; how many of its sessions had to be read.
     async fn page(
         &mut self,
         round: &mut Round<'_>,
-        page: SessionPage,
+        page: Page,
         list: List,
-        listed_at: Millis,
-    ) -> Result<(), IntakeError> {
+    ) -> Result<u64, IntakeError> {
+        let listed_at = page.listed_at;
         for row in page.set_aside {
             round.counts.seen += 1;
             round.set_aside(None, format!("Row {} of a page: {}.", row.place + 1, row.why));
@@ -221,14 +431,17 @@ impl Intake {
             List::Searches | List::Faces | List::Rest => true,
         });
         let ask = self.to_ask(round, rows, list, listed_at).await?;
+        let asked = ask.len() as u64;
+        round.calls += asked + 1;
         let kind = list.kind();
-        let (client, clock) = (self.client.clone(), self.clock.clone());
+        let report = round.report;
+        let reader = self.reader();
         let mut reads = stream::iter(ask)
             .map(|row| {
-                let (client, clock) = (&client, &clock);
+                let reader = &reader;
                 async move {
-                    let at = clock.now();
-                    let answer = client.decision(&row.session_id, kind).await;
+                    let at = reader.clock.now();
+                    let answer = reader.decision(report, &row.session_id, kind).await;
                     Read { key: row.session_id, listed: row.status, at, answer }
                 }
             })
@@ -236,7 +449,7 @@ impl Intake {
         while let Some(read) = reads.next().await {
             self.take_in(round, read).await?;
         }
-        Ok(())
+        Ok(asked)
     }
 
     /// The rows that a decision call has to be spent on. The others are accounted for.
@@ -291,7 +504,7 @@ impl Intake {
         self.tell_unknown(round, &details);
         let mut standing = policy::standing(&self.settings, &details, round.cutoff);
         if matches!(standing, Standing::Case(_)) {
-            match self.noted_elsewhere(&details).await {
+            match self.noted_elsewhere(round.report, &details).await {
                 Ok(true) => standing = Standing::Explained(Explained::Decided),
                 Ok(false) => {}
                 Err(error) => return round.setback(Some(read.key), error),
@@ -323,11 +536,15 @@ impl Intake {
 
     /// Whether a saved search bears a note of ours that its decision call does not show: another
     /// secondlook decided it.
-    async fn noted_elsewhere(&self, details: &Details) -> Result<bool, ApiError> {
+    async fn noted_elsewhere(
+        &self,
+        report: Report<'_>,
+        details: &Details,
+    ) -> Result<bool, ApiError> {
         if details.case.kind != SubjectKind::SavedSearch || !details.reviews.is_empty() {
             return Ok(false);
         }
-        match self.client.reviews(&details.case.key).await {
+        match self.reader().reviews(report, &details.case.key).await {
             Ok(feed) => Ok(policy::ours(&feed)),
             Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Permission) => Ok(false),
             Err(error) => Err(error),
@@ -364,16 +581,20 @@ impl Intake {
 
     /// Asks for the cases that the finished listing did not show, some each round, and takes those
     /// out that are really no longer there.
-    async fn departures(&mut self, round: &mut Round<'_>) -> Result<(), IntakeError> {
+    async fn departures(
+        &mut self,
+        round: &mut Round<'_>,
+        before: Millis,
+    ) -> Result<(), IntakeError> {
         let recheck = self.settings.recheck_ms;
         self.still_in.retain(|_, read| round.started.since(*read) < recheck);
-        let mut unseen = self.store.unseen(&self.origin, round.started, UNSEEN_MOST).await?;
+        let mut unseen = self.store.unseen(&self.origin, before, UNSEEN_MOST).await?;
         unseen.retain(|key| !self.still_in.contains_key(key));
         unseen.truncate(self.settings.check_most);
-        let client = self.client.clone();
+        let (report, reader) = (round.report, self.reader());
         let mut reads = stream::iter(unseen)
             .map(|key| async {
-                let answer = client.decision(&key, SubjectKind::Workflow).await;
+                let answer = reader.decision(report, &key, SubjectKind::Workflow).await;
                 (key, answer)
             })
             .buffer_unordered(self.settings.parallel.max(1));

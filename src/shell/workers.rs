@@ -386,7 +386,10 @@ impl Workers {
                 Notice::Unknown { kind, name } => {
                     Event::Say(format!("Didit uses a {kind} that is not known here: {name}."))
                 }
-                Notice::Progress(_) | Notice::SetAside { .. } => return,
+                Notice::Waits(wait) => {
+                    Event::Waits(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+                }
+                Notice::Progress(_) | Notice::SetAside { .. } | Notice::Listed(_) => return,
             };
             // News that finds no room is told by the next round.
             let _ = send.try_send(event);

@@ -16,6 +16,7 @@ mod documents;
 mod export;
 mod failures;
 mod fuzz;
+mod goes_on;
 mod ingest;
 mod intake;
 mod kinds;

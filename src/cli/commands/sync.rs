@@ -1,8 +1,9 @@
 //! `sync`: flagged cases into the store, without the screen.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +43,7 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let as_json = args.json || !std::io::stdout().is_terminal();
+    let progress = Progress::new();
     // Counts that nobody can read any more end the watch.
     let (ended, unwritten) = (stop.clone(), Mutex::new(None));
     let report = |notice: Notice| match notice {
@@ -50,6 +52,7 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
             say(&format!("set aside: {session}: {why}"));
         }
         Notice::Pulled(counts) => {
+            progress.over();
             if let Err(error) = print(&counts, as_json) {
                 *unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 ended.cancel();
@@ -63,7 +66,10 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         Notice::Unknown { kind, name } => say(&format!(
             "Didit uses a {kind} that this version does not know: {name}; it is taken in all the same"
         )),
-        Notice::LookedElsewhere | Notice::Progress(_) => {}
+        Notice::Listed(listed) => progress.listed(listed),
+        Notice::Progress(counts) => progress.so_far(counts),
+        Notice::Waits(wait) => progress.waits(wait),
+        Notice::LookedElsewhere => {}
     };
     let result = if watch {
         intake.watch(&worker_id(), &report, &Notify::new(), &stop).await;
@@ -71,17 +77,78 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         unwritten.map_or(Ok(Exit::Done), Err)
     } else {
         match intake.pull(&report, &stop).await {
-            Ok(counts) => print(&counts, as_json).map(|()| Exit::Done),
+            Ok(counts) => {
+                progress.over();
+                print(&counts, as_json).map(|()| Exit::Done)
+            }
             Err(IntakeError::Stopped) => Err(CliError::new(
                 Exit::Partly,
                 "stopped before the end",
-                "What was read is kept; run it again for the rest",
+                "What was read is kept, and so is the place in the list; run it again and it goes on there",
             )),
             Err(error) => Err(error.into()),
         }
     };
     desk.store.close().await;
     result
+}
+
+/// How far it has come: a line that is written over where standard error is a terminal, else a line at the
+/// beginning of each longer wait.
+struct Progress {
+    on_screen: bool,
+    state: Mutex<(u64, Counts)>,
+}
+
+/// Waits shorter than this are not worth a line.
+const WORTH_SAYING: Duration = Duration::from_secs(5);
+
+impl Progress {
+    fn new() -> Self {
+        Self { on_screen: std::io::stderr().is_terminal(), state: Mutex::default() }
+    }
+
+    fn listed(&self, listed: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = listed;
+    }
+
+    fn so_far(&self, counts: Counts) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = counts;
+        if self.on_screen {
+            self.draw("");
+        }
+    }
+
+    fn waits(&self, wait: Duration) {
+        let words = format!("waits {} s for Didit's limit", wait.as_millis().div_ceil(1_000));
+        if self.on_screen {
+            self.draw(&words);
+        } else if wait >= WORTH_SAYING {
+            say(&format!("{}; {words}", self.words()));
+        }
+    }
+
+    fn words(&self) -> String {
+        let (listed, counts) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = if listed == 0 { String::new() } else { format!(" of {listed}") };
+        format!("{}{of} seen, {} queued", counts.seen, counts.queued)
+    }
+
+    fn draw(&self, more: &str) {
+        let (listed, counts) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let filled = (counts.seen.min(listed) * 20).checked_div(listed).unwrap_or(0);
+        let bar: String = (0..20).map(|at| if at < filled { '#' } else { '.' }).collect();
+        let line = format!("\r\x1b[K[{bar}] {} {more}", self.words());
+        let mut stderr = std::io::stderr().lock();
+        // A line of progress that cannot be shown stops nothing.
+        let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
+    }
+
+    fn over(&self) {
+        if self.on_screen {
+            let _ = std::io::stderr().lock().write_all(b"\r\x1b[K");
+        }
+    }
 }
 
 fn print(counts: &Counts, as_json: bool) -> Result<(), CliError> {

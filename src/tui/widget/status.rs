@@ -50,6 +50,11 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
         Link::Unknown => piece(5, Meaning::Muted, "connecting"),
         Link::Elsewhere => piece(5, Meaning::Muted, "a colleague looks for cases"),
         Link::Online => piece(5, Meaning::Good, "ONLINE"),
+        Link::Waits(until) if until.since(model.now) < 1_000 => piece(5, Meaning::Good, "ONLINE"),
+        Link::Waits(until) => {
+            let seconds = until.since(model.now) / 1_000;
+            piece(5, Meaning::Good, format!("ONLINE, waits {seconds} s for Didit's limit"))
+        }
         Link::Down(_) => piece(0, Meaning::Bad, "OFFLINE"),
     });
     pieces.push(piece(7, Meaning::Muted, clip(&model.settings.reviewer.name, 20)));
@@ -115,7 +120,9 @@ fn words(model: &Model) -> (String, Meaning) {
             (notice.text.clone(), meaning)
         }
         (None, Link::Down(why)) => (why.clone(), Meaning::Bad),
-        (None, Link::Unknown | Link::Elsewhere | Link::Online) => (String::new(), Meaning::Text),
+        (None, Link::Unknown | Link::Elsewhere | Link::Online | Link::Waits(_)) => {
+            (String::new(), Meaning::Text)
+        }
     }
 }
 
