@@ -29,7 +29,7 @@ pub use details::{
 };
 pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
-pub use risks::{face_risks, risk_words};
+pub use risks::{face_risks, risk_in_short, risk_words};
 pub use rows::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
     Lease, LeaseAnswer, Progress, QueuePage, QueueQuery, QueueRow, Retried, SeenWorkflow, Settled,
