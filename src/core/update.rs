@@ -54,6 +54,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
         Event::Hydrated { key, details } => on_hydrated(model, key, details),
         Event::Picture { key, side, state } => on_picture(model, key, side, state),
+        Event::Portrait { key, side, sha256 } => {
+            model.portraits.insert((key, side), sha256);
+            Vec::new()
+        }
         Event::Painted { painted, at } => {
             model.now = model.now.max(at);
             if let Some(desk) = &mut model.desk
@@ -1417,5 +1421,6 @@ impl Model {
         self.details.retain(|key, _| keep(key));
         self.unreachable.retain(|key, _| keep(key));
         self.pictures.retain(|(key, _), _| keep(key));
+        self.portraits.retain(|(key, _), _| keep(key));
     }
 }

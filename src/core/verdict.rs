@@ -324,6 +324,7 @@ fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
             sha256: sha256.clone(),
             cells: painted.cells[at],
             tier: painted.tiers[at].map(str::to_owned),
+            portrait: model.is_portrait(&desk.key, side),
         }),
         _ => None,
     };

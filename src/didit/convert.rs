@@ -39,7 +39,7 @@ pub(super) fn id(text: Option<&str>) -> Option<SessionId> {
 }
 
 /// A link that can be fetched over HTTP at all. An unsaved search has storage paths here.
-fn link(text: Option<String>) -> Option<Link> {
+pub(super) fn link(text: Option<String>) -> Option<Link> {
     let text = text?;
     let url = Url::parse(&text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| Link::new(text))

@@ -128,6 +128,13 @@ pub(super) struct FaceMatch {
     pub(super) warnings: Items<Warning>,
 }
 
+/// `GET /v3/users/{vendor_data}/`.
+#[derive(Deserialize)]
+pub(super) struct User {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) portrait_image_url: Option<String>,
+}
+
 /// The reply to `POST /v3/face-search/`.
 #[derive(Deserialize)]
 pub(super) struct FaceSearchReply {

@@ -10,7 +10,9 @@ use super::http::{Answer, Body, Call, took};
 use super::read::Field;
 use super::types::{NewStatus, NextPage, SessionPage, SessionQuery, StatusWritten};
 use super::{convert, dto, read, rows};
-use crate::domain::{Comment, Details, Millis, ReviewEntry, SessionId, Status, SubjectKind};
+use crate::domain::{
+    Comment, Details, Link, Millis, ReviewEntry, SessionId, Status, SubjectKind, UserKey,
+};
 
 /// Lines of a review feed a page.
 const REVIEWS_A_PAGE: &str = "100";
@@ -85,6 +87,17 @@ impl Client {
         // Written the way it was asked for: a case has one key.
         details.case.key = id.clone();
         Ok((details, answer))
+    }
+
+    /// The portrait in Didit's record of a user, where there is one. It is not the picture that any match was
+    /// found by.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn user_portrait(&self, user: &UserKey) -> Result<Option<Link>> {
+        let url = self.url(&["v3", "users", user.reveal()]);
+        let user: dto::User = self.call(Call::get(url)).await?.read()?;
+        Ok(convert::link(user.portrait_image_url))
     }
 
     /// Writes a session's status. Never tried again once it may have been carried out.

@@ -274,6 +274,25 @@ fn warnings_stand_beside_the_face_that_they_speak_of() {
     assert_eq!(second.len(), 5, "none is lost: {second:?}");
 }
 
+/// A user's portrait is no picture that matched, and nobody can take it for one: not on the screen and not in
+/// the receipt.
+#[test]
+fn review_of_a_portrait() {
+    shots("review_portrait", |size| {
+        let mut play = with(size, |_| ());
+        let (key, side) = (id(4821), Side::Candidate(0));
+        let PictureState::Ready { sha256, .. } = play.model.picture(&key, side).clone() else {
+            panic!("no picture")
+        };
+        assert!(!play.model.is_portrait(&key, side));
+        play.send(Event::Portrait { key: key.clone(), side, sha256 });
+        assert!(play.model.is_portrait(&key, side));
+        assert!(!play.model.is_portrait(&key, Side::Subject));
+        play.look();
+        play
+    });
+}
+
 #[test]
 fn review_of_a_picture_that_is_gone() {
     shots("review_gone", |size| {

@@ -216,7 +216,12 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
         seen_status: Status::InReview,
         at: T,
         receipt: Receipt {
-            pictures: vec![SeenPicture { sha256: "ab".repeat(32), cells: (40, 25), tier: None }],
+            pictures: vec![SeenPicture {
+                sha256: "ab".repeat(32),
+                cells: (40, 25),
+                tier: None,
+                portrait: false,
+            }],
             protocol: "kitty".to_owned(),
             eye_pixels: vec![61, 58],
             dwell_ms: 1800,

@@ -123,6 +123,11 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
     vec![
         piece(0, Meaning::Title, count),
         piece(1, Meaning::Title, number),
+        piece(
+            0,
+            Meaning::Bad,
+            when(model.is_portrait(&desk.key, Side::Candidate(desk.place)), "PORTRAIT"),
+        ),
         piece(0, Meaning::Bad, when(c.blocklisted, "BLOCKLISTED")),
         piece(1, Meaning::Title, score),
         piece(5, Meaning::Title, c.similarity.map_or("", |s| bands.of(s).word())),
@@ -240,6 +245,9 @@ fn warning_line(
     words.extend(listed.map(|(at, _)| (0, format!("candidate {} is BLOCKLISTED", at + 1))));
     if case.set_aside > 0 {
         words.push((1, format!("{} unreadable", candidates(case.set_aside))));
+    }
+    if model.is_portrait(&details.case.key, Side::Candidate(place)) {
+        words.push((0, "B: portrait, not the picture that matched".to_owned()));
     }
     let told = told(details, place);
     if beside(area, told.len()).is_none() {
