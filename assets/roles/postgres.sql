@@ -12,12 +12,13 @@ DO $$ BEGIN
         current_schema());
 END $$;
 GRANT INSERT ON origins, cases, tallies, decisions, audit, audit_heads, audit_signatures, proofs, watchers,
-    duties, budgets, workflows TO secondlook_reviewer;
-GRANT UPDATE ON tallies, audit_heads, watchers, duties, budgets, workflows TO secondlook_reviewer;
+    duties, budgets, workflows, passed_over, listings TO secondlook_reviewer;
+GRANT UPDATE ON tallies, audit_heads, watchers, duties, budgets, workflows, passed_over, listings
+    TO secondlook_reviewer;
 GRANT UPDATE (schema) ON store TO secondlook_reviewer;
 GRANT UPDATE (session_number, kind, record, state, place, note, seen_at, fence, lease_worker, lease_reviewer,
     lease_name, lease_until, must_replace, readings) ON cases TO secondlook_reviewer;
 GRANT UPDATE (state, due, attempts, fence, claim_worker, claim_until, may_have_written, status_done, listed,
     noted, writes, answered_at, note, settled_at) ON decisions TO secondlook_reviewer;
-GRANT DELETE ON watchers, duties TO secondlook_reviewer;
+GRANT DELETE ON watchers, duties, passed_over TO secondlook_reviewer;
 UPDATE store SET owner = session_user;

@@ -64,7 +64,9 @@ pub const WORDS: &[Words] = &[
         "sync",
         &[
             "With --json, or where standard output is no terminal, each look is a line {seen, queued, \
-           updated, left, set_aside}.",
+             updated, known, left, explained, set_aside, silent, departed}.",
+            "Every session that Didit holds is a case or has a reason: `seen` is the sum of what follows \
+             it up to `silent`, which is 0.",
         ],
         &["secondlook sync", "secondlook sync --watch --json"],
     ),

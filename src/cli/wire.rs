@@ -146,6 +146,7 @@ impl Setup {
             warnings: intake.warnings.clone(),
             lookback_ms: i64::from(intake.lookback_hours) * 3_600_000,
             bands: self.config.bands(),
+            queue_strong: intake.queue_strong,
             interval_ms: i64::from(intake.poll_seconds) * 1000,
             ..intake::Settings::default()
         }

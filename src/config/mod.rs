@@ -69,6 +69,8 @@ pub struct Intake {
     pub lower: f64,
     /// Upper edge of the possible band, percent.
     pub upper: f64,
+    /// Whether cases with strong candidates only are queued as well.
+    pub queue_strong: bool,
     /// How far back saved searches are taken, hours.
     pub lookback_hours: u32,
     /// Seconds between two pulls.

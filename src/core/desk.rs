@@ -133,6 +133,8 @@ pub struct Desk {
     pub key: SessionId,
     /// The candidate shown, by its place.
     pub place: usize,
+    /// The face check that found it: its picture of the subject stands beside it.
+    pub block: u8,
     /// What was judged so far, by place.
     pub judged: BTreeMap<usize, Judgement>,
     /// The pictures that were judged by, as their hashes: another picture is judged anew.
@@ -175,6 +177,7 @@ impl Desk {
         Self {
             key,
             place,
+            block: 0,
             judged: BTreeMap::new(),
             judged_by: BTreeMap::new(),
             reason: None,
@@ -218,7 +221,7 @@ impl Desk {
             return;
         }
         match side {
-            Side::Subject => {
+            Side::Subject | Side::SubjectOf(_) => {
                 self.forget_judgements();
                 self.face = None;
             }
@@ -249,7 +252,24 @@ impl Desk {
     /// The face boxes that must be told apart before `a` counts.
     #[must_use]
     pub fn several_faces<'a>(&self, details: &'a Details) -> Option<&'a [BoundingBox]> {
-        (details.several_faces && self.face.is_none()).then_some(details.subject.faces.as_slice())
+        (details.shows_several(self.block) && self.face.is_none())
+            .then_some(details.faces(self.block))
+    }
+
+    /// The pictures of the pair: the subject's that the candidate was compared with, and the candidate's.
+    #[must_use]
+    pub fn sides(&self) -> [Side; 2] {
+        [Side::subject_of(self.block), Side::Candidate(self.place)]
+    }
+
+    /// Puts the subject's picture beside the candidate that it was compared with. A face that was chosen in
+    /// another picture is none in this one.
+    pub fn match_block(&mut self, block: u8) {
+        if self.block != block {
+            self.block = block;
+            self.face = None;
+            self.disarm();
+        }
     }
 
     /// The candidate shown, in the case.

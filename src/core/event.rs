@@ -146,6 +146,16 @@ pub enum Event {
         /// Where it stands.
         state: PictureState,
     },
+    /// A picture that is told next is the portrait in Didit's record of the user: the one that matched is not to
+    /// be had.
+    Portrait {
+        /// The case.
+        key: SessionId,
+        /// Which side.
+        side: Side,
+        /// SHA-256 of its file, hex.
+        sha256: String,
+    },
     /// Both pictures of a pair are on the terminal's screen.
     Painted {
         /// Of which pair, and how.
@@ -224,6 +234,8 @@ pub enum Event {
         /// Left the queue.
         departed: u64,
     },
+    /// The intake waits so many milliseconds for Didit's limit of calls a minute. Nothing failed.
+    Waits(i64),
     /// A call to Didit went well (`None`) or did not.
     Link(Option<Problem>),
     /// What draws pictures has changed; its name.

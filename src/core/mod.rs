@@ -26,7 +26,7 @@ pub use action::{ACTIONS, Action, ActionInfo, Scope};
 pub use desk::{Desk, LeaseState, NotArmed, PictureState, Shown, Side};
 pub use effect::{Effect, Wants, wants};
 pub use event::{Event, Painted, Problem, ProblemKind, Signal};
-pub use facts::{Fact, Mark, clock, date, facts};
+pub use facts::{Fact, Mark, Told, clock, date, facts, told};
 pub use history::History;
 pub use interlock::{Interlock, TargetLine};
 pub use keymap::{Keymap, KeymapError};

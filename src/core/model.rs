@@ -147,6 +147,8 @@ pub enum Link {
     Elsewhere,
     /// The last call failed, in words.
     Down(String),
+    /// The calls of this minute are used up; the intake goes on at this moment.
+    Waits(Millis),
 }
 
 /// What is wrong with the store: nothing is taken that it cannot keep. A write that went well ends it.
@@ -235,6 +237,8 @@ pub struct Model {
     pub details: BTreeMap<SessionId, Details>,
     /// Why a case in the window could not be hydrated.
     pub unreachable: BTreeMap<SessionId, String>,
+    /// Which pictures are portraits in Didit's record of a user, by the hash of the file.
+    pub portraits: BTreeMap<(SessionId, Side), String>,
     /// Pictures of the cases in the window.
     pub pictures: BTreeMap<(SessionId, Side), PictureState>,
     /// Decisions that are not confirmed yet, oldest first.
@@ -303,6 +307,7 @@ impl Model {
             desk: None,
             details: BTreeMap::new(),
             unreachable: BTreeMap::new(),
+            portraits: BTreeMap::new(),
             pictures: BTreeMap::new(),
             pending: VecDeque::new(),
             outbox: Vec::new(),
@@ -366,6 +371,13 @@ impl Model {
         self.pictures.get(&(key.clone(), side)).unwrap_or(&PictureState::Waiting)
     }
 
+    /// Whether what is shown of a side is the portrait of a user and not the picture that matched.
+    #[must_use]
+    pub fn is_portrait(&self, key: &SessionId, side: Side) -> bool {
+        let known = self.portraits.get(&(key.clone(), side));
+        matches!(self.picture(key, side), PictureState::Ready { sha256, .. } if known == Some(sha256))
+    }
+
     /// Whether pictures are drawn as somebody wished, and the terminal does not say that it can.
     #[must_use]
     pub fn is_forced(&self) -> bool {
@@ -410,7 +422,7 @@ impl Model {
         if self.desk_details().is_none() {
             return Err(NotArmed::Loading);
         }
-        for side in [Side::Subject, Side::Candidate(desk.place)] {
+        for side in desk.sides() {
             match self.picture(&desk.key, side) {
                 PictureState::Ready { until, .. } if *until > at => {}
                 PictureState::Ready { .. }

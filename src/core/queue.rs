@@ -1,7 +1,9 @@
 //! The part of the queue that is in memory: a stretch of rows around the cursor, whatever the length
 //! of the whole.
 
-use crate::domain::{CaseState, Millis, QueueQuery, QueueRow, ReviewerId, SessionId, Taken, Tally};
+use crate::domain::{
+    CaseState, Explained, Millis, QueueQuery, QueueRow, ReviewerId, SessionId, Taken, Tally,
+};
 
 /// Which cases are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +66,8 @@ pub struct QueueView {
     pub total: u64,
     /// How many cases stand where.
     pub tally: Tally,
+    /// Sessions at Didit that are no case, by reason; read where a view lists what is not queued.
+    pub explained: Vec<(Explained, u64)>,
 }
 
 impl Default for QueueView {
@@ -79,6 +83,7 @@ impl Default for QueueView {
             rows: Vec::new(),
             total: 0,
             tally: Tally::default(),
+            explained: Vec::new(),
         }
     }
 }

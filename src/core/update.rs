@@ -54,6 +54,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::LeaseLost { key, why } => on_lease_lost(model, &key, why),
         Event::Hydrated { key, details } => on_hydrated(model, key, details),
         Event::Picture { key, side, state } => on_picture(model, key, side, state),
+        Event::Portrait { key, side, sha256 } => {
+            model.portraits.insert((key, side), sha256);
+            Vec::new()
+        }
         Event::Painted { painted, at } => {
             model.now = model.now.max(at);
             if let Some(desk) = &mut model.desk
@@ -104,6 +108,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             model.link = Link::Online;
             if queued + departed > 0 || !model.queue_read { reload(model) } else { Vec::new() }
         }
+        Event::Waits(ms) => {
+            model.link = Link::Waits(model.now.plus(ms));
+            Vec::new()
+        }
         Event::Link(None) => {
             model.link = Link::Online;
             Vec::new()
@@ -132,8 +140,23 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
     };
+    match_block(model);
     opening::tend(model);
     settle_leaving(model, effects)
+}
+
+/// Keeps the subject's picture beside the candidate that it was compared with, whatever has just changed.
+fn match_block(model: &mut Model) {
+    let Some(desk) = &model.desk else { return };
+    let details = model.desk_details().map(|details| &details.case);
+    let case = details.or_else(|| model.row(&desk.key).map(|row| &row.case));
+    let Some(block) = case.and_then(|case| desk.candidate(&case.candidates)).map(|c| c.block)
+    else {
+        return;
+    };
+    if let Some(desk) = &mut model.desk {
+        desk.match_block(block);
+    }
 }
 
 // Keys.
@@ -482,8 +505,9 @@ fn show_target(model: &mut Model, lock: &Interlock) {
 
 fn choose_face(model: &mut Model, key: Key) {
     let KeyCode::Char(digit) = key.code else { return };
-    let faces =
-        model.desk_details().filter(|d| d.several_faces).map(|d| d.subject.faces.len().max(1));
+    let faces = model.desk.as_ref().zip(model.desk_details()).and_then(|(desk, details)| {
+        details.shows_several(desk.block).then(|| details.faces(desk.block).len().max(1))
+    });
     let number = digit.to_digit(10).and_then(|n| usize::try_from(n).ok());
     match (faces, number, &mut model.desk) {
         (Some(count), Some(number), Some(desk)) if (1..=count).contains(&number) => {
@@ -909,7 +933,8 @@ fn match_desk(model: &mut Model, key: &SessionId, old: Option<&Details>) {
     let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == *key) else { return };
     let known = old.map(|details| &details.case);
     let faces_moved = old.is_some_and(|old| {
-        old.subject.faces != new.subject.faces || old.several_faces != new.several_faces
+        old.faces(desk.block) != new.faces(desk.block)
+            || old.shows_several(desk.block) != new.shows_several(desk.block)
     });
     let same = known.is_some_and(|case| {
         case.status == new.case.status && case.candidates == new.case.candidates
@@ -1401,5 +1426,6 @@ impl Model {
         self.details.retain(|key, _| keep(key));
         self.unreachable.retain(|key, _| keep(key));
         self.pictures.retain(|(key, _), _| keep(key));
+        self.portraits.retain(|(key, _), _| keep(key));
     }
 }

@@ -1,7 +1,7 @@
 //! From a deciding key to a decision: the rules that keep a wrong person from being decided about.
 
 use super::action::Action;
-use super::desk::{Desk, PictureState, Side};
+use super::desk::{Desk, PictureState};
 use super::model::{Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
@@ -245,7 +245,7 @@ fn judge_here(model: &mut Model, judgement: Judgement, at: Millis) {
     model.remember_before_burst(at);
     let Some(desk) = &mut model.desk else { return };
     desk.judged.insert(desk.place, judgement);
-    for side in [Side::Subject, Side::Candidate(desk.place)] {
+    for side in desk.sides() {
         if let Some(PictureState::Ready { sha256, .. }) =
             model.pictures.get(&(desk.key.clone(), side))
         {
@@ -324,13 +324,16 @@ fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
             sha256: sha256.clone(),
             cells: painted.cells[at],
             tier: painted.tiers[at].map(str::to_owned),
+            portrait: model.is_portrait(&desk.key, side),
         }),
         _ => None,
     };
     Receipt {
-        pictures: [(Side::Subject, 0), (Side::Candidate(desk.place), 1)]
+        pictures: desk
+            .sides()
             .into_iter()
-            .filter_map(|(side, at)| seen(side, at))
+            .enumerate()
+            .filter_map(|(at, side)| seen(side, at))
             .collect(),
         protocol: painted.protocol.clone(),
         eye_pixels: painted.eye_pixels.iter().flatten().copied().collect(),

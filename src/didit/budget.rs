@@ -21,6 +21,8 @@ pub(super) enum Urgency {
     Now,
     /// It is fetched ahead: a tenth of the budget is left to the others.
     Background,
+    /// As `Background`, and who asks does the waiting: no place now is an answer.
+    Patient,
 }
 
 /// The minute that all who use one key share.
@@ -73,7 +75,7 @@ impl Budget {
     pub(super) fn most(&self, urgency: Urgency) -> usize {
         match urgency {
             Urgency::Now => self.limit,
-            Urgency::Background => (self.limit - self.limit.div_ceil(10)).max(1),
+            Urgency::Background | Urgency::Patient => (self.limit - self.limit.div_ceil(10)).max(1),
         }
     }
 

@@ -91,7 +91,7 @@ fn understood(reply: dto::CheckReply) -> Result<CheckReply> {
     let check = check.ok_or_else(|| protocol("it holds no check"))?;
     let status = check.status.ok_or_else(|| protocol("it holds no status"))?;
     let mut warnings = Vec::new();
-    convert::note_warnings(&check.warnings, &mut warnings);
+    convert::note_warnings(&check.warnings, Some(0), &mut warnings);
     Ok(CheckReply {
         request_id: convert::id(reply.request_id.as_deref()),
         status: Status::from(convert::word(&status)),

@@ -84,6 +84,14 @@ impl Client {
         Self { http: Arc::clone(&self.http), urgency: Urgency::Background }
     }
 
+    /// The same client for work that goes on for as long as it takes: as [`Client::background`], but where no
+    /// call may leave now it answers [`super::ErrorKind::Limited`] at once, so that whoever asks can wait and
+    /// say so.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self { http: Arc::clone(&self.http), urgency: Urgency::Patient }
+    }
+
     /// Asks `budget` before every call from now on: other programs use the same key. All clones do;
     /// the first budget stays.
     pub fn share(&self, budget: Arc<dyn SharedBudget>) {

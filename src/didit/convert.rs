@@ -8,9 +8,9 @@ use super::error::{ApiError, ErrorKind, Result};
 use super::read::{Field, Items};
 use super::types::FaceSearchReply;
 use crate::domain::{
-    BoundingBox, Candidate, CandidateDetails, Case, Details, Link, Millis, Person, ReviewEntry,
-    SessionId, Similarity, Source, Status, SubjectDetails, SubjectKind, Warning, mask_number,
-    printable,
+    BoundingBox, Candidate, CandidateDetails, Case, Details, Link, Millis, OtherPicture, Person,
+    ReviewEntry, SessionId, Similarity, Source, Status, SubjectDetails, SubjectKind, UserKey,
+    Warning, mask_number, printable,
 };
 
 /// Longest word of an open set (status, source, risk), in graphemes.
@@ -39,7 +39,7 @@ pub(super) fn id(text: Option<&str>) -> Option<SessionId> {
 }
 
 /// A link that can be fetched over HTTP at all. An unsaved search has storage paths here.
-fn link(text: Option<String>) -> Option<Link> {
+pub(super) fn link(text: Option<String>) -> Option<Link> {
     let text = text?;
     let url = Url::parse(&text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| Link::new(text))
@@ -58,9 +58,9 @@ pub(super) fn details(decision: dto::Decision, kind: SubjectKind, at: Millis) ->
         &mut warnings,
     );
     for face_match in decision.face_matches.and(decision.face_match).good() {
-        note_warnings(&face_match.warnings, &mut warnings);
+        note_warnings(&face_match.warnings, None, &mut warnings);
     }
-    let several_faces = found.several_faces || says_several(&warnings);
+    let several_faces = found.several_faces || says_several(&warnings, 0);
     let portrait = || checks.good().find_map(|check| link(check.portrait_image.clone()));
     let subject = SubjectDetails {
         link: found.link.or_else(portrait),
@@ -83,6 +83,7 @@ pub(super) fn details(decision: dto::Decision, kind: SubjectKind, at: Millis) ->
         case,
         subject,
         candidates: found.pairs.details,
+        others: found.others,
         warnings,
         reviews: reviews(decision.reviews),
         several_faces,
@@ -103,7 +104,7 @@ pub(super) fn face_search(reply: dto::FaceSearchReply, at: Millis) -> Result<Fac
     // Only an unsaved search shows storage paths instead of links.
     let unsaved = search.matches.good().any(stored);
     let mut warnings = Vec::new();
-    note_warnings(&search.warnings, &mut warnings);
+    note_warnings(&search.warnings, Some(0), &mut warnings);
     let pairs = Pairs::of(search.matches, reply.vendor_data.as_deref());
     let picture = Picture::of(search.user_image.as_ref());
     let no_face = warnings.iter().any(|w: &Warning| w.risk == "NO_FACE_DETECTED");
@@ -127,7 +128,8 @@ pub(super) fn face_search(reply: dto::FaceSearchReply, at: Millis) -> Result<Fac
         },
         case,
         candidates: pairs.details,
-        several_faces: picture.several || says_several(&warnings),
+        several_faces: picture.several || says_several(&warnings, 0),
+        others: Vec::new(),
         warnings,
         reviews: Vec::new(),
         auto_blocklist: None,
@@ -164,26 +166,14 @@ impl Pairs {
         self.candidates.iter().any(|c| !c.self_match)
     }
 
-    /// Takes in what was found for another picture of the same session. A face already among the
-    /// candidates takes the higher score and any blocklisting. Any other face was not compared with the
-    /// picture that is shown, so it is set aside: it may not be judged against the wrong picture.
-    fn take_in(&mut self, other: Self) {
+    /// Adds what another check of the same session found: each keeps the check, because it was compared
+    /// with that one's picture and with no other.
+    fn take_in(&mut self, other: Self, block: u8) {
         self.set_aside += other.set_aside;
-        for theirs in other.candidates {
-            if theirs.self_match || theirs.allowlisted {
-                continue;
-            }
-            let same =
-                |c: &&mut Candidate| c.session_id.is_some() && c.session_id == theirs.session_id;
-            let ours = self.candidates.iter_mut().find(same);
-            match (ours, theirs.similarity) {
-                (Some(ours), Some(score)) => {
-                    ours.blocklisted |= theirs.blocklisted;
-                    let higher = |known: Similarity| if known < score { score } else { known };
-                    ours.similarity = ours.similarity.map(higher);
-                }
-                _ => self.set_aside += 1,
-            }
+        for (mut theirs, details) in other.candidates.into_iter().zip(other.details) {
+            theirs.block = block;
+            self.candidates.push(theirs);
+            self.details.push(details);
         }
     }
 }
@@ -222,8 +212,11 @@ fn pair(
         blocklisted: set(found.is_blocklisted, "its is_blocklisted is neither true nor false")?,
         allowlisted: set(found.is_allowlisted, "its is_allowlisted is neither true nor false")?,
         session_id,
+        block: 0,
     };
     let details = CandidateDetails {
+        user: found.vendor_data.clone().and_then(UserKey::new),
+        user_id: found.vendor_user_id.map(|id| word(&id)).filter(|id| !id.is_empty()),
         person: candidate_person(found.user_details, found.vendor_data),
         link: link(found.match_image_url),
         status: found.status.map(|s| Status::from(word(&s))),
@@ -272,7 +265,7 @@ fn subject_person(check: Option<&dto::IdCheck>, vendor_data: Option<&str>) -> Pe
     }
 }
 
-/// What the liveness blocks of a decision say about the subject's picture and its matches.
+/// What the liveness blocks of a decision say about the subject's pictures and their matches.
 #[derive(Default)]
 struct Found {
     link: Option<Link>,
@@ -280,11 +273,20 @@ struct Found {
     faces: Vec<BoundingBox>,
     several_faces: bool,
     pairs: Pairs,
+    others: Vec<OtherPicture>,
+}
+
+/// One block.
+struct Block {
+    picture: OtherPicture,
+    pairs: Pairs,
+    warnings: Items<dto::Warning>,
 }
 
 impl Found {
-    /// The picture comes from one block, the one whose matches are to be judged: the first with a
-    /// match that is not the same customer, else the first with any, else the first.
+    /// The first picture is the one whose matches are to be judged first: the first block's with a match
+    /// that is not the same customer, else the first's with any, else the first's. The others follow in
+    /// their order, each with its own matches.
     fn in_blocks(
         blocks: Items<dto::Liveness>,
         vendor_data: Option<&str>,
@@ -297,23 +299,45 @@ impl Found {
                 unreadable += 1;
                 continue;
             };
-            note_warnings(&block.warnings, warnings);
             let picture = Picture::of(block.user_image.as_ref());
-            read.push(Self {
-                link: link(block.reference_image),
-                turn: picture.turn,
-                faces: picture.faces,
-                several_faces: picture.several,
+            read.push(Block {
+                picture: OtherPicture {
+                    link: link(block.reference_image),
+                    turn: picture.turn,
+                    faces: picture.faces,
+                    several_faces: picture.several,
+                },
                 pairs: Pairs::of(block.matches, vendor_data),
+                warnings: block.warnings,
             });
         }
-        let first = |wanted: fn(&Self) -> bool| read.iter().position(wanted);
-        let main = first(|f| f.pairs.has_a_stranger())
-            .or_else(|| first(|f| !f.pairs.candidates.is_empty()))
+        let first = |wanted: fn(&Block) -> bool| read.iter().position(wanted);
+        let main = first(|b| b.pairs.has_a_stranger())
+            .or_else(|| first(|b| !b.pairs.candidates.is_empty()))
             .unwrap_or(0);
-        let mut found = if read.is_empty() { Self::default() } else { read.remove(main) };
-        for other in read {
-            found.pairs.take_in(other.pairs);
+        if !read.is_empty() {
+            read[..=main].rotate_right(1);
+        }
+        let mut found = Self::default();
+        for (place, block) in read.into_iter().enumerate() {
+            // A session has a handful of checks. What is beyond the count cannot be told apart any more.
+            let Ok(number) = u8::try_from(place) else {
+                unreadable += 1;
+                continue;
+            };
+            note_warnings(&block.warnings, Some(number), warnings);
+            let mut picture = block.picture;
+            picture.several_faces |= says_several(warnings, number);
+            if number == 0 {
+                found.link = picture.link;
+                found.turn = picture.turn;
+                found.faces = picture.faces;
+                found.several_faces = picture.several_faces;
+                found.pairs = block.pairs;
+            } else {
+                found.pairs.take_in(block.pairs, number);
+                found.others.push(picture);
+            }
         }
         // A block that cannot be read may have held matches.
         found.pairs.set_aside += unreadable;
@@ -350,11 +374,26 @@ fn turn(angle: Option<f64>) -> u16 {
     turns.into_iter().find(|t| (f64::from(*t) - wanted).abs() < f64::EPSILON).unwrap_or(0)
 }
 
-pub(super) fn note_warnings(items: &Items<dto::Warning>, into: &mut Vec<Warning>) {
+/// Notes warnings of a block, or of the session.
+pub(super) fn note_warnings(
+    items: &Items<dto::Warning>,
+    block: Option<u8>,
+    into: &mut Vec<Warning>,
+) {
     for item in items.good() {
+        let about = item.additional_data.as_ref().and_then(|about| {
+            let named = [
+                &about.duplicated_session_id,
+                &about.blocklisted_session_id,
+                &about.allowlisted_session_id,
+            ];
+            named.into_iter().find_map(|text| id(text.as_deref()))
+        });
         let warning = Warning {
             risk: item.risk.as_deref().map_or_else(|| "UNKNOWN".to_owned(), word),
             short: name(item.short_description.clone()),
+            block,
+            about,
         };
         if !into.contains(&warning) && into.len() < MOST_KEPT {
             into.push(warning);
@@ -362,8 +401,8 @@ pub(super) fn note_warnings(items: &Items<dto::Warning>, into: &mut Vec<Warning>
     }
 }
 
-fn says_several(warnings: &[Warning]) -> bool {
-    warnings.iter().any(|w| w.risk == "MULTIPLE_FACES_DETECTED")
+fn says_several(warnings: &[Warning], block: u8) -> bool {
+    warnings.iter().any(|w| w.risk == "MULTIPLE_FACES_DETECTED" && w.block == Some(block))
 }
 
 /// The lines of a review feed, newest first, without those that only say that somebody looked.

@@ -31,6 +31,17 @@ pub(super) struct Session {
     pub(super) status: Option<String>,
     #[serde(default, deserialize_with = "read::time")]
     pub(super) created_at: Option<Millis>,
+    #[serde(default, deserialize_with = "read::items")]
+    pub(super) features: Items<Step>,
+}
+
+/// A step of a session, as the list shows it.
+#[derive(Deserialize)]
+pub(super) struct Step {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) feature: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) status: Option<String>,
 }
 
 /// `GET /v3/session/{id}/decision/`. The names in the singular are those of older webhooks.
@@ -115,6 +126,13 @@ pub(super) struct IdCheck {
 pub(super) struct FaceMatch {
     #[serde(default, deserialize_with = "read::items")]
     pub(super) warnings: Items<Warning>,
+}
+
+/// `GET /v3/users/{vendor_data}/`.
+#[derive(Deserialize)]
+pub(super) struct User {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) portrait_image_url: Option<String>,
 }
 
 /// The reply to `POST /v3/face-search/`.
@@ -214,6 +232,19 @@ pub(super) struct Warning {
     pub(super) risk: Option<String>,
     #[serde(default, deserialize_with = "read::word")]
     pub(super) short_description: Option<String>,
+    #[serde(default, deserialize_with = "read::object")]
+    pub(super) additional_data: Option<About>,
+}
+
+/// Whom a warning speaks of.
+#[derive(Deserialize)]
+pub(super) struct About {
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) duplicated_session_id: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) blocklisted_session_id: Option<String>,
+    #[serde(default, deserialize_with = "read::word")]
+    pub(super) allowlisted_session_id: Option<String>,
 }
 
 /// A line of a review feed: of today's pages (`actor_*`), of the older array (`note`), and of a

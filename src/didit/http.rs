@@ -278,6 +278,10 @@ impl Http {
             if let ErrorKind::Limited { after } = error.kind {
                 self.places(verb, |places| places.budget.close(now + after));
             }
+            let patient = urgency == Urgency::Patient;
+            if patient && matches!(error.kind, ErrorKind::Limited { .. }) {
+                return Err(error);
+            }
             let left = deadline.saturating_duration_since(now);
             match retry::wait(verb, error.kind, tries, left, fastrand::f64()) {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -308,7 +312,8 @@ impl Http {
                 Some(shared) => self.take_shared(shared.as_ref(), verb, urgency).await,
             };
             let Err(wait) = place else { return Ok(()) };
-            if wait >= deadline.saturating_duration_since(Instant::now()) {
+            let no_time = wait >= deadline.saturating_duration_since(Instant::now());
+            if no_time || (urgency == Urgency::Patient && !wait.is_zero()) {
                 let limited = ErrorKind::Limited { after: wait };
                 return Err(ApiError::new(limited, "the calls of this minute are used up"));
             }

@@ -31,9 +31,9 @@ pub use events::{Item, parse_item};
 pub use search::parse_face_search;
 pub use sessions::parse_decision;
 pub use types::{
-    Balance, BlocklistPage, BlocklistRow, CheckFile, CheckOptions, CheckReply, DUPLICATE_RISKS,
-    EntryId, EntryPage, EntryRow, EntryType, FaceSearchReply, FaceSearchRequest, ListId, ListPage,
-    ListRow, ListType, NewStatus, NextPage, SavedSearch, SearchType, SessionPage, SessionQuery,
-    SessionRow, SetAside, StatusWritten, TopUp,
+    Balance, BlocklistPage, BlocklistRow, CheckFile, CheckOptions, CheckReply, EntryId, EntryPage,
+    EntryRow, EntryType, FaceSearchReply, FaceSearchRequest, FaceSteps, ListId, ListPage, ListRow,
+    ListType, NewStatus, NextPage, SavedSearch, SearchType, SessionPage, SessionQuery, SessionRow,
+    SetAside, StatusWritten, TopUp,
 };
 pub use webhooks::{Destination, EVENTS, NewDestination};

@@ -8,7 +8,8 @@ use super::dto;
 use super::error::Result;
 use super::read::{Field, Items};
 use super::types::{
-    Balance, BlocklistRow, EntryId, EntryRow, ListId, ListRow, SessionRow, SetAside, TopUp,
+    Balance, BlocklistRow, EntryId, EntryRow, FaceSteps, ListId, ListRow, SessionRow, SetAside,
+    TopUp,
 };
 use crate::domain::{Status, printable};
 
@@ -43,7 +44,27 @@ pub(super) fn session(row: dto::Session) -> Row<SessionRow> {
         session_number: row.session_number,
         status: Status::from(word(&row.status.ok_or("it has no status")?)),
         created_at: row.created_at,
+        faces: faces(&row.features),
     })
+}
+
+/// What the steps of a row say of its face. Only where another step is certainly the one that waits is the
+/// session held for no face.
+fn faces(steps: &Items<dto::Step>) -> FaceSteps {
+    let about_a_face = |name: &str| ["FACE", "LIVENESS"].iter().any(|word| name.contains(word));
+    let mut another_waits = false;
+    for step in &steps.0 {
+        let Ok(dto::Step { feature: Some(feature), status: Some(status) }) = step else {
+            return FaceSteps::Open;
+        };
+        match (about_a_face(feature), status.as_str()) {
+            (true, "Approved" | "Not Finished") => {}
+            (true, _) => return FaceSteps::Open,
+            (false, "In Review") => another_waits = true,
+            (false, _) => {}
+        }
+    }
+    if another_waits { FaceSteps::Clear } else { FaceSteps::Open }
 }
 
 /// A row of the blocklist.

@@ -10,7 +10,9 @@ use super::http::{Answer, Body, Call, took};
 use super::read::Field;
 use super::types::{NewStatus, NextPage, SessionPage, SessionQuery, StatusWritten};
 use super::{convert, dto, read, rows};
-use crate::domain::{Comment, Details, Millis, ReviewEntry, SessionId, Status, SubjectKind};
+use crate::domain::{
+    Comment, Details, Link, Millis, ReviewEntry, SessionId, Status, SubjectKind, UserKey,
+};
 
 /// Lines of a review feed a page.
 const REVIEWS_A_PAGE: &str = "100";
@@ -85,6 +87,17 @@ impl Client {
         // Written the way it was asked for: a case has one key.
         details.case.key = id.clone();
         Ok((details, answer))
+    }
+
+    /// The portrait in Didit's record of a user, where there is one. It is not the picture that any match was
+    /// found by.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn user_portrait(&self, user: &UserKey) -> Result<Option<Link>> {
+        let url = self.url(&["v3", "users", user.reveal()]);
+        let user: dto::User = self.call(Call::get(url)).await?.read()?;
+        Ok(convert::link(user.portrait_image_url))
     }
 
     /// Writes a session's status. Never tried again once it may have been carried out.
@@ -199,9 +212,15 @@ mod tests {
             url.query().unwrap_or_default().to_owned()
         };
         assert_eq!(
-            address(&SessionQuery::duplicates(vec![Status::InReview, Status::Approved])),
+            address(&SessionQuery {
+                statuses: vec![Status::InReview, Status::Approved],
+                warnings: vec!["DUPLICATED_FACE".into(), "POSSIBLE_DUPLICATED_FACE".into()],
+                ..SessionQuery::default()
+            }),
             "status=In+Review%2CApproved&warning=DUPLICATED_FACE%2CPOSSIBLE_DUPLICATED_FACE&limit=50&offset=0"
         );
+        let all = address(&SessionQuery::faces(Vec::new()));
+        assert!(all.contains("POSSIBLE_FACE_IN_BLOCKLIST"), "{all}");
         assert_eq!(
             address(&SessionQuery::saved_searches(Millis(1_768_900_500_000))),
             "session_type=API&api_service=FACE_SEARCH&date_from=2026-01-20&limit=50&offset=0"

@@ -6,10 +6,16 @@ use std::fmt;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::{Details, Millis, SessionId, Status, Warning};
+use crate::domain::{Details, Millis, SessionId, Status, Warning, face_risks};
 
-/// The two warnings that make a workflow session a case of ours.
-pub const DUPLICATE_RISKS: [&str; 2] = ["DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"];
+/// Whether a session can be held for a face, as its row in the list tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaceSteps {
+    /// Every step about a face is approved or there is none, and another step is the one in review.
+    Clear,
+    /// A step about a face is not approved, or the row does not tell.
+    Open,
+}
 
 /// Which sessions to list. Empty fields ask for nothing; all others must hold at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +57,10 @@ impl Default for SessionQuery {
 }
 
 impl SessionQuery {
-    /// Workflow sessions in these statuses with a duplicate-face warning.
+    /// Workflow sessions in these statuses with a warning about a face.
     #[must_use]
-    pub fn duplicates(statuses: Vec<Status>) -> Self {
-        let warnings = DUPLICATE_RISKS.map(str::to_owned).to_vec();
+    pub fn faces(statuses: Vec<Status>) -> Self {
+        let warnings = face_risks().map(str::to_owned).collect();
         Self { statuses, warnings, ..Self::default() }
     }
 
@@ -81,6 +87,8 @@ pub struct SessionRow {
     pub status: Status,
     /// When it was created, where readable.
     pub created_at: Option<Millis>,
+    /// Whether it can be held for a face.
+    pub faces: FaceSteps,
 }
 
 /// An item of an answer that could not be read. The page it stood on is kept.

@@ -96,6 +96,8 @@ pub enum Source {
     Imported,
     /// A face on a list.
     ListEntry,
+    /// A template that was kept when its session was deleted: there is no picture of it.
+    Retained,
     /// Any other word, as it came.
     Other(String),
 }
@@ -106,6 +108,7 @@ impl From<String> for Source {
             "session" => Self::Session,
             "imported" => Self::Imported,
             "list_entry" => Self::ListEntry,
+            "retained_template" => Self::Retained,
             _ => Self::Other(word),
         }
     }
@@ -125,6 +128,7 @@ impl Source {
             Self::Session => "session",
             Self::Imported => "imported",
             Self::ListEntry => "list_entry",
+            Self::Retained => "retained_template",
             Self::Other(word) => word,
         }
     }
@@ -209,6 +213,15 @@ pub struct Candidate {
     pub blocklisted: bool,
     /// On an allowlist: left out of what must be judged.
     pub allowlisted: bool,
+    /// Which of the session's face checks found it, 0-based as Didit sends them: it was compared with the
+    /// picture of that check and with no other.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub block: u8,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
+fn is_first(block: &u8) -> bool {
+    *block == 0
 }
 
 impl Candidate {
@@ -222,12 +235,11 @@ impl Candidate {
         self.blocklisted || self.similarity.is_none_or(|s| s.percent() >= bands.lower)
     }
 
-    /// Whether this candidate alone puts the case into the queue.
+    /// Whether this candidate alone puts the case into the queue: one that must be judged, unless its score
+    /// is strong. A score that cannot be read might be any, so it does too.
     #[must_use]
     pub fn flags(&self, bands: &Bands) -> bool {
-        !self.self_match
-            && !self.allowlisted
-            && self.similarity.is_some_and(|s| bands.of(s) == Band::Possible)
+        self.must_judge(bands) && self.similarity.is_none_or(|s| bands.of(s) != Band::Strong)
     }
 }
 
@@ -253,10 +265,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether at least one candidate is in the possible band (neither self-match nor allowlisted).
+    /// Whether at least one candidate is in the possible band, or cannot be read (neither self-match nor
+    /// allowlisted).
     #[must_use]
     pub fn is_flagged(&self, bands: &Bands) -> bool {
-        self.candidates.iter().any(|c| c.flags(bands))
+        self.set_aside > 0 || self.candidates.iter().any(|c| c.flags(bands))
     }
 
     /// Whether all that speaks for a duplicate is strong: counted as `left`, not queued.
@@ -265,14 +278,34 @@ impl Case {
         !self.is_flagged(bands) && self.candidates.iter().any(|c| c.must_judge(bands))
     }
 
-    /// What the case is in the queue: `Open` when flagged, `Left` when it only has strong candidates
-    /// or some that nobody could read, nothing when there is nothing to review.
+    /// What the case is in the queue: `Open` when flagged, `Left` when it only has strong candidates, nothing
+    /// when there is nothing to review ([`Case::explained`] says why).
     #[must_use]
     pub fn worth(&self, bands: &Bands) -> Option<CaseState> {
         if self.is_flagged(bands) {
             return Some(CaseState::Open);
         }
-        (self.is_left(bands) || self.set_aside > 0).then_some(CaseState::Left)
+        self.is_left(bands).then_some(CaseState::Left)
+    }
+
+    /// Why the case is not in the queue; `None` when it is.
+    #[must_use]
+    pub fn explained(&self, bands: &Bands) -> Option<Explained> {
+        if self.is_flagged(bands) {
+            return None;
+        }
+        let any = |holds: fn(&Candidate) -> bool| self.candidates.iter().any(holds);
+        Some(if self.is_left(bands) {
+            Explained::StrongOnly
+        } else if any(|c| !c.self_match && !c.allowlisted) {
+            Explained::BelowBand
+        } else if any(|c| c.allowlisted) {
+            Explained::Allowlisted
+        } else if any(|c| c.self_match) {
+            Explained::SameCustomer
+        } else {
+            Explained::NoCandidate
+        })
     }
 
     /// The places (0-based, in [`Case::candidates`]) of the candidates that must be judged.
@@ -287,6 +320,88 @@ impl Case {
         match self.session_number {
             Some(number) => format!("#{number}"),
             None => self.key.short().to_owned(),
+        }
+    }
+}
+
+/// Why a session that Didit lists is not in the queue. Each has a name that scripts can rely on and words for
+/// people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Explained {
+    /// All that speaks for a duplicate is strong: kept, reachable by its state.
+    StrongOnly,
+    /// No candidate reaches the lower edge.
+    BelowBand,
+    /// Only faces of the same customer id.
+    SameCustomer,
+    /// Only faces on an allowlist.
+    Allowlisted,
+    /// Held for a face, and Didit names nobody it looks like.
+    NoCandidate,
+    /// Held for something else than a face.
+    NoFaceReason,
+    /// Only warnings that the settings leave out.
+    NotWanted,
+    /// A saved search older than is taken in.
+    TooOld,
+    /// Decided here or by another secondlook.
+    Decided,
+    /// No longer in the status it was listed in.
+    MovedOn,
+}
+
+impl Explained {
+    /// All of them, the ones that matter most first.
+    pub const ALL: [Self; 10] = [
+        Self::StrongOnly,
+        Self::NoCandidate,
+        Self::BelowBand,
+        Self::SameCustomer,
+        Self::Allowlisted,
+        Self::NotWanted,
+        Self::NoFaceReason,
+        Self::TooOld,
+        Self::Decided,
+        Self::MovedOn,
+    ];
+
+    /// The name in JSON and in the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::StrongOnly => "strong_only",
+            Self::BelowBand => "below_band",
+            Self::SameCustomer => "same_customer",
+            Self::Allowlisted => "allowlisted",
+            Self::NoCandidate => "no_candidate",
+            Self::NoFaceReason => "no_face_reason",
+            Self::NotWanted => "not_wanted",
+            Self::TooOld => "too_old",
+            Self::Decided => "decided",
+            Self::MovedOn => "moved_on",
+        }
+    }
+
+    /// Reads [`Explained::word`] back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// The words for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::StrongOnly => "strong only",
+            Self::BelowBand => "below the lower edge",
+            Self::SameCustomer => "same customer only",
+            Self::Allowlisted => "allowlisted only",
+            Self::NoCandidate => "no candidate named",
+            Self::NoFaceReason => "held for no face",
+            Self::NotWanted => "left out by intake.warnings",
+            Self::TooOld => "too old",
+            Self::Decided => "decided already",
+            Self::MovedOn => "moved on at Didit",
         }
     }
 }
@@ -359,6 +474,7 @@ mod tests {
             self_match: false,
             blocklisted: false,
             allowlisted: false,
+            block: 0,
         }
     }
 
@@ -399,8 +515,10 @@ mod tests {
         assert_eq!(with(|_| (), Some(72.0)), (true, true));
         assert_eq!(with(|_| (), Some(97.0)), (true, false));
         assert_eq!(with(|_| (), Some(50.0)), (false, false));
-        assert_eq!(with(|_| (), None), (true, false));
-        assert_eq!(with(|c| c.blocklisted = true, Some(50.0)), (true, false));
+        assert_eq!(with(|_| (), None), (true, true));
+        assert_eq!(with(|c| c.blocklisted = true, Some(50.0)), (true, true));
+        assert_eq!(with(|c| c.blocklisted = true, Some(97.0)), (true, false));
+        assert_eq!(with(|c| c.self_match = true, None), (false, false));
         assert_eq!(with(|c| c.self_match = true, Some(80.0)), (false, false));
         assert_eq!(with(|c| c.allowlisted = true, Some(80.0)), (false, false));
     }

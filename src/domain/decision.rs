@@ -271,6 +271,9 @@ pub struct SeenPicture {
     /// degrees of it; the best that was painted before the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
+    /// Whether it was the portrait in Didit's record of the user, and not the picture that matched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub portrait: bool,
 }
 
 /// What the reviewer saw: evidence that a person looked, and at what.

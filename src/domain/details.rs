@@ -59,8 +59,27 @@ impl BoundingBox {
 pub enum Side {
     /// The subject's.
     Subject,
+    /// The subject's of another face check of the same session, by [`super::Candidate::block`]: 1 or more.
+    SubjectOf(u8),
     /// The candidate's at this place.
     Candidate(usize),
+}
+
+impl Side {
+    /// The subject's picture that the candidates of a face check were compared with.
+    #[must_use]
+    pub fn subject_of(block: u8) -> Self {
+        if block == 0 { Self::Subject } else { Self::SubjectOf(block) }
+    }
+
+    /// Whether it shows the subject.
+    #[must_use]
+    pub fn is_subject(self) -> bool {
+        match self {
+            Self::Subject | Self::SubjectOf(_) => true,
+            Self::Candidate(_) => false,
+        }
+    }
 }
 
 /// What is known about a person. Every text is already [`super::printable`].
@@ -84,6 +103,30 @@ impl fmt::Debug for Person {
     }
 }
 
+/// The customer's own id of a person, as it came: what Didit's record of them is asked for by. Prints nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserKey(String);
+
+impl UserKey {
+    /// Wraps an id; nothing for an empty one.
+    #[must_use]
+    pub fn new(text: String) -> Option<Self> {
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The id itself, for the client alone.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserKey(…)")
+    }
+}
+
 /// A warning of Didit's, such as `POSSIBLE_DUPLICATED_FACE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -91,6 +134,11 @@ pub struct Warning {
     pub risk: String,
     /// Didit's own short sentence, printable.
     pub short: Option<String>,
+    /// The face check that raised it, as [`super::Candidate::block`]: it speaks of that picture. `None` where
+    /// it speaks of the session: of the selfie against the document.
+    pub block: Option<u8>,
+    /// The session of the face that it speaks of, where it names one.
+    pub about: Option<SessionId>,
 }
 
 /// One line of a session's review feed.
@@ -121,6 +169,19 @@ pub struct SubjectDetails {
     pub captured_at: Option<Millis>,
 }
 
+/// A picture of the subject of another face check than the first that matters.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OtherPicture {
+    /// The link to it; `None` when the API sent null.
+    pub link: Option<Link>,
+    /// Degrees it must be turned clockwise.
+    pub turn: u16,
+    /// The faces found in it, largest first where known.
+    pub faces: Vec<BoundingBox>,
+    /// Whether it shows several faces.
+    pub several_faces: bool,
+}
+
 /// A candidate, hydrated; stands at the same place as in [`Case::candidates`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CandidateDetails {
@@ -134,6 +195,10 @@ pub struct CandidateDetails {
     pub verified_at: Option<Millis>,
     /// The API product that enrolled it (`PASSIVE_LIVENESS`), where not a workflow.
     pub api_service: Option<String>,
+    /// Whose record at Didit it belongs to.
+    pub user: Option<UserKey>,
+    /// Didit's own id of that user. Never kept.
+    pub user_id: Option<String>,
 }
 
 /// A case with everything a reviewer sees, as one decision call brought it.
@@ -145,6 +210,8 @@ pub struct Details {
     pub subject: SubjectDetails,
     /// The candidates, at the same places as in `case.candidates`.
     pub candidates: Vec<CandidateDetails>,
+    /// The pictures of the subject of further face checks: those of [`super::Candidate::block`] 1 and on.
+    pub others: Vec<OtherPicture>,
     /// Warnings about faces.
     pub warnings: Vec<Warning>,
     /// Review feed, newest first; empty where the call brought none.
@@ -160,6 +227,58 @@ pub struct Details {
 }
 
 impl Details {
+    /// One of the subject's pictures, by [`super::Candidate::block`].
+    #[must_use]
+    pub fn other(&self, block: u8) -> Option<&OtherPicture> {
+        self.others.get(usize::from(block).checked_sub(1)?)
+    }
+
+    /// The face checks that found the candidates, each once.
+    pub fn blocks_with_candidates(&self) -> impl Iterator<Item = u8> {
+        let blocks: std::collections::BTreeSet<_> =
+            self.case.candidates.iter().map(|candidate| candidate.block).collect();
+        blocks.into_iter()
+    }
+
+    /// The faces found in a picture of the subject, largest first.
+    #[must_use]
+    pub fn faces(&self, block: u8) -> &[BoundingBox] {
+        match block {
+            0 => &self.subject.faces,
+            _ => self.other(block).map_or(&[], |picture| &picture.faces),
+        }
+    }
+
+    /// Whether a picture of the subject shows several faces.
+    #[must_use]
+    pub fn shows_several(&self, block: u8) -> bool {
+        match block {
+            0 => self.several_faces,
+            _ => self.other(block).is_some_and(|picture| picture.several_faces),
+        }
+    }
+
+    /// The link to a picture of the subject.
+    #[must_use]
+    pub fn subject_link(&self, block: u8) -> Option<&Link> {
+        match block {
+            0 => self.subject.link.as_ref(),
+            _ => self.other(block)?.link.as_ref(),
+        }
+    }
+
+    /// How far a picture must be turned, and the faces in it; nothing is known of a candidate's.
+    #[must_use]
+    pub fn turn_and_faces(&self, side: Side) -> (u16, &[BoundingBox]) {
+        match side {
+            Side::Subject => (self.subject.turn, &self.subject.faces),
+            Side::SubjectOf(block) => {
+                self.other(block).map_or((0, &[]), |other| (other.turn, &other.faces))
+            }
+            Side::Candidate(_) => (0, &[]),
+        }
+    }
+
     /// Whether the session is an approved customer's, as far as this call tells. A saved search is
     /// nobody's: its status says how the search went.
     #[must_use]

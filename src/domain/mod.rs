@@ -10,11 +10,13 @@ mod decision;
 mod details;
 mod figures;
 mod ids;
+mod risks;
 mod rows;
 mod text;
 
 pub use case::{
-    Band, Bands, Candidate, Case, CaseState, Similarity, Source, Status, SubjectKind, Tally,
+    Band, Bands, Candidate, Case, CaseState, Explained, Similarity, Source, Status, SubjectKind,
+    Tally,
 };
 pub use clock::Clock;
 pub use decision::{
@@ -22,11 +24,12 @@ pub use decision::{
     Receipt, Reviewer, SeenPicture, Target,
 };
 pub use details::{
-    BoundingBox, CandidateDetails, Details, Link, Person, ReviewEntry, Side, SubjectDetails,
-    Warning,
+    BoundingBox, CandidateDetails, Details, Link, OtherPicture, Person, ReviewEntry, Side,
+    SubjectDetails, UserKey, Warning,
 };
 pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+pub use risks::{face_risks, risk_in_short, risk_words};
 pub use rows::{
     Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
     Lease, LeaseAnswer, Parked, ParkedAs, Past, Progress, QueuePage, QueueQuery, QueueRow, Retried,

@@ -7,9 +7,9 @@ use super::policy::{self, Standing};
 use super::{IntakeError, Settings};
 use crate::didit::{Client, Item};
 use crate::domain::{
-    Case, CaseState, Clock, Details, Millis, Origin, SessionId, Status, SubjectKind,
+    Case, CaseState, Clock, Details, Explained, Millis, Origin, SessionId, Status, SubjectKind,
 };
-use crate::store::{Admitted, Store};
+use crate::store::{Admitted, PassedOver, Store};
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +134,11 @@ impl Inbox {
         }
         let whatever_its_age = Millis(i64::MIN);
         let state = match policy::standing(&self.settings, &details, whatever_its_age) {
-            Standing::Case(state) if policy::is_warned_of(&self.settings, &details) => state,
-            Standing::Case(_) | Standing::Nothing => return Ok(Taken::Nothing),
+            Standing::Case(state) => state,
+            Standing::Explained(reason) => {
+                self.pass_over(case, reason, said_at).await?;
+                return Ok(Taken::Nothing);
+            }
             Standing::Elsewhere => {
                 return self.not_in_review(&case.key, &case.status, said_at).await;
             }
@@ -155,12 +158,29 @@ impl Inbox {
             return Ok(Taken::Known);
         }
         let read_at = said_at.unwrap_or(Millis(i64::MIN));
+        self.store.take_up(&self.origin, &case.key).await?;
         Ok(match self.store.admit(&self.origin, case, state, read_at, now).await? {
             Admitted::New if state == CaseState::Left => Taken::Left,
             Admitted::New => Taken::Queued,
             Admitted::Updated => Taken::Updated,
             Admitted::Same | Admitted::Decided => Taken::Known,
         })
+    }
+
+    /// What was read or told in full need not be read again when a listing shows it.
+    async fn pass_over(
+        &self,
+        case: &Case,
+        reason: Explained,
+        said_at: Option<Millis>,
+    ) -> Result<(), IntakeError> {
+        let now = self.clock.now();
+        if said_at.is_none() || self.store.case(&self.origin, &case.key, now).await?.is_some() {
+            return Ok(());
+        }
+        let passed = PassedOver { key: case.key.clone(), status: case.status.clone(), reason };
+        let rule = policy::rule(&self.settings);
+        Ok(self.store.pass_over(&self.origin, &passed, &rule, now).await?)
     }
 
     async fn not_in_review(

@@ -1,7 +1,10 @@
 //! What becomes of a session that was read, as pure functions of it.
 
 use crate::didit::ErrorKind;
-use crate::domain::{CaseState, DeliveryState, Details, Millis, ReviewEntry, Status, SubjectKind};
+use crate::domain::{
+    Bands, Case, CaseState, DeliveryState, Details, Explained, Millis, ReviewEntry, Source, Status,
+    SubjectKind, risk_words,
+};
 use crate::store::QueueRow;
 
 use super::Settings;
@@ -14,8 +17,8 @@ const OURS: &str = "secondlook by:";
 pub(super) enum Standing {
     /// It is a case, in this state.
     Case(CaseState),
-    /// It holds nothing to review, and will not unless its status changes.
-    Nothing,
+    /// It is none, and will not be one unless its status changes.
+    Explained(Explained),
     /// It is not where the listing said: the next listing knows better.
     Elsewhere,
 }
@@ -26,15 +29,44 @@ pub(super) fn standing(settings: &Settings, details: &Details, cutoff: Millis) -
     let case = &details.case;
     match case.kind {
         SubjectKind::Workflow if !wanted(settings, &case.status) => return Standing::Elsewhere,
-        SubjectKind::SavedSearch if is_old(case.created_at, cutoff) || ours(&details.reviews) => {
-            return Standing::Nothing;
+        SubjectKind::SavedSearch if is_old(case.created_at, cutoff) => {
+            return Standing::Explained(Explained::TooOld);
+        }
+        SubjectKind::SavedSearch if ours(&details.reviews) => {
+            return Standing::Explained(Explained::Decided);
+        }
+        SubjectKind::Workflow if !is_warned_of(settings, details) => {
+            return Standing::Explained(Explained::NotWanted);
         }
         SubjectKind::Workflow | SubjectKind::SavedSearch | SubjectKind::Unreachable => {}
     }
     match case.worth(&settings.bands) {
+        Some(CaseState::Left) if settings.queue_strong => Standing::Case(CaseState::Open),
         Some(state) => Standing::Case(state),
-        None => Standing::Nothing,
+        None => Standing::Explained(why_not(settings, details)),
     }
+}
+
+/// Why a session without anything to judge is no case.
+fn why_not(settings: &Settings, details: &Details) -> Explained {
+    let case = &details.case;
+    let about_a_face = !details.warnings.is_empty() || !case.candidates.is_empty();
+    if case.kind == SubjectKind::Workflow && !about_a_face {
+        return Explained::NoFaceReason;
+    }
+    case.explained(&settings.bands).unwrap_or(Explained::NoCandidate)
+}
+
+/// The settings that reasons hang on, in a word: under others a session is read anew.
+pub(super) fn rule(settings: &Settings) -> String {
+    let Bands { lower, upper } = settings.bands;
+    let mut warnings = settings.warnings.clone();
+    warnings.sort_unstable();
+    // FNV-1a: the same for ever, unlike a hasher of the library's.
+    let mixed = warnings.join(" ").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{lower} {upper} {} {mixed:016x}", u8::from(settings.queue_strong))
 }
 
 /// Whether a workflow session in this status is taken in.
@@ -42,13 +74,31 @@ pub(super) fn wanted(settings: &Settings, status: &Status) -> bool {
     settings.statuses.is_empty() || settings.statuses.contains(status)
 }
 
-/// Whether one of the wanted warnings speaks of a session, which the listing asks for. Older decisions
-/// hold no warnings at all; there the candidates alone decide. Searches are made for their candidates.
+/// Whether one of the wanted warnings speaks of a session, or one that nobody knows. Older decisions hold no
+/// warnings at all; there the candidates alone decide. Searches are made for their candidates.
 pub(super) fn is_warned_of(settings: &Settings, details: &Details) -> bool {
-    let wanted = |risk: &String| settings.warnings.contains(risk);
+    let wanted = |risk: &String| settings.warnings.contains(risk) || risk_words(risk).is_none();
     details.case.kind != SubjectKind::Workflow
         || details.warnings.is_empty()
         || details.warnings.iter().any(|warning| wanted(&warning.risk))
+}
+
+/// Words of Didit's that this version does not know, with their kind. They hide nothing; but they say that
+/// Didit has changed.
+pub(super) fn unknown(details: &Details) -> Vec<(&'static str, String)> {
+    let risks = details.warnings.iter().filter(|w| risk_words(&w.risk).is_none());
+    let mut found: Vec<_> = risks.map(|w| ("warning about a face", w.risk.clone())).collect();
+    found.extend(details.case.candidates.iter().filter_map(|c| match &c.source {
+        Source::Session | Source::Imported | Source::ListEntry | Source::Retained => None,
+        Source::Other(word) => Some(("source of a face", word.clone())),
+    }));
+    found
+}
+
+/// How many candidates of a case cannot be read: a score of theirs, or all of them.
+pub(super) fn unreadable(case: &Case) -> u64 {
+    let without = case.candidates.iter().filter(|c| c.similarity.is_none());
+    without.fold(u64::from(case.set_aside), |n, _| n + 1)
 }
 
 /// Whether a session is certainly older than the limit.
@@ -125,8 +175,7 @@ pub(super) fn setback(kind: ErrorKind) -> Setback {
 mod tests {
     use super::*;
     use crate::domain::{
-        Candidate, Case, DecisionId, Disposition, Person, SessionId, Similarity, Source,
-        SubjectDetails,
+        Candidate, DecisionId, Disposition, Person, SessionId, Similarity, SubjectDetails, Warning,
     };
 
     const WORKFLOW: SubjectKind = SubjectKind::Workflow;
@@ -141,6 +190,7 @@ mod tests {
             self_match: false,
             blocklisted: false,
             allowlisted: false,
+            block: 0,
         };
         let case = Case {
             key: SessionId::parse("subject").unwrap(),
@@ -159,6 +209,7 @@ mod tests {
             case,
             subject,
             candidates: Vec::new(),
+            others: Vec::new(),
             warnings: Vec::new(),
             reviews: Vec::new(),
             several_faces: false,
@@ -182,9 +233,10 @@ mod tests {
             (WORKFLOW, "In Review", vec![81.0], open),
             (WORKFLOW, "In Review", vec![97.0, 70.0, 20.0], open),
             (WORKFLOW, "In Review", vec![97.0], left),
-            (WORKFLOW, "In Review", vec![f64::NAN], left),
-            (WORKFLOW, "In Review", vec![69.9], Standing::Nothing),
-            (WORKFLOW, "In Review", vec![], Standing::Nothing),
+            (WORKFLOW, "In Review", vec![f64::NAN], open),
+            (WORKFLOW, "In Review", vec![97.0, 101.0], open),
+            (WORKFLOW, "In Review", vec![69.9], Standing::Explained(Explained::BelowBand)),
+            (WORKFLOW, "In Review", vec![], Standing::Explained(Explained::NoFaceReason)),
             (WORKFLOW, "Approved", vec![81.0], Standing::Elsewhere),
             (SEARCH, "Approved", vec![81.0], open),
             (SEARCH, "Declined", vec![97.0], left),
@@ -194,7 +246,58 @@ mod tests {
         }
         let mut unreadable = details(WORKFLOW, "In Review", &[]);
         unreadable.case.set_aside = 1;
-        assert_eq!(standing(&settings, &unreadable, Millis(0)), left);
+        assert_eq!(standing(&settings, &unreadable, Millis(0)), open);
+        let strong = details(WORKFLOW, "In Review", &[97.0]);
+        let too = Settings { queue_strong: true, ..Settings::default() };
+        assert_eq!(standing(&too, &strong, Millis(0)), open);
+    }
+
+    #[test]
+    fn why_a_session_is_no_case_has_a_name() {
+        let settings = Settings::default();
+        let found = |change: fn(&mut Details)| {
+            let mut session = details(WORKFLOW, "In Review", &[50.0]);
+            let risk = "POSSIBLE_DUPLICATED_FACE".to_owned();
+            session.warnings = vec![Warning { risk, short: None, block: Some(0), about: None }];
+            change(&mut session);
+            match standing(&settings, &session, Millis(0)) {
+                Standing::Explained(reason) => reason.word(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(found(|_| ()), "below_band");
+        assert_eq!(found(|d| d.case.candidates.clear()), "no_candidate");
+        assert_eq!(found(|d| d.case.candidates[0].self_match = true), "same_customer");
+        assert_eq!(found(|d| d.case.candidates[0].allowlisted = true), "allowlisted");
+        let few = Settings { warnings: vec!["DUPLICATED_FACE".into()], ..Settings::default() };
+        let mut session = details(WORKFLOW, "In Review", &[81.0]);
+        let risk =
+            |risk: &str| Warning { risk: risk.into(), short: None, block: None, about: None };
+        session.warnings = vec![risk("LOW_FACE_QUALITY")];
+        let left_out = Standing::Explained(Explained::NotWanted);
+        assert_eq!(standing(&few, &session, Millis(0)), left_out);
+        // What nobody knows is never left out by a list that cannot name it.
+        session.warnings = vec![risk("FACE_OF_THE_FUTURE")];
+        assert_eq!(standing(&few, &session, Millis(0)), Standing::Case(CaseState::Open));
+        let said = unknown(&session);
+        assert_eq!(said, [("warning about a face", "FACE_OF_THE_FUTURE".to_owned())]);
+    }
+
+    #[test]
+    fn another_rule_reads_anew() {
+        let changes: [fn(&mut Settings); 4] = [
+            |s| s.bands.lower = 60.0,
+            |s| s.bands.upper = 95.0,
+            |s| s.queue_strong = true,
+            |s| s.warnings.truncate(3),
+        ];
+        let usual = rule(&Settings::default());
+        assert_eq!(usual, rule(&Settings { page_size: 7, ..Settings::default() }));
+        for (place, change) in changes.into_iter().enumerate() {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            assert_ne!(rule(&settings), usual, "{place}");
+        }
     }
 
     #[test]
@@ -207,12 +310,12 @@ mod tests {
         };
         let open = Standing::Case(CaseState::Open);
         assert_eq!(found(|_| (), 1_000), open);
-        assert_eq!(found(|_| (), 1_001), Standing::Nothing);
+        assert_eq!(found(|_| (), 1_001), Standing::Explained(Explained::TooOld));
         assert_eq!(found(|d| d.case.created_at = None, 1_001), open);
         let noted = |d: &mut Details| {
             d.reviews = vec![entry("Unknown", None, Some("secondlook by:ana case:subject"))];
         };
-        assert_eq!(found(noted, 0), Standing::Nothing);
+        assert_eq!(found(noted, 0), Standing::Explained(Explained::Decided));
         let other = |d: &mut Details| {
             d.reviews = vec![entry("bo@example.org", None, Some("a secondlook by: me"))];
         };

@@ -532,6 +532,23 @@ mod tests {
     use super::*;
     use crate::domain::{DecisionId, Receipt, Reviewer, ReviewerId, SessionId, Target};
 
+    #[test]
+    fn a_mark_in_somebodys_words_is_no_mark() {
+        let mark = "decision:018f0000-0000-7000-8000-00000000000f";
+        let bears = |comment: String| {
+            let (who, new_status, at) = ("x".to_owned(), None, None);
+            bears(&ReviewEntry { who, new_status, comment: Some(comment), at }, mark)
+        };
+        assert!(bears(format!("secondlook by:ana case:c {mark} reason:none words")));
+        for words in [
+            format!("secondlook by:ana case:c decision:other reason:none {mark}"),
+            format!("looks like {mark} to me"),
+            mark.to_owned(),
+        ] {
+            assert!(!bears(words.clone()), "{words}");
+        }
+    }
+
     fn decision(kind: SubjectKind, disposition: Disposition, seen: &str) -> Decision {
         let target = Target {
             session_id: SessionId::parse("subject").unwrap(),

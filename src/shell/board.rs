@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::pen::{Pen, Sink};
-use crate::core::{Model, Painted, Side, Size};
+use crate::core::{Model, Painted, Size};
 use crate::picture::Tier;
 use crate::term::{Upload, Writer};
 use crate::tui::{
@@ -185,8 +185,7 @@ impl Board {
     fn ask_painted(&mut self, model: &Model, drawn: &Drawn, gallery: &Gallery, writer: &Writer) {
         let Some(desk) = model.desk.as_ref().filter(|_| drawn.is_pair()) else { return };
         let frame = |subject: bool| {
-            let placed =
-                drawn.pictures.iter().find(|p| (p.key.side == Side::Subject) == subject)?;
+            let placed = drawn.pictures.iter().find(|p| p.key.side.is_subject() == subject)?;
             Some((placed, gallery.get(&placed.key)?))
         };
         let (Some((a, of_a)), Some((b, of_b))) = (frame(true), frame(false)) else { return };

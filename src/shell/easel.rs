@@ -488,7 +488,7 @@ fn millis(bytes: u64, link: Link) -> Option<u64> {
 
 /// Both pictures of the pair on the desk, each in a room of this size.
 fn both(desk: &Desk, cells: Size) -> [FrameKey; 2] {
-    [Side::Subject, Side::Candidate(desk.place)].map(|side| FrameKey::of(desk, side, cells))
+    desk.sides().map(|side| FrameKey::of(desk, side, cells))
 }
 
 /// The pairs that come after the one on the desk: the case's next candidate, then the next cases.
@@ -503,12 +503,22 @@ fn next_pairs(model: &Model, desk: &Desk, cells: (u16, u16)) -> Vec<Vec<FrameKey
     let mut pairs = Vec::new();
     let count = model.desk_details().map_or(0, |d| d.case.candidates.len());
     if count > 1 {
-        pairs.push(vec![plain(&desk.key, Side::Candidate((desk.place + 1) % count))]);
+        let next = (desk.place + 1) % count;
+        let block = model
+            .desk_details()
+            .and_then(|d| d.case.candidates.get(next))
+            .map_or(0, |candidate| candidate.block);
+        let mut sides = vec![Side::Candidate(next)];
+        if block != desk.block {
+            sides.insert(0, Side::subject_of(block));
+        }
+        pairs.push(sides.into_iter().map(|side| plain(&desk.key, side)).collect());
     }
     let at = model.cursor_index().map_or(0, |index| index + 1);
     for row in model.queue.rows.iter().skip(at).take(AHEAD) {
         let place = row.case.must_judge(&model.settings.bands).next().unwrap_or(0);
-        let sides = [Side::Subject, Side::Candidate(place)];
+        let block = row.case.candidates.get(place).map_or(0, |candidate| candidate.block);
+        let sides = [Side::subject_of(block), Side::Candidate(place)];
         pairs.push(sides.map(|side| plain(&row.case.key, side)).into());
     }
     pairs
@@ -523,13 +533,9 @@ fn source(model: &Model, key: &FrameKey) -> Option<Source> {
         return None;
     }
     let details = model.details.get(&key.case);
-    let subject = details.filter(|_| key.side == Side::Subject).map(|d| &d.subject);
+    let (turn, faces) = details.map_or((0, &[][..]), |d| d.turn_and_faces(key.side));
     let chosen = model.desk.as_ref().filter(|desk| desk.key == key.case).and_then(|desk| desk.face);
-    Some(Source {
-        sha256: sha256.clone(),
-        turn: subject.map_or(0, |s| s.turn),
-        face: subject.and_then(|s| s.faces.get(chosen.unwrap_or(0)).copied()),
-    })
+    Some(Source { sha256: sha256.clone(), turn, face: faces.get(chosen.unwrap_or(0)).copied() })
 }
 
 /// A picture over which a decoder or an encoder panics is one that cannot be prepared.

@@ -10,9 +10,8 @@ pub fn of_api(error: &ApiError) -> Problem {
     let kind = match error.kind {
         ErrorKind::Key | ErrorKind::Permission => ProblemKind::Key,
         ErrorKind::NotFound => ProblemKind::NotFound,
-        ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Limited { .. } => {
-            ProblemKind::Network
-        }
+        // A minute that is used up is no line that is down.
+        ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Server => ProblemKind::Network,
         _ => ProblemKind::Other,
     };
     Problem { kind, text: sentence(&error.to_string()), hint: error.hint().to_owned() }

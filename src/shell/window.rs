@@ -16,7 +16,7 @@ use super::given::Given;
 use super::problem;
 use crate::core::{Event, PictureState, ProblemKind, Side};
 use crate::didit::Client;
-use crate::domain::{Clock, Details, Link, Millis, SessionId, SubjectKind};
+use crate::domain::{Clock, Details, Link, Millis, SessionId, Source, SubjectKind};
 use crate::picture::{
     self, DecodeError, FetchError, Fetcher, Key, Vault, link_deadline, refresh_at,
 };
@@ -201,6 +201,13 @@ struct Worker {
     kind: SubjectKind,
 }
 
+/// Where a picture is.
+struct Found {
+    link: Link,
+    /// It is the user's portrait and not the picture that matched.
+    portrait: bool,
+}
+
 /// What became of one picture.
 enum Got {
     Here(Millis),
@@ -219,6 +226,7 @@ impl Worker {
         let Some(details) = self.hydrate().await else { return self.retry() };
         let sides: Vec<Side> = std::iter::once(Side::Subject)
             .chain((0..details.candidates.len()).map(Side::Candidate))
+            .chain(details.blocks_with_candidates().filter(|b| *b > 0).map(Side::subject_of))
             .collect();
         let mut ends = Vec::new();
         let mut refused = Vec::new();
@@ -302,8 +310,8 @@ impl Worker {
             }
             None => {}
         }
-        let Some(link) = self.link(details, side).await else {
-            self.tell(side, gone("Didit sent no link (the key may lack the media right)")).await;
+        let Some(Found { link, portrait }) = self.link(details, side).await else {
+            self.tell(side, gone(&Self::without(details, side))).await;
             return Got::Gone;
         };
         let received = self.now();
@@ -311,7 +319,13 @@ impl Worker {
             return Got::Refused;
         }
         match self.window.fetcher.fetch(&link).await {
-            Ok(file) => self.keep(details, side, file).await,
+            Ok(file) => {
+                if portrait {
+                    let (key, sha256) = (self.key.clone(), file.sha256().to_owned());
+                    let _ = self.window.events.send(Event::Portrait { key, side, sha256 }).await;
+                }
+                self.keep(details, side, file).await
+            }
             Err(FetchError::Refused(_)) => Got::Refused,
             Err(
                 error @ (FetchError::Forbidden(_) | FetchError::TooLarge | FetchError::NotAnImage),
@@ -326,21 +340,52 @@ impl Worker {
         }
     }
 
-    /// The picture's link; where the API sent none, the matched session's own face.
-    async fn link(&self, details: &Details, side: Side) -> Option<Link> {
-        let Side::Candidate(place) = side else { return details.subject.link.clone() };
-        if let Some(link) = details.candidates.get(place).and_then(|c| c.link.clone()) {
-            return Some(link);
+    /// The picture's link; where the API sent none, the matched session's own face; else the portrait in
+    /// Didit's record of the user, which is said to be that.
+    async fn link(&self, details: &Details, side: Side) -> Option<Found> {
+        let own = |link: Option<Link>| link.map(|link| Found { link, portrait: false });
+        let place = match side {
+            Side::Subject => return own(details.subject.link.clone()),
+            Side::SubjectOf(block) => return own(details.subject_link(block).cloned()),
+            Side::Candidate(place) => place,
+        };
+        let known = details.candidates.get(place)?;
+        if let Some(link) = known.link.clone() {
+            return own(Some(link));
         }
-        let session = details.case.candidates.get(place)?.session_id.clone()?;
-        let other =
-            self.client.background().decision(&session, SubjectKind::Workflow).await.ok()?;
-        other.subject.link
+        let background = self.client.background();
+        if let Some(session) = details.case.candidates.get(place)?.session_id.clone() {
+            let other = background.decision(&session, SubjectKind::Workflow).await.ok();
+            if let Some(link) = other.and_then(|other| other.subject.link) {
+                return own(Some(link));
+            }
+        }
+        let link = background.user_portrait(known.user.as_ref()?).await.ok()??;
+        Some(Found { link, portrait: true })
+    }
+
+    /// Why there is no picture, and whose face it is where that is known.
+    fn without(details: &Details, side: Side) -> String {
+        let Side::Candidate(place) = side else {
+            return "Didit sent no link (the key may lack the media right)".to_owned();
+        };
+        let source = details.case.candidates.get(place).map(|candidate| &candidate.source);
+        let why = match source {
+            Some(Source::Retained) => "Didit kept a template of this face and no picture",
+            Some(Source::Imported) => "Didit gives no picture of this imported face",
+            Some(Source::Session | Source::ListEntry | Source::Other(_)) | None => {
+                "Didit sent no link (the key may lack the media right)"
+            }
+        };
+        let known = details.candidates.get(place);
+        let user = known
+            .and_then(|known| known.person.vendor_data.clone().or_else(|| known.user_id.clone()));
+        user.map_or_else(|| why.to_owned(), |user| format!("{why}; it is user {user}'s"))
     }
 
     /// Checks that the bytes are a picture, off the loop, and keeps them.
     async fn keep(&self, details: &Details, side: Side, file: picture::PictureBytes) -> Got {
-        let turn = if side == Side::Subject { details.subject.turn } else { 0 };
+        let (turn, _) = details.turn_and_faces(side);
         let limits = picture::Limits::default();
         let looked = tokio::task::spawn_blocking(move || {
             let portrait = picture::apart(|| picture::decode(&file, turn, &limits));

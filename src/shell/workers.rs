@@ -123,7 +123,13 @@ impl Workers {
         let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
         self.tell(Event::Unreadable(RowKind::Case, page.unreadable)).await;
         let tally = self.store.tally(&self.origin).await?;
-        Ok(QueueView { offset: query.offset, query, rows: page.rows, total: page.total, tally })
+        let explained = if query.states.contains(&CaseState::Left) {
+            self.store.explained(&self.origin).await?
+        } else {
+            Vec::new()
+        };
+        let (rows, total) = (page.rows, page.total);
+        Ok(QueueView { offset: query.offset, query, rows, total, tally, explained })
     }
 
     async fn decide(&self, decision: &Decision) -> Event {
@@ -380,7 +386,16 @@ impl Workers {
                     Some(problem) => Event::Link(Some(problem)),
                     None => return,
                 },
-                Notice::Progress(_) | Notice::SetAside { .. } => return,
+                Notice::Unreadable { case, candidates } => Event::Say(format!(
+                    "{case} is in the queue: {candidates} candidate(s) or scores cannot be read."
+                )),
+                Notice::Unknown { kind, name } => {
+                    Event::Say(format!("Didit uses a {kind} that is not known here: {name}."))
+                }
+                Notice::Waits(wait) => {
+                    Event::Waits(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+                }
+                Notice::Progress(_) | Notice::SetAside { .. } | Notice::Listed(_) => return,
             };
             // News that finds no room is told by the next round.
             let _ = send.try_send(event);

@@ -47,6 +47,10 @@ fn match_path(session: &Session, place: usize, candidate: &Candidate) -> Option<
 pub(super) fn picture(session: &Session, slot: &str) -> Option<Picture> {
     match slot {
         "reference" => session.picture.clone(),
+        _ if slot.starts_with("reference-") => {
+            let check: usize = slot.strip_prefix("reference-")?.parse().ok()?;
+            session.further.get(check)?.picture.clone()
+        }
         "portrait" | "front" => Some(on_document(session.picture.clone()?)),
         _ => {
             let place: usize = slot.strip_prefix("match-")?.parse().ok()?;
@@ -169,7 +173,9 @@ impl State {
             "callback": null,
             "id_verifications": workflow.then(|| [self.document(&session, key)]),
             "nfc_verifications": null,
-            "liveness_checks": [self.face(&session, key)],
+            "liveness_checks": (0..=session.further.len())
+                .map(|check| self.face(&session, check, key))
+                .collect::<Vec<_>>(),
             "face_matches": workflow.then(|| [self.face_match(&session, key)]),
             "reviews": session.reviews.iter().map(review).collect::<Vec<_>>(),
             "created_at": stamp(session.created_at),
@@ -230,32 +236,47 @@ impl State {
         })
     }
 
-    fn face(&mut self, session: &Session, key: &Key) -> Value {
+    fn face(&mut self, session: &Session, check: usize, key: &Key) -> Value {
         let status = match session.status.as_str() {
+            "In Review" if session.held_by.is_some() => "Approved",
             known @ ("Approved" | "Declined" | "In Review") => known,
             "Resubmitted" => "Resub Requested",
             _ => "Not Finished",
         };
-        let about = session.candidates.iter().find(|c| c.session_id.is_some());
+        let of_check = |place: &usize| session.candidates[*place].check == check;
+        let places: Vec<usize> = (0..session.candidates.len()).filter(of_check).collect();
+        let mut found = places.iter().map(|place| &session.candidates[*place]);
+        let about = found.find(|c| c.session_id.is_some());
         let in_workflow = session.kind == Kind::Workflow;
-        let warnings: Vec<Value> = session
-            .warnings
+        let further = check.checked_sub(1).and_then(|at| Some((at, session.further.get(at)?)));
+        let node = match further {
+            None => FACE_NODE.to_owned(),
+            Some(_) => format!("feature_liveness_{}", check + 1),
+        };
+        let warnings: Vec<Value> = further
+            .map_or(&session.warnings, |(_, check)| &check.warnings)
             .iter()
             .map(|risk| {
                 let mut one = warning(risk, in_workflow, about);
-                one["node_id"] = json!(FACE_NODE);
+                one["node_id"] = json!(node);
                 one
             })
             .collect();
-        let matches: Vec<Value> = (0..session.candidates.len())
-            .map(|place| self.found_match(session, place, key))
-            .collect();
+        let path = match further {
+            None => paths(session).reference,
+            Some((at, check)) => check
+                .picture
+                .as_ref()
+                .map(|p| format!("/{}/reference-{at}.{}", session.id, p.extension())),
+        };
+        let matches: Vec<Value> =
+            places.into_iter().map(|place| self.found_match(session, place, key)).collect();
         json!({
-            "node_id": FACE_NODE,
+            "node_id": node,
             "status": self.step(session, FACE_NODE, status),
             "method": "PASSIVE",
             "score": 97.4,
-            "reference_image": self.link(paths(session).reference.filter(|_| key.media)),
+            "reference_image": self.link(path.filter(|_| key.media)),
             "age_estimation": f64::from(session.age) + 0.6,
             "face_quality": 82.5,
             "face_luminance": 51.3,
@@ -281,7 +302,10 @@ impl State {
         json!({
             "session_id": candidate.session_id,
             "session_number": candidate.session_number,
-            "similarity_percentage": candidate.similarity,
+            "similarity_percentage": candidate
+                .raw_score
+                .clone()
+                .unwrap_or_else(|| json!(candidate.similarity)),
             "source": candidate.source,
             "vendor_data": candidate.vendor_data,
             "verification_date": candidate.verified_at.map(stamp),
@@ -291,8 +315,8 @@ impl State {
             "is_blocklisted": candidate.blocklisted || live.is_some_and(|s| s.blocked.face),
             "is_allowlisted": candidate.allowlisted,
             "api_service": candidate.api_service,
-            "vendor_user_id": null,
-            "biometric_template_id": null,
+            "vendor_user_id": candidate.vendor_user_id,
+            "biometric_template_id": candidate.template_id,
         })
     }
 
@@ -331,7 +355,7 @@ fn features(session: &Session) -> Vec<String> {
 }
 
 fn user_details(candidate: &Candidate) -> Value {
-    if candidate.source == "list_entry" {
+    if ["list_entry", "retained_template"].contains(&candidate.source.as_str()) {
         return Value::Null;
     }
     json!({

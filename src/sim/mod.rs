@@ -48,7 +48,7 @@ pub use reply::{Body, Reply};
 pub use route::Route;
 pub use scenario::Scenario;
 pub use world::{
-    Blocked, Candidate, Coding, Face, Kind, Picture, Review, Session, World, session_id,
+    Blocked, Candidate, Check, Coding, Face, Kind, Picture, Review, Session, World, session_id,
 };
 
 use knobs::Lagging;

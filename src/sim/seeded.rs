@@ -206,6 +206,10 @@ impl Maker {
             document_number: Some(self.document()),
             verified_at: Some(earlier(self.start, days * 86_400 + self.rng.i64(0..86_400))),
             picture: Some(Picture::of(face, shot).coded(coding)),
+            raw_score: None,
+            check: 0,
+            vendor_user_id: None,
+            template_id: None,
             truth: Some(same),
             ..Candidate::session(self.enrolled_number, similarity)
         }

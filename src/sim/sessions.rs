@@ -113,7 +113,7 @@ impl Filter {
             Kind::Api(service) => ("API", Some(service.as_str())),
         };
         let workflow = session.workflow_id.map(|id| id.to_string());
-        let raised = |warnings: &Vec<String>| warnings.iter().any(|w| session.warnings.contains(w));
+        let raised = |warnings: &Vec<String>| session.risks().any(|risk| warnings.contains(risk));
         any(&self.statuses, Some(&session.status))
             && self.warnings.as_ref().is_none_or(raised)
             && any(&self.types, Some(kind))
@@ -214,13 +214,17 @@ impl State {
         let Some(session) = self.world.numbered(number) else { return Value::Null };
         let portrait = paths(session).portrait.filter(|_| key.media);
         let step = |name: &str, status: &str| json!({ "feature": name, "status": status });
+        let held_by = session.held_by.as_deref();
         let face = match session.status.as_str() {
+            "In Review" if held_by.is_some() => "Approved",
             status @ ("In Review" | "Declined" | "Approved") => status,
             _ => "Not Finished",
         };
+        let waits = held_by == Some("ID_VERIFICATION") && session.status == "In Review";
+        let document = if waits { "In Review" } else { "Approved" };
         let features = match session.kind {
             Kind::Workflow => vec![
-                step("ID_VERIFICATION", "Approved"),
+                step("ID_VERIFICATION", document),
                 step("LIVENESS", face),
                 step("FACE_MATCH", "Approved"),
             ],

@@ -130,6 +130,14 @@ pub struct Candidate {
     pub api_service: Option<String>,
     /// The face; `None` is sent as a null link.
     pub picture: Option<Picture>,
+    /// What is sent as `similarity_percentage` in place of the number: text, an object, 101.
+    pub raw_score: Option<serde_json::Value>,
+    /// Which of the session's face checks found it: 0 is its first, the others are [`Session::further`].
+    pub check: usize,
+    /// Didit's id of the user, for a template kept after its session was deleted.
+    pub vendor_user_id: Option<Uuid>,
+    /// The id of that template.
+    pub template_id: Option<Uuid>,
     /// Whether it really is the subject, for drawn faces. Never sent.
     pub truth: Option<bool>,
 }
@@ -153,6 +161,10 @@ impl Candidate {
             allowlisted: false,
             api_service: None,
             picture: Some(Picture::of(Face::of(number), 1)),
+            raw_score: None,
+            check: 0,
+            vendor_user_id: None,
+            template_id: None,
             truth: None,
         }
     }
@@ -178,6 +190,10 @@ impl Candidate {
                 Kind::Api(service) => Some(service.clone()),
             },
             picture: session.picture.clone(),
+            raw_score: None,
+            check: 0,
+            vendor_user_id: None,
+            template_id: None,
             truth: None,
         }
     }
@@ -204,6 +220,22 @@ impl Candidate {
             verified_at: None,
             blocklisted: true,
             ..Self::without_session("list_entry", similarity)
+        }
+    }
+
+    /// A face template that was kept when its session was deleted: no session, no picture, no name.
+    #[must_use]
+    pub fn retained(user: Uuid, similarity: f64) -> Self {
+        Self {
+            vendor_data: None,
+            full_name: None,
+            document_type: None,
+            document_number: None,
+            verified_at: None,
+            picture: None,
+            vendor_user_id: Some(user),
+            template_id: Some(Uuid::from_u128(user.as_u128() ^ 1)),
+            ..Self::without_session("retained_template", similarity)
         }
     }
 
@@ -263,6 +295,15 @@ pub struct Blocked {
     pub email: bool,
 }
 
+/// A further face check of a session, with a picture of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The face it saw; `None` is sent as null.
+    pub picture: Option<Picture>,
+    /// Its risk codes.
+    pub warnings: Vec<String>,
+}
+
 /// A session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -300,6 +341,10 @@ pub struct Session {
     pub candidates: Vec<Candidate>,
     /// Risk codes, such as `POSSIBLE_DUPLICATED_FACE`.
     pub warnings: Vec<String>,
+    /// Its face checks after the first.
+    pub further: Vec<Check>,
+    /// The step that holds it in review, where that is not its face: `ID_VERIFICATION`.
+    pub held_by: Option<String>,
     /// Whether a decline also blocklists the session's records.
     pub auto_blocklist: bool,
     /// What is on the blocklists.
@@ -333,6 +378,8 @@ impl Session {
             picture: Some(Picture::of(Face::of(number), 0)),
             candidates: Vec::new(),
             warnings: vec!["POSSIBLE_DUPLICATED_FACE".to_owned()],
+            further: Vec::new(),
+            held_by: None,
             auto_blocklist: false,
             blocked: Blocked::default(),
             reviews: Vec::new(),
@@ -366,6 +413,22 @@ impl Session {
     pub fn with(mut self, candidate: Candidate) -> Self {
         self.candidates.push(candidate);
         self
+    }
+
+    /// The same session with one more face check, whose picture is another photograph, and with one more
+    /// candidate that this check found.
+    #[must_use]
+    pub fn with_check(mut self, candidate: Candidate) -> Self {
+        let shot = self.further.len() as u64 + 2;
+        let picture = Some(Picture::of(Face::of(self.number), shot));
+        self.further.push(Check { picture, warnings: vec!["POSSIBLE_DUPLICATED_FACE".to_owned()] });
+        self.candidates.push(Candidate { check: self.further.len(), ..candidate });
+        self
+    }
+
+    /// All its risk codes.
+    pub fn risks(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(self.further.iter().flat_map(|check| &check.warnings))
     }
 
     /// The same session after any change.

@@ -14,13 +14,13 @@ use super::news::{InMemory, News};
 use super::row::{CaseRow, DecisionRow, Newest, may_be_second, may_enter, needs_call};
 use super::{
     Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery, Evidence,
-    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, Parked, Past,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store,
-    StoreError, Taken, Undone, Unreadable, new_salt,
+    HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, Looked, NewAct, Parked,
+    PassedOver, Past, Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow,
+    Settled, Store, StoreError, Taken, Undone, Unreadable, new_salt,
 };
 use crate::domain::{
-    CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId,
-    SessionId, SubjectKind, Tally, WorkerId,
+    CallVerb, Case, CaseState, Decision, DecisionId, DeliveryState, Explained, Millis, Origin,
+    ReviewerId, SessionId, SubjectKind, Tally, WorkerId,
 };
 use crate::roster::{Enacted, Roster, Scope};
 
@@ -56,6 +56,10 @@ struct Shelf {
     duty: Option<(WorkerId, Millis)>,
     /// What was granted of each kind of call.
     budgets: BTreeMap<CallVerb, Window>,
+    /// Sessions that are no case, by which rule, and when they were seen.
+    passed: BTreeMap<SessionId, (PassedOver, String, Millis)>,
+    /// How far Didit's lists were walked.
+    places: BTreeMap<String, String>,
 }
 
 impl MemoryStore {
@@ -207,6 +211,72 @@ fn passes(filter: &str, case: &Case) -> bool {
 
 fn count(rows: impl Iterator) -> u64 {
     rows.fold(0, |n, _| n + 1)
+}
+
+#[async_trait]
+impl Looked for MemoryStore {
+    async fn passed_over(
+        &self,
+        origin: &Origin,
+        keys: &[SessionId],
+        rule: &str,
+        now: Millis,
+    ) -> Result<Vec<PassedOver>> {
+        Ok(self.on(origin, |shelf| {
+            let mut found = Vec::new();
+            for key in keys {
+                let known = shelf.passed.get_mut(key).filter(|(_, by, _)| by == rule);
+                if let Some((passed, _, seen_at)) = known {
+                    *seen_at = now;
+                    found.push(passed.clone());
+                }
+            }
+            found
+        }))
+    }
+
+    async fn pass_over(
+        &self,
+        origin: &Origin,
+        passed: &PassedOver,
+        rule: &str,
+        now: Millis,
+    ) -> Result<()> {
+        let row = (passed.clone(), rule.to_owned(), now);
+        self.on(origin, |shelf| shelf.passed.insert(passed.key.clone(), row));
+        Ok(())
+    }
+
+    async fn take_up(&self, origin: &Origin, key: &SessionId) -> Result<()> {
+        self.on(origin, |shelf| shelf.passed.remove(key));
+        Ok(())
+    }
+
+    async fn forget_passed(&self, origin: &Origin, before: Millis) -> Result<u64> {
+        Ok(self.on(origin, |shelf| {
+            let old = shelf.passed.extract_if(.., |_, (_, _, seen_at)| *seen_at < before);
+            count(old)
+        }))
+    }
+
+    async fn explained(&self, origin: &Origin) -> Result<Vec<(Explained, u64)>> {
+        Ok(self.on(origin, |shelf| {
+            let mut counts = BTreeMap::new();
+            for (passed, _, _) in shelf.passed.values() {
+                *counts.entry(passed.reason).or_default() += 1;
+            }
+            counts.into_iter().collect()
+        }))
+    }
+
+    async fn place_in(&self, origin: &Origin, list: &str) -> Result<Option<String>> {
+        Ok(self.on(origin, |shelf| shelf.places.get(list).cloned()))
+    }
+
+    async fn keep_place(&self, origin: &Origin, list: &str, record: &str) -> Result<()> {
+        self.on(origin, |shelf| shelf.places.insert(list.to_owned(), record.to_owned()));
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -11,6 +11,7 @@ pub mod audit;
 mod budget;
 mod error;
 mod evidence;
+mod looked;
 mod memory;
 mod news;
 mod row;
@@ -30,6 +31,7 @@ pub use crate::domain::{
 pub use audit::{AuditHead, AuditRow, AuditSignature};
 pub use error::StoreError;
 pub use evidence::{Doubt, Evidence, Kept, NewAct, stands};
+pub use looked::{Looked, PassedOver};
 pub use memory::MemoryStore;
 pub use news::News;
 pub use sql::SqlStore;
@@ -46,7 +48,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The durable queue, decisions and outbox. Every verb is one transaction; every verb takes the
 /// time; rows of another origin are invisible to all of them.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Looked {
     /// What and where it is, for `doctor` and the status line: `sqlite:/path`, `memory:`. No password.
     fn describe(&self) -> String;
 

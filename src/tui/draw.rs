@@ -8,7 +8,7 @@ use super::gallery::{FrameBody, FrameKey, Gallery};
 use super::layout::SMALLEST;
 use super::theme::{Meaning, Theme};
 use super::{screen, widget};
-use crate::core::{Model, Overlay, Screen, Side};
+use crate::core::{Model, Overlay, Screen};
 
 /// A picture placed in a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +30,7 @@ impl Drawn {
     /// Whether both pictures of a pair stand in the frame.
     #[must_use]
     pub fn is_pair(&self) -> bool {
-        let has = |subject: bool| {
-            self.pictures.iter().any(|p| matches!(p.key.side, Side::Subject) == subject)
-        };
+        let has = |subject: bool| self.pictures.iter().any(|p| p.key.side.is_subject() == subject);
         has(true) && has(false)
     }
 }

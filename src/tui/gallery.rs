@@ -27,7 +27,7 @@ impl FrameKey {
     /// The frame of the case on the desk, as it is looked at now.
     #[must_use]
     pub fn of(desk: &Desk, side: Side, cells: (u16, u16)) -> Self {
-        let mirrored = desk.mirrored && side != Side::Subject;
+        let mirrored = desk.mirrored && !side.is_subject();
         Self { case: desk.key.clone(), side, sight: desk.sight, mirrored, cells }
     }
 }

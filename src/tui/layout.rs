@@ -9,6 +9,9 @@ use crate::picture::Region;
 /// The smallest screen on which faces are shown: below it the decision keys are off.
 pub const SMALLEST: Size = (60, 18);
 
+/// Rows of facts on a tall screen: one a fact.
+pub const FACTS_ROWS: u16 = 6;
+
 /// The Review screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReviewLayout {
@@ -46,7 +49,7 @@ impl ReviewLayout {
     pub fn new((width, height): Size) -> Self {
         let tall = height >= 32;
         let wide = width >= 110;
-        let facts_rows = if tall { 6 } else { 1 };
+        let facts_rows = if tall { FACTS_ROWS } else { 1 };
         // A line each: a consequence that is cut could mean something else.
         let consequence_rows = 2;
         let key_rows = if tall { 2 } else { 1 };
@@ -106,11 +109,11 @@ impl ReviewLayout {
     /// where that brings the eyes further apart, in the room of both.
     #[must_use]
     pub fn places(&self, desk: &Desk) -> Vec<(Side, Rect)> {
-        let candidate = Side::Candidate(desk.place);
+        let [subject, candidate] = desk.sides();
         let flipped = match desk.shown {
-            Shown::Pair => Side::Subject,
+            Shown::Pair => subject,
             Shown::CandidateFlipped => candidate,
-            Shown::SubjectFlipped => Side::Subject,
+            Shown::SubjectFlipped => subject,
         };
         if desk.shown != Shown::Pair && self.alone_shows_more(desk.sight.zoom()) {
             return vec![(flipped, self.alone)];

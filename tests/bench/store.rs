@@ -253,6 +253,7 @@ fn case() -> Case {
         source: Source::Session,
         blocklisted: false,
         allowlisted: false,
+        block: 0,
         self_match: false,
     };
     Case {

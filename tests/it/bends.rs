@@ -424,7 +424,7 @@ async fn a_case_in_capitals_is_the_same_case() {
     let shown = ok(&rig, &["queue", "show", "1001", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let capitals = shown["case"].as_str().unwrap().to_uppercase();
-    let answer = rig.sim.decision(rig.cases[0].session).unwrap().to_string();
+    let answer = rig.sim.knobs().decision(rig.cases[0].session).unwrap().to_string();
     let file = rig.folder.path().join("answer.json");
     std::fs::write(&file, answer.replace(&capitals.to_lowercase(), &capitals)).unwrap();
     rig.run(&["ingest", &file.display().to_string()]).await;
@@ -443,7 +443,7 @@ async fn a_customer_is_one_whatever_kind_the_case_says() {
     let options = Options { limits: Limits::none(), ..Options::default() };
     let sim = Sim::start(world, options).await.unwrap();
     let home = Home::at(&sim, 0);
-    let found = sim.decision(customer).unwrap()["liveness_checks"][0]["matches"].clone();
+    let found = sim.knobs().decision(customer).unwrap()["liveness_checks"][0]["matches"].clone();
     let reply = json!({
         "request_id": customer.to_string(),
         "face_search": { "status": "Approved", "total_matches": 1, "matches": found, "user_image": null,

@@ -37,6 +37,7 @@ pub fn candidate(number: u64, percent: f64) -> Candidate {
         self_match: false,
         blocklisted: false,
         allowlisted: false,
+        block: 0,
     }
 }
 
@@ -75,6 +76,8 @@ pub fn details(case: Case) -> Details {
         status: c.session_id.is_some().then_some(Status::Declined),
         verified_at: Some(Millis(START.0 - 400 * 86_400_000)),
         api_service: None,
+        user: None,
+        user_id: None,
     });
     Details {
         candidates: candidates.collect(),
@@ -85,6 +88,7 @@ pub fn details(case: Case) -> Details {
             person: person("Ana Ejemplo"),
             captured_at: Some(START),
         },
+        others: Vec::new(),
         warnings: Vec::new(),
         reviews: Vec::new(),
         several_faces: false,
@@ -466,7 +470,7 @@ impl Play {
             departed: count(CaseState::Departed),
             left: count(CaseState::Left),
         };
-        QueueView { query, offset: 0, total: rows.len() as u64, rows, tally }
+        QueueView { query, offset: 0, total: rows.len() as u64, rows, tally, explained: Vec::new() }
     }
 
     fn undo(&mut self, id: DecisionId) -> Vec<Event> {

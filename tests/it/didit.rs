@@ -268,7 +268,10 @@ async fn every_call_asks_what_the_api_documents() {
     ])
     .await;
     let client = server.client();
-    client.sessions(&SessionQuery::duplicates(vec![Status::InReview])).await.unwrap();
+    let warnings = ["DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"].map(str::to_owned).to_vec();
+    let statuses = vec![Status::InReview];
+    let query = SessionQuery { statuses, warnings, ..SessionQuery::default() };
+    client.sessions(&query).await.unwrap();
     client.decision(subject, SubjectKind::Workflow).await.unwrap();
     client.update_status(subject, NewStatus::Declined, &note).await.unwrap();
     client.reviews(subject).await.unwrap();
@@ -774,7 +777,7 @@ fn only_web_addresses_are_links() {
 }
 
 #[test]
-fn the_subjects_picture_is_the_one_the_match_was_found_for() {
+fn each_match_keeps_the_picture_it_was_found_for() {
     let block =
         |picture: Value, matches: Value| json!({ "reference_image": picture, "matches": matches });
     let shown = |blocks: Value| {
@@ -786,27 +789,40 @@ fn the_subjects_picture_is_the_one_the_match_was_found_for() {
             .case
             .candidates
             .iter()
-            .map(|c| c.similarity.map(|s| s.percent()))
+            .map(|c| {
+                let picture = seen.subject_link(c.block).map(|l| l.reveal().to_owned());
+                (c.similarity.map(|s| s.percent()), picture)
+            })
             .collect::<Vec<_>>();
         (link.unwrap_or_default(), scores, seen.case.set_aside)
     };
+    let found = |score: f64, picture: &str| (Some(score), Some(picture.to_owned()));
+    let portrait = "https://media.example/portrait.jpg";
     let (a, b) = ("https://media.example/a", "https://media.example/b");
     let of = |link: &str| link.to_owned();
     assert_eq!(
         shown(json!([block(json!(a), json!([])), block(json!(b), json!([a_match(OTHER, 80.0)]))])),
-        (of(b), vec![Some(80.0)], 0)
+        (of(b), vec![found(80.0, b)], 0)
     );
     assert_eq!(
         shown(json!([block(json!(null), json!([a_match(OTHER, 80.0)]))])),
-        (of("https://media.example/portrait.jpg"), vec![Some(80.0)], 0)
+        (of(portrait), vec![found(80.0, portrait)], 0)
     );
-    // A face found for another picture may not be judged against this one; the same face twice is one.
+    // A face found for another picture is judged against that one, the same face too.
     let second = block(json!(b), json!([a_match(OTHER, 85.0), a_match(THIRD, 75.0)]));
     assert_eq!(
         shown(json!([block(json!(a), json!([a_match(OTHER, 80.0)])), second])),
-        (of(a), vec![Some(85.0)], 1)
+        (of(a), vec![found(80.0, a), found(85.0, b), found(75.0, b)], 0)
     );
-    assert_eq!(shown(json!(null)), (of("https://media.example/portrait.jpg"), vec![], 0));
+    // What flags the case may stand in the third check.
+    let third = json!([
+        block(json!(a), json!([a_match(OTHER, 91.5)])),
+        block(json!(b), json!([])),
+        block(json!("https://media.example/c"), json!([a_match(THIRD, 77.7)])),
+    ]);
+    let wanted = vec![found(91.5, a), found(77.7, "https://media.example/c")];
+    assert_eq!(shown(third), (of(a), wanted, 0));
+    assert_eq!(shown(json!(null)), (of(portrait), vec![], 0));
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn asked(sim: &Sim, route: Route) -> usize {
 async fn all_pages_of_the_queue_are_found() {
     let (_sim, client) = start(Options::default()).await;
     client.health().await.unwrap();
-    let mut query = SessionQuery::duplicates(vec![Status::InReview]);
+    let mut query = SessionQuery::faces(vec![Status::InReview]);
     query.limit = 2;
     let mut page = client.sessions(&query).await.unwrap();
     let mut rows: Vec<SessionRow> = page.rows;
@@ -308,4 +308,31 @@ async fn a_search_is_paid_for_kept_and_read_back() {
     sim.knobs().set_balance(0);
     let error = client.face_search(&request).await.unwrap_err();
     assert_eq!((error.kind, error.carried_out), (ErrorKind::Credit, CarriedOut::No));
+}
+
+/// An imported face has no picture of its own where its link is hidden, and its user has a portrait; a template
+/// that was kept has neither.
+#[tokio::test]
+async fn a_users_portrait_is_found_by_the_customers_own_id() {
+    let mut world = World::new(jiff::Timestamp::UNIX_EPOCH);
+    let user = uuid::Uuid::from_u128(7);
+    let hidden = Candidate { picture: None, ..Candidate::imported("user/5 é", 77.0) };
+    // Its face is enrolled with the user all the same.
+    world.add(Session::in_review(9).with(Candidate::imported("user/5 é", 77.0)));
+    let id = world.add(Session::in_review(1).with(hidden).with(Candidate::retained(user, 81.0)));
+    let sim = Sim::start(world, Options::default()).await.unwrap();
+    let client = super::stage::client(sim.base_url(), sim.api_key());
+    let key = SessionId::parse(&id.to_string()).unwrap();
+    let seen = client.decision(&key, SubjectKind::Workflow).await.unwrap();
+    let [imported, kept] = &seen.candidates[..] else { panic!("{seen:?}") };
+    assert!(imported.link.is_none() && kept.link.is_none() && kept.user.is_none());
+    assert_eq!(kept.user_id.as_deref(), Some(user.to_string().as_str()));
+    assert_eq!(seen.case.candidates[1].source, Source::Retained);
+    let portrait = client.user_portrait(imported.user.as_ref().unwrap()).await.unwrap().unwrap();
+    assert!(reqwest::get(portrait.reveal()).await.unwrap().status().is_success());
+    assert!(
+        !format!("{seen:?}").contains("user/5"),
+        "what a user is asked for by is never printed"
+    );
+    sim.shutdown().await;
 }

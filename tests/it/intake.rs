@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use secondlook::domain::{CaseState, Disposition, SessionId, Status, SubjectKind};
-use secondlook::intake::{Counts, Intake, IntakeError, Notice, Settings};
+use secondlook::domain::{CaseState, Disposition, Explained, SessionId, Status, SubjectKind};
+use secondlook::intake::{Counts, Intake, IntakeError, Notice, Reasons, Settings};
 use secondlook::sim::{
     Candidate, Fault, On, Recorded, Reply, Review, Route, Session, World, session_id,
 };
@@ -130,14 +130,30 @@ async fn three_hundred_sessions_come_in_once_and_the_next_round_asks_for_none() 
     for backend in [Backend::Memory, Backend::Sqlite] {
         let stage = Stage::new(backend, three_hundred()).await;
         let mut intake = intake(&stage, settings());
-        let first = Counts { seen: 300, queued: 200, left: 50, ..Counts::default() };
-        assert_eq!(pull(&mut intake).await.unwrap(), first);
+        let first = pull(&mut intake).await.unwrap();
+        assert_eq!((first.seen, first.queued, first.left, first.silent()), (300, 200, 50, 0));
+        let reasons = [(Explained::BelowBand, 20), (Explained::SameCustomer, 30)];
+        assert_eq!(first.explained.named().collect::<Vec<_>>(), reasons);
+        let mut told = stage.store.explained(&stage.origin).await.unwrap();
+        told.sort_unstable();
+        assert_eq!(told, reasons);
         assert_eq!(stage.count(Route::Decision), 300);
         let tally = stage.store.tally(&stage.origin).await.unwrap();
         assert_eq!((tally.open, tally.left), (200, 50));
         stage.clock.turn(45_000);
-        let second = Counts { seen: 300, ..Counts::default() };
+        let second =
+            Counts { seen: 300, known: 250, explained: first.explained, ..Counts::default() };
         assert_eq!(pull(&mut intake).await.unwrap(), second);
+        assert_eq!(stage.count(Route::Decision), 300, "{backend:?}");
+        // Another process reads none of them again either.
+        let mut other = Intake::new(
+            Arc::clone(&stage.store),
+            &stage.client,
+            stage.clock.clone(),
+            stage.origin.clone(),
+            settings(),
+        );
+        assert_eq!(pull(&mut other).await.unwrap(), second);
         assert_eq!(stage.count(Route::Decision), 300, "{backend:?}");
         let now = stage.store.tally(&stage.origin).await.unwrap();
         assert_eq!(now, tally);
@@ -173,18 +189,25 @@ async fn a_case_keeps_what_the_decision_call_says() {
 async fn other_sessions_stay_out() {
     let mut world = world();
     let approved = world.add(like(1_001, 81.0).but(|s| s.status = "Approved".into()));
-    let other = world.add(like(1_002, 81.0).but(|s| s.warnings = vec!["LOW_LIVENESS".into()]));
+    let other = world.add(Session::in_review(1_002).but(|s| {
+        s.warnings.clear();
+        s.held_by = Some("ID_VERIFICATION".into());
+    }));
     let noted = world.add(like(1_003, 81.0).but(|s| {
         s.status = "Approved".into();
         s.warnings = vec!["DUPLICATED_FACE".into()];
     }));
     let stage = Stage::new(Backend::Memory, world).await;
-    assert_eq!(pull(&mut intake(&stage, settings())).await.unwrap(), Counts::default());
+    let mut explained = Reasons::default();
+    explained.add(Explained::NoFaceReason);
+    let nothing = Counts { seen: 1, explained, ..Counts::default() };
+    assert_eq!(pull(&mut intake(&stage, settings())).await.unwrap(), nothing);
+    assert_eq!(stage.count(Route::Decision), 0, "its row says that a document holds it");
     // Where workflows only note duplicates and approve, the statuses are a setting.
     let also = vec![Status::InReview, Status::Approved];
     let mut intake = intake(&stage, Settings { statuses: also, ..settings() });
     let counts = pull(&mut intake).await.unwrap();
-    assert_eq!((counts.seen, counts.queued), (2, 2));
+    assert_eq!((counts.seen, counts.queued, counts.silent()), (3, 2, 0));
     for (session, wanted) in
         [(approved, Some(CaseState::Open)), (noted, Some(CaseState::Open)), (other, None)]
     {
@@ -326,7 +349,7 @@ async fn a_malformed_row_is_set_aside_with_its_reason_and_a_doubled_one_is_one_c
     ];
     stage.once(Route::Sessions, page(&rows, None));
     let (counts, words) = told(&mut intake(&stage, settings())).await;
-    assert_eq!((counts.seen, counts.queued, counts.set_aside), (1, 1, 4));
+    assert_eq!((counts.seen, counts.queued, counts.set_aside), (5, 1, 4));
     assert_eq!(words.len(), 4);
     assert!(words[0].starts_with("Row 1 of a page: "), "{words:?}");
     assert!(!words[0].contains("passwd"), "{words:?}");
@@ -339,9 +362,18 @@ async fn matches_that_cannot_be_read_never_lose_the_case() {
     let session = world.add(like(1_001, 81.0));
     let stage = Stage::new(Backend::Memory, world).await;
     stage.once(Route::Decision, Fault::MalformedMatches);
-    assert_eq!(pull(&mut intake(&stage, settings())).await.unwrap().left, 1);
+    let said = Mutex::new(Vec::new());
+    let report = |notice| {
+        if let Notice::Unreadable { case, candidates } = notice {
+            said.lock().unwrap().push((case, candidates));
+        }
+    };
+    let mut intake = intake(&stage, settings());
+    let counts = intake.pull(&report, &CancellationToken::new()).await.unwrap();
+    assert_eq!((counts.queued, counts.left), (1, 0));
+    assert_eq!(*said.lock().unwrap(), [("#1001".to_owned(), 1)]);
     let row = row(&stage, session).await.unwrap();
-    assert_eq!((row.state, row.case.set_aside), (CaseState::Left, 1));
+    assert_eq!((row.state, row.case.set_aside), (CaseState::Open, 1));
 }
 
 #[tokio::test]
@@ -433,7 +465,9 @@ async fn a_case_that_no_listing_shows_but_is_in_review_stays_and_is_not_asked_fo
     let stage = Stage::new(Backend::Memory, world).await;
     let mut intake = intake(&stage, settings());
     pull(&mut intake).await.unwrap();
-    stage.sim.knobs().change(session, |s| s.warnings.clear());
+    // The lists say nothing, and the session itself says that it waits.
+    let silent = On::route(Route::Sessions);
+    stage.sim.knobs().always(silent, page(&[], None));
     for (minutes, asked) in [(1, 2), (1, 2), (5, 2), (10, 3), (1, 3)] {
         stage.clock.turn(minutes * 60_000);
         assert_eq!(pull(&mut intake).await.unwrap().departed, 0);
@@ -602,13 +636,12 @@ async fn the_listings_ask_for_what_the_design_says() {
     let pairs = |wanted: &[(&str, &str)]| -> Vec<(String, String)> {
         wanted.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
-    let [first, second] = queries[..] else { panic!("{queries:?}") };
-    let duplicates = [
-        ("status", "In Review"),
-        ("warning", "DUPLICATED_FACE,POSSIBLE_DUPLICATED_FACE"),
-        ("limit", "100"),
-        ("offset", "0"),
-    ];
+    let [first, rest, second] = queries[..] else { panic!("{queries:?}") };
+    let all = secondlook::domain::face_risks().collect::<Vec<_>>().join(",");
+    assert!(all.contains("POSSIBLE_FACE_IN_BLOCKLIST") && all.contains("LOW_FACE_LUMINANCE"));
+    let faces =
+        [("status", "In Review"), ("warning", all.as_str()), ("limit", "100"), ("offset", "0")];
+    let held = [("status", "In Review"), ("limit", "100"), ("offset", "0")];
     let searches = [
         ("session_type", "API"),
         ("api_service", "FACE_SEARCH"),
@@ -616,7 +649,7 @@ async fn the_listings_ask_for_what_the_design_says() {
         ("limit", "100"),
         ("offset", "0"),
     ];
-    assert_eq!((first, second), (&pairs(&duplicates), &pairs(&searches)));
+    assert_eq!((first, rest, second), (&pairs(&faces), &pairs(&held), &pairs(&searches)));
 }
 
 #[tokio::test]

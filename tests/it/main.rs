@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod accounted;
 mod audit;
 mod bad_input;
 mod bends;
@@ -16,6 +17,7 @@ mod documents;
 mod export;
 mod failures;
 mod fuzz;
+mod goes_on;
 mod ingest;
 mod intake;
 mod kinds;

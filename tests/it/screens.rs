@@ -194,8 +194,100 @@ fn review_of_a_blocklisted_match() {
             d.case.candidates[0].blocklisted = true;
             d.auto_blocklist = Some(true);
             d.case.total_matches = Some(5);
-            d.warnings.push(Warning { risk: "FACE_IN_BLOCKLIST".to_owned(), short: None });
+            d.warnings.push(Warning {
+                risk: "FACE_IN_BLOCKLIST".to_owned(),
+                short: None,
+                block: Some(0),
+                about: None,
+            });
         });
+        play.look();
+        play
+    });
+}
+
+/// Every warning is there in words, beside the face it speaks of; one that nobody knows stands as it is.
+#[test]
+fn review_of_a_case_with_warnings() {
+    let all: Vec<_> = secondlook::domain::face_risks().collect();
+    shots("review_warnings", |size| {
+        let mut play = with(size, |d| {
+            let warning = |risk: &str, block, about| Warning {
+                risk: risk.to_owned(),
+                short: Some("Said by Didit".to_owned()),
+                block,
+                about,
+            };
+            let candidate = d.case.candidates[0].session_id.clone();
+            d.warnings = vec![
+                warning("POSSIBLE_DUPLICATED_FACE", Some(0), candidate),
+                warning("LOW_FACE_QUALITY", Some(0), None),
+                warning("LOW_FACE_MATCH_SIMILARITY", None, None),
+                warning("FACE_OF_THE_FUTURE", Some(0), None),
+            ];
+        });
+        play.look();
+        play
+    });
+    // Each known one has words of its own, and none of them is a code.
+    for risk in all {
+        let short = secondlook::domain::risk_in_short(risk).unwrap();
+        let words = secondlook::domain::risk_words(risk).unwrap();
+        assert!(
+            !short.contains('_') && !words.contains('_') && short.len() <= words.len(),
+            "{risk}"
+        );
+    }
+}
+
+#[test]
+fn warnings_stand_beside_the_face_that_they_speak_of() {
+    let mut details = known(1, &[81.0, 75.0]);
+    details.case.candidates[1].block = 1;
+    let about = |place: usize| details.case.candidates[place].session_id.clone();
+    let warning =
+        |risk: &str, block, about| Warning { risk: risk.to_owned(), short: None, block, about };
+    details.warnings = vec![
+        warning("LOW_FACE_LUMINANCE", Some(1), None),
+        warning("DUPLICATED_FACE", Some(0), about(0)),
+        warning("POSSIBLE_FACE_IN_BLOCKLIST", Some(0), about(1)),
+        warning("NO_REFERENCE_IMAGE", None, None),
+        warning("NEW_RISK", Some(0), None),
+    ];
+    let shown = |place| -> Vec<(String, String)> {
+        let told = secondlook::core::told(&details, place);
+        told.into_iter().map(|one| (one.face, one.short)).collect()
+    };
+    let pair = |face: &str, words: &str| (face.to_owned(), words.to_owned());
+    assert_eq!(
+        shown(0),
+        [
+            pair("A, B", "seen before"),
+            pair("A", "nothing to compare with"),
+            pair("A", "NEW_RISK"),
+            pair("A, 2", "maybe on the blocklist"),
+            pair("A, other picture", "too dark"),
+        ]
+    );
+    let second = shown(1);
+    assert_eq!(second[..2], [pair("A", "too dark"), pair("A", "nothing to compare with")]);
+    assert_eq!(second.len(), 5, "none is lost: {second:?}");
+}
+
+/// A user's portrait is no picture that matched, and nobody can take it for one: not on the screen and not in
+/// the receipt.
+#[test]
+fn review_of_a_portrait() {
+    shots("review_portrait", |size| {
+        let mut play = with(size, |_| ());
+        let (key, side) = (id(4821), Side::Candidate(0));
+        let PictureState::Ready { sha256, .. } = play.model.picture(&key, side).clone() else {
+            panic!("no picture")
+        };
+        assert!(!play.model.is_portrait(&key, side));
+        play.send(Event::Portrait { key: key.clone(), side, sha256 });
+        assert!(play.model.is_portrait(&key, side));
+        assert!(!play.model.is_portrait(&key, Side::Subject));
         play.look();
         play
     });

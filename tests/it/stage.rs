@@ -11,18 +11,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secondlook::didit::{self, Client};
 use secondlook::domain::{
-    Case, CaseState, Clock, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
-    Parked, Past, Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target, Unreadable,
-    WorkerId,
+    Case, CaseState, Clock, Decision, DecisionId, DeliveryState, Disposition, Explained, Millis,
+    Origin, Parked, Past, Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target,
+    Unreadable, WorkerId,
 };
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::roster::Enacted;
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
     self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
-    Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, NewAct, News,
-    Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow, Settled, Store,
-    Undone,
+    Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, Looked, NewAct,
+    News, PassedOver, Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow,
+    Settled, Store, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -342,6 +342,43 @@ impl DeadlyStore {
                 panic!("{words}");
             }
         }
+    }
+}
+
+#[async_trait]
+impl Looked for DeadlyStore {
+    async fn passed_over(
+        &self,
+        origin: &Origin,
+        keys: &[SessionId],
+        rule: &str,
+        now: Millis,
+    ) -> Result<Vec<PassedOver>> {
+        self.inner.passed_over(origin, keys, rule, now).await
+    }
+    async fn pass_over(
+        &self,
+        origin: &Origin,
+        passed: &PassedOver,
+        rule: &str,
+        now: Millis,
+    ) -> Result<()> {
+        self.inner.pass_over(origin, passed, rule, now).await
+    }
+    async fn take_up(&self, origin: &Origin, key: &SessionId) -> Result<()> {
+        self.inner.take_up(origin, key).await
+    }
+    async fn forget_passed(&self, origin: &Origin, before: Millis) -> Result<u64> {
+        self.inner.forget_passed(origin, before).await
+    }
+    async fn explained(&self, origin: &Origin) -> Result<Vec<(Explained, u64)>> {
+        self.inner.explained(origin).await
+    }
+    async fn place_in(&self, origin: &Origin, list: &str) -> Result<Option<String>> {
+        self.inner.place_in(origin, list).await
+    }
+    async fn keep_place(&self, origin: &Origin, list: &str, record: &str) -> Result<()> {
+        self.inner.keep_place(origin, list, record).await
     }
 }
 

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secondlook::domain::{
-    Candidate, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Judged,
-    Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture, SessionId,
-    Similarity, Source, Status, SubjectKind, Tally, Target, WorkerId,
+    Candidate, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Explained,
+    Judged, Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture,
+    SessionId, Similarity, Source, Status, SubjectKind, Tally, Target, WorkerId,
 };
 use secondlook::store::audit::{AuditEntry, Audited};
 use secondlook::store::{
     self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
-    LeaseAnswer, Progress, QueueQuery, Retried, SeenWorkflow, Settled, Store, StoreError, Taken,
-    Undone,
+    LeaseAnswer, PassedOver, Progress, QueueQuery, Retried, SeenWorkflow, Settled, Store,
+    StoreError, Taken, Undone,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -111,6 +111,8 @@ on_every_store! {
     an_approved_customer_is_blocklisted_by_two_people
     a_proposal_is_declined_taken_back_or_void
     what_workflows_do_by_themselves_is_remembered
+    what_is_passed_over_is_remembered_with_its_reason
+    the_place_in_a_list_is_kept
     an_unreachable_subject_is_decided_here
     only_ones_own_held_decision_is_undone
     an_undone_case_is_back_where_it_was
@@ -162,6 +164,7 @@ pub fn candidate(percent: f64) -> Candidate {
         self_match: false,
         blocklisted: false,
         allowlisted: false,
+        block: 0,
     }
 }
 
@@ -213,7 +216,12 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
         seen_status: Status::InReview,
         at: T,
         receipt: Receipt {
-            pictures: vec![SeenPicture { sha256: "ab".repeat(32), cells: (40, 25), tier: None }],
+            pictures: vec![SeenPicture {
+                sha256: "ab".repeat(32),
+                cells: (40, 25),
+                tier: None,
+                portrait: false,
+            }],
             protocol: "kitty".to_owned(),
             eye_pixels: vec![61, 58],
             dwell_ms: 1800,
@@ -1067,6 +1075,38 @@ async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
     assert!(!store.void(&origin, id(99), "why", T).await.unwrap());
 }
 
+async fn what_is_passed_over_is_remembered_with_its_reason(store: &dyn Store) {
+    let passed = |n: u32, reason| PassedOver { key: key(n), status: Status::InReview, reason };
+    let below = passed(1, Explained::BelowBand);
+    store.pass_over(&origin(), &below, "70 90", T).await.unwrap();
+    store.pass_over(&origin(), &passed(2, Explained::NoFaceReason), "70 90", T).await.unwrap();
+    let keys: Vec<_> = (0..300).map(key).collect();
+    let known = store.passed_over(&origin(), &keys, "70 90", at(5)).await.unwrap();
+    assert_eq!(known.len(), 2);
+    assert!(known.contains(&below));
+    assert_eq!(store.passed_over(&origin(), &keys, "60 90", at(9)).await.unwrap(), []);
+    let other = Origin("other".into());
+    assert_eq!(store.passed_over(&other, &keys, "70 90", at(5)).await.unwrap(), []);
+    store.pass_over(&origin(), &passed(2, Explained::BelowBand), "70 90", at(6)).await.unwrap();
+    assert_eq!(store.explained(&origin()).await.unwrap(), [(Explained::BelowBand, 2)]);
+    store.take_up(&origin(), &key(2)).await.unwrap();
+    assert_eq!(store.explained(&origin()).await.unwrap(), [(Explained::BelowBand, 1)]);
+    assert_eq!(store.forget_passed(&origin(), at(5)).await.unwrap(), 0);
+    assert_eq!(store.forget_passed(&origin(), at(6)).await.unwrap(), 1);
+    assert_eq!(store.explained(&origin()).await.unwrap(), []);
+}
+
+async fn the_place_in_a_list_is_kept(store: &dyn Store) {
+    assert_eq!(store.place_in(&origin(), "faces").await.unwrap(), None);
+    for record in ["{}", "{\"down\":7}"] {
+        store.keep_place(&origin(), "faces", record).await.unwrap();
+        let kept = store.place_in(&origin(), "faces").await.unwrap();
+        assert_eq!(kept.as_deref(), Some(record));
+    }
+    assert_eq!(store.place_in(&origin(), "rest").await.unwrap(), None);
+    assert_eq!(store.place_in(&Origin("other".into()), "faces").await.unwrap(), None);
+}
+
 async fn what_workflows_do_by_themselves_is_remembered(store: &dyn Store) {
     admit(store, 1).await;
     let saw = |workflow: &str, lists, ms| SeenWorkflow {
@@ -1741,6 +1781,7 @@ async fn words_from_outside_survive(store: &dyn Store) {
                 self_match: true,
                 blocklisted: true,
                 allowlisted: true,
+                block: 0,
             },
             // One step below the strong band stays below it.
             candidate(f64::from_bits(90f64.to_bits() - 1)),
@@ -1981,7 +2022,9 @@ async fn columns_hold_no_more(path: &Path) {
          audit_heads.hash audit.entry audit.hash audit.decision audit_signatures.signature \
          watchers.worker watchers.key watchers.reviewer watchers.name duties.worker \
          budgets.verb budgets.record workflows.workflow \
-         acts.doer acts.act acts.signature acts.role proofs.decision proofs.signature";
+         acts.doer acts.act acts.signature acts.role proofs.decision proofs.signature \
+         passed_over.key passed_over.status passed_over.rule passed_over.reason \
+         listings.name listings.record";
     assert_eq!(columns, allowed.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

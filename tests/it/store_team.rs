@@ -268,7 +268,7 @@ async fn never_too_many(bench: Bench) {
         for _ in 0..LIMIT {
             let client = client.clone();
             calls.spawn(async move {
-                let query = SessionQuery { limit: 1, ..SessionQuery::duplicates(Vec::new()) };
+                let query = SessionQuery { limit: 1, ..SessionQuery::faces(Vec::new()) };
                 match client.sessions(&query).await {
                     Ok(_) => true,
                     Err(error) => {

@@ -63,8 +63,7 @@ async fn ask_first(parts: &Parts) -> Result<(), CliError> {
     if tally != Tally::default() {
         return Ok(());
     }
-    let query =
-        SessionQuery { limit: 1, ..SessionQuery::duplicates(parts.intake.statuses.clone()) };
+    let query = SessionQuery { limit: 1, ..SessionQuery::faces(parts.intake.statuses.clone()) };
     let result = parts.client.sessions(&query).await;
     if result.is_err() {
         parts.store.close().await;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::args::{Args, Queue};
 use super::super::error::{CliError, Exit};
-use super::super::output::{json, line, table};
+use super::super::output::{json, line, say, table};
 use super::super::wire::{self, Setup};
 use super::Desk;
 use crate::domain::{Band, Bands, CaseState, QueueQuery, QueueRow};
@@ -94,6 +94,11 @@ async fn list(
     if !args.json {
         table(&["case", "session id", "state", "status", "candidates"], &rows)?;
         unreadable.iter().try_for_each(|row| line(row))?;
+        if state == CaseState::Left {
+            for (reason, count) in desk.store.explained(&desk.origin).await? {
+                say(&format!("no case: {} {count}", reason.words()));
+            }
+        }
     }
     Ok(Exit::Done)
 }
@@ -129,7 +134,7 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
             vec![
                 (place + 1).to_string(),
                 c.session_number.map_or_else(|| "-".to_owned(), |n| format!("#{n}")),
-                c.similarity.map_or_else(|| "no score".to_owned(), |s| format!("{s} %")),
+                c.similarity.map_or_else(|| "score unreadable".to_owned(), |s| format!("{s} %")),
                 c.similarity.map_or("-", |s| bands.of(s).word()).to_owned(),
                 c.source.word().to_owned(),
                 flags(c, bands),
@@ -181,9 +186,10 @@ fn as_text(row: &QueueRow, bands: &Bands) -> Vec<String> {
         .iter()
         .filter(|c| !c.self_match)
         .map(|c| {
-            let score = c
-                .similarity
-                .map_or_else(|| "no score".to_owned(), |s| format!("{s} {}", bands.of(s).word()));
+            let score = c.similarity.map_or_else(
+                || "score unreadable".to_owned(),
+                |s| format!("{s} {}", bands.of(s).word()),
+            );
             if c.blocklisted { format!("{score} BLOCKLISTED") } else { score }
         })
         .collect();

@@ -1,7 +1,9 @@
 //! `sync`: flagged cases into the store, without the screen.
 
-use std::io::IsTerminal;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,14 +18,18 @@ use super::Desk;
 use crate::intake::{Counts, Intake, IntakeError, Notice};
 use crate::shell::worker_id;
 
-/// One line of the result. The names are part of the contract with scripts.
+/// One line of the result. The names are part of the contract with scripts: `seen` is the sum of `queued`,
+/// `updated`, `known`, `left`, `set_aside`, all of `explained`, and `silent`, which is 0.
 #[derive(Serialize)]
 struct Row {
     seen: u64,
     queued: u64,
     updated: u64,
+    known: u64,
     left: u64,
+    explained: BTreeMap<&'static str, u64>,
     set_aside: u64,
+    silent: u64,
     departed: u64,
 }
 
@@ -37,6 +43,7 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let as_json = args.json || !std::io::stdout().is_terminal();
+    let progress = Progress::new();
     // Counts that nobody can read any more end the watch.
     let (ended, unwritten) = (stop.clone(), Mutex::new(None));
     let report = |notice: Notice| match notice {
@@ -45,6 +52,7 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
             say(&format!("set aside: {session}: {why}"));
         }
         Notice::Pulled(counts) => {
+            progress.over();
             if let Err(error) = print(&counts, as_json) {
                 *unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 ended.cancel();
@@ -52,7 +60,16 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         }
         Notice::Failed(error) => say(&format!("secondlook: {error}; trying again.")),
         Notice::Departed { case, why } => say(&format!("left the queue: {case}: {why}")),
-        Notice::LookedElsewhere | Notice::Progress(_) => {}
+        Notice::Unreadable { case, candidates } => say(&format!(
+            "{case} is in the queue: {candidates} candidate(s) of it, or their scores, cannot be read"
+        )),
+        Notice::Unknown { kind, name } => say(&format!(
+            "Didit uses a {kind} that this version does not know: {name}; it is taken in all the same"
+        )),
+        Notice::Listed(listed) => progress.listed(listed),
+        Notice::Progress(counts) => progress.so_far(counts),
+        Notice::Waits(wait) => progress.waits(wait),
+        Notice::LookedElsewhere => {}
     };
     let result = if watch {
         intake.watch(&worker_id(), &report, &Notify::new(), &stop).await;
@@ -60,11 +77,14 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
         unwritten.map_or(Ok(Exit::Done), Err)
     } else {
         match intake.pull(&report, &stop).await {
-            Ok(counts) => print(&counts, as_json).map(|()| Exit::Done),
+            Ok(counts) => {
+                progress.over();
+                print(&counts, as_json).map(|()| Exit::Done)
+            }
             Err(IntakeError::Stopped) => Err(CliError::new(
                 Exit::Partly,
                 "stopped before the end",
-                "What was read is kept; run it again for the rest",
+                "What was read is kept, and so is the place in the list; run it again and it goes on there",
             )),
             Err(error) => Err(error.into()),
         }
@@ -73,16 +93,90 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     result
 }
 
-fn print(counts: &Counts, as_json: bool) -> Result<(), CliError> {
-    let Counts { seen, queued, updated, left, set_aside, departed } = *counts;
-    if as_json {
-        json(&Row { seen, queued, updated, left, set_aside, departed })
-    } else {
-        line(&format!(
-            "seen {seen}, queued {queued}, updated {updated}, strong only {left}, set aside {set_aside}, \
-             left the queue {departed}"
-        ))
+/// How far it has come: a line that is written over where standard error is a terminal, else a line at the
+/// beginning of each longer wait.
+struct Progress {
+    on_screen: bool,
+    state: Mutex<(u64, Counts)>,
+}
+
+/// Waits shorter than this are not worth a line.
+const WORTH_SAYING: Duration = Duration::from_secs(5);
+
+impl Progress {
+    fn new() -> Self {
+        Self { on_screen: std::io::stderr().is_terminal(), state: Mutex::default() }
     }
+
+    fn listed(&self, listed: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = listed;
+    }
+
+    fn so_far(&self, counts: Counts) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = counts;
+        if self.on_screen {
+            self.draw("");
+        }
+    }
+
+    fn waits(&self, wait: Duration) {
+        let words = format!("waits {} s for Didit's limit", wait.as_millis().div_ceil(1_000));
+        if self.on_screen {
+            self.draw(&words);
+        } else if wait >= WORTH_SAYING {
+            say(&format!("{}; {words}", self.words()));
+        }
+    }
+
+    fn words(&self) -> String {
+        let (listed, counts) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = if listed == 0 { String::new() } else { format!(" of {listed}") };
+        format!("{}{of} seen, {} queued", counts.seen, counts.queued)
+    }
+
+    fn draw(&self, more: &str) {
+        let (listed, counts) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let filled = (counts.seen.min(listed) * 20).checked_div(listed).unwrap_or(0);
+        let bar: String = (0..20).map(|at| if at < filled { '#' } else { '.' }).collect();
+        let line = format!("\r\x1b[K[{bar}] {} {more}", self.words());
+        let mut stderr = std::io::stderr().lock();
+        // A line of progress that cannot be shown stops nothing.
+        let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
+    }
+
+    fn over(&self) {
+        if self.on_screen {
+            let _ = std::io::stderr().lock().write_all(b"\r\x1b[K");
+        }
+    }
+}
+
+fn print(counts: &Counts, as_json: bool) -> Result<(), CliError> {
+    let Counts { seen, queued, updated, known, left, explained, set_aside, departed } = *counts;
+    let silent = counts.silent();
+    if as_json {
+        let explained = explained.named().map(|(reason, n)| (reason.word(), n)).collect();
+        return json(&Row {
+            seen,
+            queued,
+            updated,
+            known,
+            left,
+            explained,
+            set_aside,
+            silent,
+            departed,
+        });
+    }
+    let mut words = vec![format!("queued {queued}"), format!("updated {updated}")];
+    words.push(format!("known {known}"));
+    words.push(format!("strong only {left}"));
+    words.extend(explained.named().map(|(reason, n)| format!("{} {n}", reason.words())));
+    words.push(format!("set aside {set_aside}"));
+    line(&format!(
+        "seen {seen}: {}; unexplained {silent}; left the queue {departed}",
+        words.join(", ")
+    ))
 }
 
 /// Ends the work in good order on Ctrl-C and SIGTERM.

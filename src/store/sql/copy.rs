@@ -205,7 +205,16 @@ pub async fn rename(tx: &mut Tx, from: &Origin, to: &Origin) -> Result<bool> {
     if decided.map(|row| row.int("n")).transpose()?.unwrap_or_default() > 0 {
         return Err(StoreError::NotEmpty);
     }
-    for table in ["watchers", "duties", "budgets", "tallies", "cases", "audit_heads"] {
+    for table in [
+        "watchers",
+        "duties",
+        "budgets",
+        "tallies",
+        "passed_over",
+        "listings",
+        "cases",
+        "audit_heads",
+    ] {
         let sql = format!(
             "DELETE FROM {table} WHERE origin = (SELECT o.id FROM origins o WHERE o.name = $1)"
         );

@@ -4,6 +4,7 @@
 
 mod copy;
 mod engine;
+mod looked;
 mod news;
 mod postgres;
 mod rows;

@@ -39,7 +39,7 @@ pub fn legibility(model: &Model, desk: &Desk, drawn: &Drawn, gallery: &Gallery) 
 /// `A 23 B 21`; once where both panes show the same picture. A place that is only guessed says so.
 fn numbers(eyes: &[(Side, Eyes)]) -> String {
     let one = |(side, eyes): &(Side, Eyes)| {
-        let letter = if *side == Side::Subject { 'A' } else { 'B' };
+        let letter = if side.is_subject() { 'A' } else { 'B' };
         let about = if matches!(eyes, Eyes::Guessed(_)) { "about " } else { "" };
         format!("{letter} {about}{}", eyes.pixels())
     };

@@ -24,19 +24,22 @@ pub fn queue(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         "" => String::new(),
         text => format!("filter '{}'", clip(text, 30)),
     };
-    let title = fit(
-        vec![
-            piece(0, Meaning::Title, model.view.word()),
-            piece(0, Meaning::Title, filter),
-            piece(1, Meaning::Muted, format!("open {}", tally.open)),
-            piece(2, Meaning::Muted, format!("escalated {}", tally.escalated)),
-            piece(3, Meaning::Muted, format!("strong only {}", tally.left)),
-            piece(4, Meaning::Muted, format!("departed {}", tally.departed)),
-            piece(5, Meaning::Muted, format!("decided {}", tally.decided)),
-        ],
-        area.width,
-        theme,
-    );
+    // What is not in the queue, each reason by its name, where the cases of one of them are listed.
+    let explained = model
+        .queue
+        .explained
+        .iter()
+        .map(|(reason, count)| piece(1, Meaning::Warn, format!("{} {count}", reason.words())));
+    let named = vec![piece(0, Meaning::Title, model.view.word()), piece(0, Meaning::Title, filter)];
+    let tallied = vec![
+        piece(1, Meaning::Muted, format!("open {}", tally.open)),
+        piece(2, Meaning::Muted, format!("escalated {}", tally.escalated)),
+        piece(3, Meaning::Muted, format!("strong only {}", tally.left)),
+        piece(4, Meaning::Muted, format!("departed {}", tally.departed)),
+        piece(5, Meaning::Muted, format!("decided {}", tally.decided)),
+    ];
+    let pieces = named.into_iter().chain(explained).chain(tallied).collect();
+    let title = fit(pieces, area.width, theme);
     let room = candidates_room(area.width);
     let head = format!(" case       created     {:<room$} images  state", "candidates");
     frame.render_widget(Paragraph::new(title), line(1));
@@ -94,7 +97,7 @@ fn candidates(row: &QueueRow, most: usize) -> String {
             folded += 1;
             continue;
         }
-        let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| s.to_string());
+        let score = c.similarity.map_or_else(|| "unreadable".to_owned(), |s| s.to_string());
         words.push(if c.blocklisted {
             format!("{score} {LISTED}")
         } else if c.allowlisted {
@@ -117,7 +120,10 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
     if model.unreachable.contains_key(key) {
         return "gone";
     }
-    let places = row.case.must_judge(&model.settings.bands).map(Side::Candidate);
+    let judged = row.case.must_judge(&model.settings.bands);
+    let blocks = judged.filter_map(|place| row.case.candidates.get(place).map(|c| c.block));
+    let blocks = blocks.filter(|block| *block > 0).map(Side::subject_of);
+    let places = row.case.must_judge(&model.settings.bands).map(Side::Candidate).chain(blocks);
     let states: Vec<_> =
         std::iter::once(Side::Subject).chain(places).map(|side| model.picture(key, side)).collect();
     if states.iter().any(|s| matches!(s, PictureState::Gone { .. })) {

@@ -4,12 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::legibility::legibility;
 use super::queue::{empty, queue_column};
 use crate::core::{
-    Action, Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Shown, Side, candidates,
-    facts,
+    Action, Consequence, Desk, Fact, LeaseState, Mark, Model, NotArmed, Shown, Side, Told,
+    candidates, facts, told,
 };
 use crate::domain::{Case, Decision, Details, Judgement, Source, printable};
 use crate::tui::draw::{Drawn, PlacedPicture};
@@ -108,7 +109,7 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
         (None, Some(id)) => id.short().to_owned(),
         (None, None) => "no session".to_owned(),
     };
-    let score = c.similarity.map_or_else(|| "no score".to_owned(), |s| format!("{s} %"));
+    let score = c.similarity.map_or_else(|| "score unreadable".to_owned(), |s| format!("{s} %"));
     let status = model
         .desk_details()
         .and_then(|d| Some(d.candidates.get(desk.place)?.status.as_ref()?.word().to_owned()));
@@ -122,6 +123,11 @@ fn candidate_title(model: &Model, desk: &Desk, case: &Case) -> Vec<Piece> {
     vec![
         piece(0, Meaning::Title, count),
         piece(1, Meaning::Title, number),
+        piece(
+            0,
+            Meaning::Bad,
+            when(model.is_portrait(&desk.key, Side::Candidate(desk.place)), "PORTRAIT"),
+        ),
         piece(0, Meaning::Bad, when(c.blocklisted, "BLOCKLISTED")),
         piece(1, Meaning::Title, score),
         piece(5, Meaning::Title, c.similarity.map_or("", |s| bands.of(s).word())),
@@ -194,7 +200,7 @@ fn facts_box(
 ) {
     let facts = facts(details, place);
     let mut lines: Vec<Line> = Vec::new();
-    if let Some(line) = warning_line(model, details, place, area.width, theme) {
+    if let Some(line) = warning_line(model, details, place, area, theme) {
         lines.push(line);
     }
     if area.height <= 1 {
@@ -208,6 +214,16 @@ fn facts_box(
         lines.extend(facts.iter().map(|fact| fact_line(fact, column, theme)));
     }
     frame.render_widget(Paragraph::new(lines), area);
+    let told = told(details, place);
+    if let Some(left) = beside(area, told.len()) {
+        let room = Rect { x: area.x + left, width: area.width - left, ..area };
+        let style = theme.style(Meaning::Bad);
+        let lines = told.iter().map(|one| {
+            let words = clip(&format!("! {}: {}", one.face, one.words), usize::from(room.width));
+            Line::styled(words, style)
+        });
+        frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), room);
+    }
 }
 
 /// Didit's warnings and what is missing, in words: what the eye must not pass over.
@@ -215,12 +231,13 @@ fn warning_line(
     model: &Model,
     details: &Details,
     place: usize,
-    width: u16,
+    area: Rect,
     theme: Theme,
 ) -> Option<Line<'static>> {
+    let width = area.width;
     let mut words: Vec<(u8, String)> = Vec::new();
     words.extend(model.proposal().map(|proposal| (0, proposed(proposal, details))));
-    if details.several_faces {
+    if model.desk.as_ref().is_some_and(|desk| details.shows_several(desk.block)) {
         words.push((0, "several faces in A".to_owned()));
     }
     let case = &details.case;
@@ -229,14 +246,43 @@ fn warning_line(
     if case.set_aside > 0 {
         words.push((1, format!("{} unreadable", candidates(case.set_aside))));
     }
-    let risks = details.warnings.iter().filter(|w| w.risk.contains("BLOCKLIST"));
-    words.extend(risks.map(|w| (2, w.risk.clone())));
+    if model.is_portrait(&details.case.key, Side::Candidate(place)) {
+        words.push((0, "B: portrait, not the picture that matched".to_owned()));
+    }
+    let told = told(details, place);
+    if beside(area, told.len()).is_none() {
+        words.extend(in_short(&told).into_iter().map(|words| (2, words)));
+        // What finds no room is still counted.
+        let needed: usize = words.iter().map(|(_, words)| words.width() + 4).sum();
+        if needed > usize::from(width) && !told.is_empty() {
+            words.push((0, format!("{} warning(s)", told.len())));
+        }
+    }
     let shown = case.candidates.len();
     if let Some(total) = case.total_matches.filter(|t| *t as usize > shown) {
         words.push((3, format!("{shown} of {total} shown")));
     }
     let pieces = words.iter().map(|(rank, words)| piece(*rank, Meaning::Bad, format!("! {words}")));
     (!words.is_empty()).then(|| fit(pieces.collect(), width, theme))
+}
+
+/// Warnings in a few words, face by face.
+fn in_short(told: &[Told]) -> Vec<String> {
+    let mut faces: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in told {
+        match faces.iter_mut().find(|(face, _)| *face == one.face) {
+            Some((_, words)) => words.push(&one.short),
+            None => faces.push((&one.face, vec![&one.short])),
+        }
+    }
+    faces.into_iter().map(|(face, words)| format!("{face}: {}", words.join(", "))).collect()
+}
+
+/// Where warnings stand a line each: right of the facts, where there is room for that.
+fn beside(area: Rect, warnings: usize) -> Option<u16> {
+    let left = 16 + 2 * 44;
+    let rows = usize::from(area.height);
+    (rows > 1 && area.width >= left + 60 && (1..=rows).contains(&warnings)).then_some(left)
 }
 
 /// What waits for a second person: by whom, whose face.

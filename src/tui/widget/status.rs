@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use crate::core::{Line as Typed, Link, Model, PictureState, Severity, Side};
+use crate::core::{Line as Typed, Link, Model, PictureState, Severity};
 use crate::domain::{DeliveryState, Millis};
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widget::{clip, fit, piece};
@@ -50,6 +50,11 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
         Link::Unknown => piece(5, Meaning::Muted, "connecting"),
         Link::Elsewhere => piece(5, Meaning::Muted, "a colleague looks for cases"),
         Link::Online => piece(5, Meaning::Good, "ONLINE"),
+        Link::Waits(until) if until.since(model.now) < 1_000 => piece(5, Meaning::Good, "ONLINE"),
+        Link::Waits(until) => {
+            let seconds = until.since(model.now) / 1_000;
+            piece(5, Meaning::Good, format!("ONLINE, waits {seconds} s for Didit's limit"))
+        }
         Link::Down(_) => piece(0, Meaning::Bad, "OFFLINE"),
     });
     pieces.push(piece(7, Meaning::Muted, clip(&model.settings.reviewer.name, 20)));
@@ -61,7 +66,7 @@ pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
 /// Until when the images of the pair on the desk may be shown: the earlier of the two.
 fn images_until(model: &Model) -> Option<Millis> {
     let desk = model.desk.as_ref()?;
-    [Side::Subject, Side::Candidate(desk.place)]
+    desk.sides()
         .into_iter()
         .filter_map(|side| match model.picture(&desk.key, side) {
             PictureState::Ready { until, .. } => Some(*until),
@@ -115,7 +120,9 @@ fn words(model: &Model) -> (String, Meaning) {
             (notice.text.clone(), meaning)
         }
         (None, Link::Down(why)) => (why.clone(), Meaning::Bad),
-        (None, Link::Unknown | Link::Elsewhere | Link::Online) => (String::new(), Meaning::Text),
+        (None, Link::Unknown | Link::Elsewhere | Link::Online | Link::Waits(_)) => {
+            (String::new(), Meaning::Text)
+        }
     }
 }
 

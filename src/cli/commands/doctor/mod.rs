@@ -238,7 +238,7 @@ async fn api(setup: &Setup) -> Vec<Check> {
         Some(trouble) => check("clock", Verdict::Warn, format!("{trouble} Set it right.")),
         None => check("clock", Verdict::Ok, "as Didit's"),
     }));
-    let query = crate::didit::SessionQuery::duplicates(vec![Status::InReview]);
+    let query = crate::didit::SessionQuery::faces(vec![Status::InReview]);
     checks.push(match client.sessions(&query).await {
         Ok(page) => check("key", Verdict::Ok, key_text(page.count)),
         Err(error) if error.kind == ErrorKind::Network => {
@@ -283,6 +283,17 @@ fn key_text(count: Option<u64>) -> String {
     )
 }
 
+/// The sessions that are no case, each reason by its name.
+async fn not_queued(store: &Arc<dyn crate::store::Store>, origin: &Origin) -> String {
+    let counts = match store.explained(origin).await {
+        Ok(counts) => counts,
+        Err(error) => return format!("; what is not queued cannot be read: {error}"),
+    };
+    let each = counts.iter().map(|(reason, n)| format!("{} {n}", reason.words()));
+    let each = each.collect::<Vec<_>>().join(", ");
+    if each.is_empty() { each } else { format!("; no cases: {each}") }
+}
+
 async fn origin_check(
     store: &std::sync::Arc<dyn crate::store::Store>,
     client: &crate::didit::Client,
@@ -293,8 +304,12 @@ async fn origin_check(
                 "queue",
                 Verdict::Ok,
                 format!(
-                    "open {}, escalated {}, strong only {}, decided {}",
-                    tally.open, tally.escalated, tally.left, tally.decided
+                    "open {}, escalated {}, strong only {}, decided {}{}",
+                    tally.open,
+                    tally.escalated,
+                    tally.left,
+                    tally.decided,
+                    not_queued(store, &origin).await
                 ),
             ),
             Err(error) => check("queue", Verdict::Fail, error.to_string()),
