@@ -10,11 +10,11 @@ use std::time::Duration;
 use secondlook::didit::Client;
 use secondlook::domain::{
     Case, CaseState, Clock as _, Decision, DecisionId, DeliveryState, Disposition, Holder,
-    LeaseAnswer, Origin, Receipt, ReviewerId, Status, SubjectKind, Target,
+    LeaseAnswer, Origin, Receipt, Status, SubjectKind, Target,
 };
 use secondlook::outbox::{Outbox, Settings};
 use secondlook::proof::{Proof, PublicKey};
-use secondlook::roster::{Act, PersonId};
+use secondlook::roster::{Act, PersonId, Scope, statement};
 use secondlook::shell::{AgentAt, SystemClock, Who, who};
 use secondlook::sim::{
     Candidate, Effect, Fault, Limits, On, Options, Route, Session, Sim, World, session_id,
@@ -177,19 +177,28 @@ impl Said {
     }
 }
 
-/// Puts two people on the roster, as the store's owner can, each with the key of their agent. Nobody is there
-/// where OpenSSH is missing.
+/// Puts two people on the roster, each with the key of their agent: by a chief, who reviews nothing. Nobody is
+/// there where OpenSSH is missing.
 async fn roster(store: &dyn Store, origin: &Origin) -> Option<[Person; 2]> {
     let people = [Person::new("ana")?, Person::new("eva")?];
-    for person in &people {
+    let chief = Person::new("chief")?;
+    let scope = Scope::of(&store.salt().await.unwrap(), origin);
+    for person in std::iter::once(&chief).chain(&people) {
         let key = std::fs::read_to_string(person.key()).unwrap();
-        let act = Act::Recover {
+        let act = Act::Add {
             person: PersonId::parse(&person.name).unwrap(),
+            label: None,
+            admin: (person.name == chief.name).then_some(true),
             proofs: vec![Proof::Key(PublicKey::parse(key.trim()).unwrap())],
         };
         let act = serde_json::to_string(&act).unwrap();
-        let new = NewAct { by: ReviewerId("os:1".to_owned()), act, signature: None };
-        store.enact(origin, &new, SystemClock::new().now()).await.unwrap();
+        let now = SystemClock::new().now();
+        std::fs::write(chief.path("act"), statement(&scope, now, &act)).unwrap();
+        let sign =
+            "ssh-keygen -q -Y sign -n roster@secondlook -f key.pub act; cat act.sig; rm act.sig";
+        let signature = Some(chief.shell(sign));
+        let by = PersonId::parse(&chief.name).unwrap().reviewer();
+        store.enact(origin, &NewAct { by, act, signature }, now).await.unwrap();
     }
     Some(people)
 }
