@@ -28,6 +28,9 @@
 //! cli: domain input config core proof roster didit store picture term intake outbox webhook tui shell sim
 //! ```
 
+// An optimised build lays out a command's whole state at once, down to the database's statements.
+#![recursion_limit = "256"]
+
 pub mod cli;
 pub mod config;
 pub mod core;

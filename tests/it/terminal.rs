@@ -731,10 +731,12 @@ impl Write for Up {
     }
 }
 
-/// Writes each byte when the program has read the one before.
+/// Writes each byte when the program has read the one before. An escape goes with the byte behind it: one that
+/// stays alone for 40 ms is a key, as it is on a keyboard, and a busy machine may take longer. What comes of each
+/// cut is tried by the parser's own tests, whose time does not depend on that.
 fn drip(shared: &Shared, line: &Mutex<Option<OwnedFd>>, bytes: &[u8]) {
-    for byte in bytes {
-        let _ = shared.typing.lock().unwrap().write_all(&[*byte]);
+    for piece in bytes.split_inclusive(|byte| *byte != 0x1b) {
+        let _ = shared.typing.lock().unwrap().write_all(piece);
         taken(line);
     }
 }
