@@ -123,6 +123,10 @@ async fn when_the_server_dies_the_next_one_of_the_address_is_used() {
         assert!(tries < 10_000, "it does not follow");
     }
     report.close().await;
+    // Nor does one that is asked for any server.
+    let any = store::open(&format!("{url}&target_session_attrs=any")).await.unwrap();
+    assert_eq!(any.tally(&origin()).await.unwrap().decided, 1);
+    any.close().await;
     assert!(primary.stop());
     standby.promote();
     let mut tries = 0;

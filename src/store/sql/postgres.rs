@@ -145,7 +145,7 @@ pub async fn connect(url: &str) -> Result<(Engine, String)> {
         servers.choose().await?;
     }
     let place = servers.all.iter().map(address).collect::<Vec<_>>().join(", ");
-    let several = servers.are_several();
+    let must_write = servers.must_write;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECT)
@@ -153,10 +153,10 @@ pub async fn connect(url: &str) -> Result<(Engine, String)> {
             Box::pin(async { connection.execute(MANNERS).await.map(drop) })
         })
         // In place of a word that only says that it is there: one that has become a standby is let go.
-        .test_before_acquire(!several)
+        .test_before_acquire(!must_write)
         .before_acquire(move |connection, _| {
             Box::pin(async move {
-                if !several {
+                if !must_write {
                     return Ok(true);
                 }
                 connection.fetch_one(WRITES).await?.try_get("writes")
