@@ -1,7 +1,7 @@
 //! What a run of the program can prove, and what its decisions are signed as.
 
 use super::{Require, Roster, Scope};
-use crate::domain::{CaseState, Decision, Millis, Reviewer};
+use crate::domain::{CaseState, Decision, Millis};
 
 /// What signatures over decisions are for: one made for anything else is none here.
 pub const DECISION: &str = "decision@secondlook";
@@ -77,21 +77,6 @@ impl Standing {
             Self::Unproven { why } => {
                 Some(format!("you are not proven to be on the roster: {why}"))
             }
-        }
-    }
-
-    /// Whether there is a roster.
-    #[must_use]
-    pub fn has_roster(&self) -> bool {
-        *self != Self::Alone
-    }
-
-    /// The reviewer of the run: the person, else who the operating system says.
-    #[must_use]
-    pub fn reviewer(&self, person: Option<&super::Person>, system: &Reviewer) -> Reviewer {
-        match (self, person) {
-            (Self::Person { .. }, Some(person)) => person.reviewer(),
-            _ => system.clone(),
         }
     }
 }

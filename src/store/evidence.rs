@@ -217,7 +217,7 @@ pub fn stands(
     {
         return Err(why.into());
     }
-    is_seconded(&decision, proposal, trail, scope, rosters)?;
+    is_seconded(&decision, seq, proposal, trail, scope, rosters)?;
     Ok(())
 }
 
@@ -243,6 +243,7 @@ fn is_ones_own_name(decision: &Decision, rosters: &Rosters, seq: u64) -> Result<
 /// What confirms a proposal is another person's yes to that very proposal, which its proposer signed.
 fn is_seconded(
     decision: &Decision,
+    seq: u64,
     proposal: Option<&Kept>,
     trail: &[AuditEntry],
     scope: &Scope,
@@ -265,8 +266,6 @@ fn is_seconded(
     if let Some(wrong) = kept.contradictions(&entries).into_iter().next() {
         return Err(of_proposal(wrong));
     }
-    let place = |entries: &[&AuditEntry]| beginning(entries).map_or(0, |entry| entry.seq);
-    let (proposed_at, seq) = (place(&entries), place(&of(trail, &decision.id.to_string())));
     if !waits(trail, &kept.id, seq) {
         return Err("the proposal that it answers did not wait any more".to_owned());
     }
@@ -275,6 +274,7 @@ fn is_seconded(
     {
         return Err(why);
     }
+    let proposed_at = beginning(&entries).map_or(0, |entry| entry.seq);
     kept.is_signed(&proposed, scope, rosters, proposed_at).map_err(of_proposal)
 }
 
