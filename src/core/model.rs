@@ -243,7 +243,9 @@ pub struct Model {
     pub pictures: BTreeMap<(SessionId, Side), PictureState>,
     /// Decisions that are not confirmed yet, oldest first.
     pub pending: VecDeque<Pending>,
-    /// What this reviewer has on its way or decided last, newest first.
+    /// What the store has recorded and no reading of the outbox has shown yet, newest first.
+    pub recorded: Vec<HistoryRow>,
+    /// What this reviewer has on its way or decided last, newest first, as it was last read.
     pub outbox: Vec<HistoryRow>,
     /// The history screen.
     pub history: History,
@@ -310,6 +312,7 @@ impl Model {
             portraits: BTreeMap::new(),
             pictures: BTreeMap::new(),
             pending: VecDeque::new(),
+            recorded: Vec::new(),
             outbox: Vec::new(),
             history: History::default(),
             unreadable: Vec::new(),
@@ -466,18 +469,24 @@ impl Model {
         }
     }
 
+    /// What this reviewer has decided, newest first: what was recorded since the outbox was last read, and
+    /// what it holds. A decision is in one of them from the moment that it is pending no more.
+    pub fn decided(&self) -> impl Iterator<Item = &HistoryRow> {
+        self.recorded.iter().chain(&self.outbox)
+    }
+
     /// Decisions on their way, counted.
     #[must_use]
     pub fn unsent(&self) -> Unsent {
         let count = |wanted: fn(DeliveryState) -> bool| {
-            self.outbox.iter().filter(|row| wanted(row.state)).count()
+            self.decided().filter(|row| wanted(row.state)).count()
         };
         Unsent {
             held: self.pending.len() + count(|s| s == DeliveryState::Held),
             sending: count(|s| matches!(s, DeliveryState::Sending | DeliveryState::Unknown)),
             conflicts: count(|s| s == DeliveryState::Conflict),
             refused: count(|s| s == DeliveryState::Refused),
-            half: self.outbox.iter().filter(|row| row.is_half()).count(),
+            half: self.decided().filter(|row| row.is_half()).count(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
     Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
-    Millis, QueueQuery, Reason, SessionId, Status, SubjectKind, Taken, Undone, blind,
+    Millis, Progress, QueueQuery, Reason, SessionId, Status, SubjectKind, Taken, Undone, blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -1023,6 +1023,7 @@ fn on_decided(
             let name = pending.row.case.name();
             let words = recorded(model, &pending.decision, state);
             model.say(Severity::Info, format!("{name} {words}."));
+            remember(model, pending.decision, state);
             let mut effects = reload(model);
             if pending.undo {
                 effects.push(Effect::Undo(id));
@@ -1046,6 +1047,25 @@ fn on_decided(
             reload(model)
         }
     }
+}
+
+/// Keeps a recorded decision in sight until the outbox is read: what is taken back meanwhile is the newest, and
+/// who leaves is asked.
+fn remember(model: &mut Model, decision: Decision, state: DeliveryState) {
+    if model.outbox.iter().any(|row| row.decision.id == decision.id) {
+        return;
+    }
+    let due = model.now.plus(model.settings.undo_ms);
+    let row = HistoryRow {
+        decision,
+        state,
+        attempts: 0,
+        due,
+        note: None,
+        progress: Progress::default(),
+        settled_at: None,
+    };
+    model.recorded.insert(0, row);
 }
 
 /// What a decision is once it is recorded, in words.
@@ -1099,7 +1119,7 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         }
         return Vec::new();
     }
-    let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
+    let newest = model.decided().find(|row| row.state != DeliveryState::Undone);
     let standing = |row: &HistoryRow| match row.state {
         DeliveryState::Differs => "with another reader",
         DeliveryState::Local => "kept here",
@@ -1160,8 +1180,13 @@ fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>)
     let text = match result {
         Ok(Undone::TakenBack(case)) => {
             let name =
-                model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.decision.case_name());
+                model.decided().find(|r| r.decision.id == id).map(|r| r.decision.case_name());
             let name = name.unwrap_or_else(|| case.short().to_owned());
+            // It is the newest no more, whenever the outbox is read.
+            let rows = model.recorded.iter_mut().chain(&mut model.outbox);
+            for row in rows.filter(|row| row.decision.id == id) {
+                row.state = DeliveryState::Undone;
+            }
             model.say(Severity::Info, format!("{name} taken back; nothing has left."));
             return show_case(model, case);
         }
@@ -1189,7 +1214,7 @@ fn on_reopened(
         Ok(true) => {
             model.reopened.insert(case.clone(), id);
             model.details.remove(&case);
-            let rows = || model.history.rows.iter().chain(&model.outbox);
+            let rows = || model.history.rows.iter().chain(model.decided());
             let done = rows().find(|row| row.decision.id == id).map(HistoryRow::happened);
             let text = match done.filter(|done| !done.is_empty()) {
                 Some(done) => format!("Open again, nothing is undone: {}.", done.join("; ")),
@@ -1226,7 +1251,7 @@ fn show_case(model: &mut Model, case: SessionId) -> Vec<Effect> {
 
 fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
     let state_before =
-        |id: DecisionId| model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.state);
+        |id: DecisionId| model.decided().find(|r| r.decision.id == id).map(|r| r.state);
     let news = rows.iter().find(|row| {
         state_before(row.decision.id).is_some_and(|before| before != row.state)
             && !row.state.is_open()
@@ -1251,6 +1276,7 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
             _ => (Severity::Info, format!("{name} {}. {note}", row.state.word())),
         }
     });
+    model.recorded.retain(|own| rows.iter().all(|row| row.decision.id != own.decision.id));
     model.outbox = rows;
     if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
         model.say(severity, text);

@@ -563,6 +563,30 @@ fn u_while_saving_takes_it_back_as_soon_as_it_is_saved() {
 }
 
 #[test]
+fn a_decision_counts_as_held_before_the_outbox_is_read() {
+    let mut play = three();
+    play.press("a");
+    play.unlisted = true;
+    play.press("a");
+    assert_eq!(play.model.unsent().held, 2);
+    play.press("u");
+    assert!(play.notice().contains("#2 taken back"), "{}", play.notice());
+    let states: Vec<_> = play.decisions.iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Undone, DeliveryState::Held], "the newest, no other");
+    assert_eq!((play.on_desk(), play.model.unsent().held), (2, 1));
+    // A reading from before it was recorded does not make it unknown.
+    let mut play = three();
+    play.unlisted = true;
+    play.press("a");
+    play.send(Event::Outbox(Vec::new()));
+    play.press("q");
+    assert_eq!(play.model.overlays.last(), Some(&Overlay::Quit), "who leaves is asked");
+    assert_eq!(play.model.exit, None);
+    play.send(Event::Outbox(play.decisions.clone()));
+    assert_eq!(play.model.unsent().held, 1, "and it is counted once");
+}
+
+#[test]
 fn u_touches_no_other_when_the_newest_is_not_held() {
     let mut play = three();
     play.press("a a");
@@ -2090,7 +2114,7 @@ impl Watch {
                     prop_assert_eq!(*id, before.history.current().unwrap().decision.id);
                 }
                 _ => {
-                    let mut rows = before.outbox.iter();
+                    let mut rows = before.decided();
                     let newest = rows.find(|row| row.state != DeliveryState::Undone).unwrap();
                     prop_assert_eq!(*id, newest.decision.id);
                     // An escalation may be taken back while nobody has taken it up.
