@@ -102,29 +102,6 @@ impl Signer {
     }
 }
 
-/// Whether a signature is one of this text in our namespace; the fingerprint of its key.
-///
-/// # Errors
-/// What `ssh-keygen` says against it, in one line.
-pub async fn check(text: &str, signature: &str) -> Result<String, String> {
-    if signature.len() > LONGEST {
-        return Err("it is too long for a signature".to_owned());
-    }
-    // ssh-keygen wants a file; a pipe that holds all of it already needs no disk.
-    let failed = |error: std::io::Error| format!("it cannot be handed to ssh-keygen: {error}");
-    let (file, mut writer) = std::io::pipe().map_err(failed)?;
-    writer.write_all(signature.as_bytes()).map_err(failed)?;
-    drop(writer);
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).map_err(|e| failed(e.into()))?;
-    let mut command = Command::from(child("ssh-keygen", Sees::Needed));
-    command.args(["-Y", "check-novalidate", "-n", NAMESPACE, "-s"]);
-    command.arg(format!("/dev/fd/{}", file.as_raw_fd()));
-    let said = run(command, text).await?;
-    let said = String::from_utf8_lossy(&said);
-    let key = said.split_whitespace().find(|word| word.starts_with("SHA256:"));
-    Ok(key.unwrap_or("a key").to_owned())
-}
-
 /// Runs a program with a text on its standard input and a deadline. It never asks on the terminal.
 async fn run(mut command: Command, text: &str) -> Result<Vec<u8>, String> {
     command
