@@ -149,7 +149,7 @@ async fn in_store(
         findings.extend(chain.unreadable(&row, &findings));
     }
     desk.store.close().await;
-    findings.extend(elsewhere(&rows, noted, since));
+    findings.extend(elsewhere(&rows, &signatures, noted, since));
     report(args, &rows, &chain.keys, chain.before_roster, findings)
 }
 
@@ -174,7 +174,7 @@ fn in_file(
     let mut findings = crate::store::audit::verify(rows, export.end().as_ref());
     findings.extend(export.unread.iter().cloned());
     findings.extend(chain.signed(&export.signatures));
-    findings.extend(elsewhere(rows, noted, since));
+    findings.extend(elsewhere(rows, &export.signatures, noted, since));
     let last = rows.last().map_or(0, |row| row.seq);
     match (&export.head, &export.head_signature) {
         (None, _) => {
@@ -196,7 +196,12 @@ fn in_file(
 }
 
 /// What a head and an export that were kept elsewhere say of the chain.
-fn elsewhere(rows: &[AuditRow], noted: Option<AuditHead>, since: Option<Export>) -> Vec<Finding> {
+fn elsewhere(
+    rows: &[AuditRow],
+    signatures: &HashMap<u64, String>,
+    noted: Option<AuditHead>,
+    since: Option<Export>,
+) -> Vec<Finding> {
     let hashes: HashMap<u64, &str> = rows.iter().map(|row| (row.seq, row.hash.as_str())).collect();
     let mut findings = Vec::new();
     let mut hold = |seq: u64, hash: &str, whose: &str| {
@@ -218,6 +223,11 @@ fn elsewhere(rows: &[AuditRow], noted: Option<AuditHead>, since: Option<Export>)
         if let Some(head) = &export.head {
             hold(head.seq, &head.hash, "the end of the older export");
         }
+        let lost = export.signatures.keys().filter(|seq| !signatures.contains_key(seq));
+        findings.extend(lost.map(|seq| {
+            let what = format!("entry {seq} lost its signature, which stood in the older export");
+            Finding { seq: *seq, what }
+        }));
     }
     findings
 }
