@@ -19,10 +19,10 @@ use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::roster::Enacted;
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Delivery,
-    Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease, LeaseAnswer, Login, Looked, NewAct,
-    News, PassedOver, Progress, QueuePage, QueueQuery, QueueRow, Result, Retried, SeenWorkflow,
-    Settled, Store, Undone,
+    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Cases,
+    Decisions, Deliveries, Delivery, Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease,
+    LeaseAnswer, Leases, Login, Looked, NewAct, News, PassedOver, Progress, QueuePage, QueueQuery,
+    QueueRow, Result, Retried, SeenWorkflow, Settled, Store, Team, Testimony, Undone,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -383,48 +383,7 @@ impl Looked for DeadlyStore {
 }
 
 #[async_trait]
-impl Store for DeadlyStore {
-    async fn is_ours(&self, delivery: &Delivery, until: Millis) -> Result<bool> {
-        self.verb(self.inner.is_ours(delivery, until)).await
-    }
-    async fn progress(&self, delivery: &Delivery, progress: &Progress) -> Result<bool> {
-        self.verb(self.inner.progress(delivery, progress)).await
-    }
-    async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
-        self.verb(self.inner.settle(delivery, settled, now)).await
-    }
-
-    async fn login(&self) -> Result<Login> {
-        self.inner.login().await
-    }
-    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
-        self.inner.acts(origin).await
-    }
-    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
-        self.inner.enact(origin, act, now).await
-    }
-    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
-        self.inner.evidence(origin, decision).await
-    }
-    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>> {
-        self.inner.kept(origin, after, limit).await
-    }
-    async fn release_held(
-        &self,
-        origin: &Origin,
-        decision: DecisionId,
-        by: &ReviewerId,
-        now: Millis,
-    ) -> Result<Undone> {
-        self.inner.release_held(origin, decision, by, now).await
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-    async fn salt(&self) -> Result<[u8; 32]> {
-        self.inner.salt().await
-    }
+impl Cases for DeadlyStore {
     async fn touch(
         &self,
         origin: &Origin,
@@ -478,6 +437,10 @@ impl Store for DeadlyStore {
     async fn tally(&self, origin: &Origin) -> Result<Tally> {
         self.inner.tally(origin).await
     }
+}
+
+#[async_trait]
+impl Leases for DeadlyStore {
     async fn lease(
         &self,
         origin: &Origin,
@@ -518,35 +481,6 @@ impl Store for DeadlyStore {
     async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.inner.look_away(origin, worker).await
     }
-    async fn keeps(&self) -> Result<()> {
-        self.inner.keeps().await
-    }
-    async fn origins(&self) -> Result<Vec<Origin>> {
-        self.inner.origins().await
-    }
-    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
-        self.inner.rebind(from, to, now).await
-    }
-    async fn take_duty(
-        &self,
-        origin: &Origin,
-        worker: &WorkerId,
-        now: Millis,
-        ttl_ms: i64,
-    ) -> Result<bool> {
-        self.inner.take_duty(origin, worker, now, ttl_ms).await
-    }
-    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
-        self.inner.leave_duty(origin, worker).await
-    }
-    async fn grant(
-        &self,
-        origin: &Origin,
-        asked: &CallsAsked,
-        now: Millis,
-    ) -> Result<CallsGranted> {
-        self.inner.grant(origin, asked, now).await
-    }
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         self.inner.workers(now).await
     }
@@ -555,6 +489,19 @@ impl Store for DeadlyStore {
     }
     async fn skip(&self, lease: &Lease, now: Millis) -> Result<()> {
         self.inner.skip(lease, now).await
+    }
+}
+
+#[async_trait]
+impl Decisions for DeadlyStore {
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.inner.release_held(origin, decision, by, now).await
     }
     async fn decide(
         &self,
@@ -574,23 +521,6 @@ impl Store for DeadlyStore {
     ) -> Result<Undone> {
         self.inner.undo(origin, decision, reviewer, now).await
     }
-    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
-        self.inner.saw_workflow(origin, seen).await
-    }
-    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>> {
-        self.inner.workflows(origin).await
-    }
-    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
-        self.inner.sign(origin, seq, signature).await
-    }
-    async fn signatures(
-        &self,
-        origin: &Origin,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<AuditSignature>> {
-        self.inner.signatures(origin, after, limit).await
-    }
     async fn void(
         &self,
         origin: &Origin,
@@ -608,6 +538,28 @@ impl Store for DeadlyStore {
         now: Millis,
     ) -> Result<bool> {
         self.inner.reopen(origin, decision, by, now).await
+    }
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
+        self.inner.history(origin, query).await
+    }
+}
+
+#[async_trait]
+impl Deliveries for DeadlyStore {
+    async fn is_ours(&self, delivery: &Delivery, until: Millis) -> Result<bool> {
+        self.verb(self.inner.is_ours(delivery, until)).await
+    }
+    async fn progress(&self, delivery: &Delivery, progress: &Progress) -> Result<bool> {
+        self.verb(self.inner.progress(delivery, progress)).await
+    }
+    async fn settle(&self, delivery: &Delivery, settled: &Settled, now: Millis) -> Result<bool> {
+        self.verb(self.inner.settle(delivery, settled, now)).await
+    }
+    async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
+        self.inner.saw_workflow(origin, seen).await
+    }
+    async fn workflows(&self, origin: &Origin) -> Result<Vec<SeenWorkflow>> {
+        self.inner.workflows(origin).await
     }
     async fn retry(
         &self,
@@ -645,17 +597,87 @@ impl Store for DeadlyStore {
     async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>> {
         self.inner.park_strays(origin, now).await
     }
+}
+
+#[async_trait]
+impl Testimony for DeadlyStore {
+    async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
+        self.inner.evidence(origin, decision).await
+    }
+    async fn kept(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<Kept>> {
+        self.inner.kept(origin, after, limit).await
+    }
+    async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
+        self.inner.sign(origin, seq, signature).await
+    }
+    async fn signatures(
+        &self,
+        origin: &Origin,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditSignature>> {
+        self.inner.signatures(origin, after, limit).await
+    }
     async fn unreadable(&self, origin: &Origin) -> Result<Vec<Unreadable>> {
         self.inner.unreadable(origin).await
-    }
-    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
-        self.inner.history(origin, query).await
     }
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
         self.inner.audit(origin, after, limit).await
     }
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.inner.audit_head(origin).await
+    }
+}
+
+#[async_trait]
+impl Team for DeadlyStore {
+    async fn login(&self) -> Result<Login> {
+        self.inner.login().await
+    }
+    async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
+        self.inner.acts(origin).await
+    }
+    async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
+        self.inner.enact(origin, act, now).await
+    }
+    async fn take_duty(
+        &self,
+        origin: &Origin,
+        worker: &WorkerId,
+        now: Millis,
+        ttl_ms: i64,
+    ) -> Result<bool> {
+        self.inner.take_duty(origin, worker, now, ttl_ms).await
+    }
+    async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
+        self.inner.leave_duty(origin, worker).await
+    }
+    async fn grant(
+        &self,
+        origin: &Origin,
+        asked: &CallsAsked,
+        now: Millis,
+    ) -> Result<CallsGranted> {
+        self.inner.grant(origin, asked, now).await
+    }
+}
+
+#[async_trait]
+impl Store for DeadlyStore {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+    async fn salt(&self) -> Result<[u8; 32]> {
+        self.inner.salt().await
+    }
+    async fn keeps(&self) -> Result<()> {
+        self.inner.keeps().await
+    }
+    async fn origins(&self) -> Result<Vec<Origin>> {
+        self.inner.origins().await
+    }
+    async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
+        self.inner.rebind(from, to, now).await
     }
     fn news(&self, origin: &Origin) -> Box<dyn News> {
         self.inner.news(origin)

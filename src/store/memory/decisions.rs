@@ -1,0 +1,161 @@
+//! Decisions, in memory.
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::domain::{CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId};
+use crate::roster::Roster;
+use crate::store::audit::Audited;
+use crate::store::row::{DecisionRow, may_be_second};
+use crate::store::{Decisions, HistoryQuery, HistoryRow, Lease, Past, Result, StoreError, Undone};
+
+#[async_trait]
+impl Decisions for MemoryStore {
+    async fn decide(
+        &self,
+        lease: &Lease,
+        decision: &Decision,
+        held_until: Millis,
+        now: Millis,
+    ) -> Result<DeliveryState> {
+        let mut shelves = self.shelves();
+        let known = |d: &DecisionRow| d.row.decision.id == decision.id;
+        let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
+        let shelf = shelves.entry(lease.origin.clone()).or_default();
+        let mut proposal = shelf.proposal(&lease.case).cloned();
+        let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
+        if row.state == CaseState::Escalated {
+            let roster = Roster::of(&self.scope(&lease.origin), &shelf.acts);
+            may_be_second(&roster, decision, proposal.as_ref().map(|p| &p.row.decision))?;
+        }
+        let mut changed = row.clone();
+        let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
+        if twice {
+            return Err(StoreError::Conflict);
+        }
+        *row = changed;
+        let state = decided.row.state;
+        shelf.record(Audited::of(&decided.row), &decided.row, now)?;
+        if let Some(answered) = proposal {
+            shelf.record(Audited::Settled, &answered.row, now)?;
+            shelf.replace(answered);
+        }
+        if let Some(signature) = decision.signature.clone() {
+            shelf.proofs.insert(decision.id, (signature, now));
+        }
+        shelf.decisions.push(decided);
+        self.announce(true);
+        Ok(state)
+    }
+
+    async fn undo(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        reviewer: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Undone::Unknown) };
+            let key = row.row.decision.case.clone();
+            let newest = shelf.newest(&key);
+            let case = shelf.cases.get_mut(&key);
+            let waits = case.as_ref().is_some_and(|c| c.lets_go(decision, newest.as_ref(), now));
+            let undone = row.undo(reviewer, waits, now);
+            if matches!(undone, Undone::TakenBack(_)) {
+                if let Some(case) = case {
+                    case.put_back(&row);
+                }
+                shelf.record(Audited::Undone, &row.row, now)?;
+                let answered = row.row.decision.answers.and_then(|id| shelf.decision(id));
+                shelf.replace(row);
+                if let Some(mut proposal) = answered {
+                    proposal.propose_again();
+                    shelf.record(Audited::Proposed, &proposal.row, now)?;
+                    shelf.replace(proposal);
+                }
+                self.announce(true);
+            }
+            Ok(undone)
+        })
+    }
+
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(proposal) else { return Ok(false) };
+            let voids = row.void(why, now);
+            if voids {
+                if let Some(case) = shelf.cases.get_mut(&row.row.decision.case) {
+                    case.put_back(&row);
+                }
+                shelf.record(Audited::Settled, &row.row, now)?;
+                shelf.replace(row);
+            }
+            self.announce(voids);
+            Ok(voids)
+        })
+    }
+
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool> {
+        self.on(origin, |shelf| {
+            let Some(of) = shelf.decision(decision) else { return Ok(false) };
+            let key = &of.row.decision.case;
+            let newest = shelf.newest(key);
+            let case = shelf.cases.get_mut(key);
+            let opens = case.is_some_and(|row| row.reopen(decision, newest, now));
+            if opens {
+                shelf.record_by(Some(by), Audited::Reopened, &of.row, now)?;
+            }
+            self.announce(opens);
+            Ok(opens)
+        })
+    }
+
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
+        let wanted = |row: &&HistoryRow| {
+            (query.states.is_empty() || query.states.contains(&row.state))
+                && query.case.as_ref().is_none_or(|case| *case == row.decision.case)
+                && query.decision.is_none_or(|id| id == row.decision.id)
+        };
+        let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+        Ok(self.on(origin, |shelf| {
+            let newest_first = shelf.decisions.iter().rev().map(|d| &d.row);
+            let rows = newest_first.filter(wanted).take(limit).cloned().collect();
+            Past { rows, unreadable: Vec::new() }
+        }))
+    }
+
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.on(origin, |shelf| {
+            let Some(mut row) = shelf.decision(decision) else { return Ok(Undone::Unknown) };
+            let released = row.release(by, now);
+            if let Undone::TakenBack(key) = &released {
+                if let Some(case) = shelf.cases.get_mut(key) {
+                    case.put_back(&row);
+                }
+                shelf.record_by(Some(by), Audited::Released, &row.row, now)?;
+                shelf.replace(row);
+                self.announce(true);
+            }
+            Ok(released)
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Decisions, in a database.
+
+use async_trait::async_trait;
+
+use super::engine::{Arg, args};
+use super::{SqlStore, engine, rows, schema, statements};
+use crate::domain::{
+    CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
+};
+use crate::roster::Roster;
+use crate::store::audit::Audited;
+use crate::store::row::may_be_second;
+use crate::store::{Decisions, HistoryQuery, Lease, Past, Result, StoreError, Undone};
+
+#[async_trait]
+impl Decisions for SqlStore {
+    async fn decide(
+        &self,
+        lease: &Lease,
+        decision: &Decision,
+        held_until: Millis,
+        now: Millis,
+    ) -> Result<DeliveryState> {
+        self.engine
+            .write(async |tx| {
+                schema::still_known(tx).await?;
+                let origin = &lease.origin;
+                let found = rows::case(tx, origin, &lease.case).await?;
+                let mut kept = found.ok_or(StoreError::LostLease)?;
+                let mut proposal = rows::proposal(tx, origin, kept.id).await?;
+                if kept.row.state == CaseState::Escalated {
+                    let acts = rows::acts(tx, origin).await?;
+                    let roster = Roster::of(&self.scope(origin), &acts);
+                    let waits = proposal.as_ref().map(|proposal| &proposal.row.row.decision);
+                    may_be_second(&roster, decision, waits)?;
+                }
+                let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
+                let decided = kept.row.decide(lease, decision, waits, held_until, now)?;
+                rows::insert_decision(tx, kept.id, &decided).await?;
+                rows::prove(tx, origin, decision, now).await?;
+                rows::save_case(tx, &kept).await?;
+                rows::save_lease(tx, &kept).await?;
+                if let Some(answered) = &proposal {
+                    rows::save_decision(tx, answered).await?;
+                }
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::of(&decided.row), &decided.row, now).await?;
+                if let Some(answered) = &proposal {
+                    rows::record(tx, origin, Audited::Settled, &answered.row.row, now).await?;
+                }
+                Ok(decided.row.state)
+            })
+            .await
+    }
+
+    async fn undo(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        reviewer: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.engine
+            .write(async |tx| {
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Undone::Unknown);
+                };
+                let newest = rows::newest(tx, case.id).await?;
+                let waits = case.row.lets_go(decision, newest.as_ref(), now);
+                let undone = kept.row.undo(reviewer, waits, now);
+                if !matches!(undone, Undone::TakenBack(_)) {
+                    return Ok(undone);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                let mut answered = match kept.row.row.decision.answers {
+                    Some(id) => rows::decision(tx, origin, id).await?,
+                    None => None,
+                };
+                if let Some(proposal) = &mut answered {
+                    proposal.row.propose_again();
+                    rows::save_decision(tx, proposal).await?;
+                }
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
+                if let Some(proposal) = &answered {
+                    rows::record(tx, origin, Audited::Proposed, &proposal.row.row, now).await?;
+                }
+                Ok(undone)
+            })
+            .await
+    }
+
+    async fn void(
+        &self,
+        origin: &Origin,
+        proposal: DecisionId,
+        why: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, proposal).await? else {
+                    return Ok(false);
+                };
+                if !kept.row.void(why, now) {
+                    return Ok(false);
+                }
+                case.row.put_back(&kept.row);
+                rows::save_decision(tx, &kept).await?;
+                rows::save_case(tx, &case).await?;
+                tx.announce(origin).await?;
+                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn reopen(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<bool> {
+        self.engine
+            .write(async |tx| {
+                let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(false);
+                };
+                let newest = rows::newest(tx, kept.id).await?;
+                let opens = kept.row.reopen(decision, newest, now);
+                if opens {
+                    rows::save_case(tx, &kept).await?;
+                    rows::save_lease(tx, &kept).await?;
+                    tx.announce(origin).await?;
+                    rows::record_by(tx, origin, Some(by), Audited::Reopened, &of.row.row, now)
+                        .await?;
+                }
+                Ok(opens)
+            })
+            .await
+    }
+
+    async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
+        let limit = query.limit.map_or(i64::MAX, i64::from);
+        let mut values = args![origin, limit];
+        values.extend(query.case.as_ref().map(Arg::from));
+        values.extend(query.decision.map(Arg::from));
+        self.engine
+            .read(async |tx| {
+                let found = tx.rows(statements::history(query), values).await?;
+                let past = |row: &engine::Row| Ok(rows::kept_decision(row)?.row.row);
+                let (rows, unreadable) = rows::apart(&found, past, (RowKind::Decision, "id"))?;
+                Ok(Past { rows, unreadable })
+            })
+            .await
+    }
+
+    async fn release_held(
+        &self,
+        origin: &Origin,
+        decision: DecisionId,
+        by: &ReviewerId,
+        now: Millis,
+    ) -> Result<Undone> {
+        self.engine
+            .write(async |tx| {
+                schema::still_known(tx).await?;
+                let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
+                    return Ok(Undone::Unknown);
+                };
+                let released = kept.row.release(by, now);
+                if matches!(released, Undone::TakenBack(_)) {
+                    case.row.put_back(&kept.row);
+                    rows::save_decision(tx, &kept).await?;
+                    rows::save_case(tx, &case).await?;
+                    tx.announce(origin).await?;
+                    let row = &kept.row.row;
+                    rows::record_by(tx, origin, Some(by), Audited::Released, row, now).await?;
+                }
+                Ok(released)
+            })
+            .await
+    }
+}

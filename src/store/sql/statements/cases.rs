@@ -1,0 +1,145 @@
+//! Statements about cases.
+
+use super::super::engine::Tx;
+use super::{parts, placeholders, quoted};
+use crate::domain::CaseState;
+use crate::store::QueueQuery;
+
+/// Puts a case in; brings a row when it was not there. Values: origin, key, number, kind, record, state, place, seen at, fence.
+pub const ADD_CASE: &str = "INSERT INTO cases \
+    (origin, key, session_number, kind, record, state, place, seen_at, fence) \
+    SELECT o.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM origins o WHERE o.name = $1 \
+    ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
+
+/// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
+/// decision that must be replaced, the readings.
+pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
+    state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
+    readings = $10 WHERE id = $1";
+
+/// One case. Values: origin, key.
+pub const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");
+
+/// One case with its newest decision. Values: origin, key.
+pub const CASE_SHOWN: &str = concat!(
+    "SELECT c.*, ",
+    newest_columns!(),
+    " FROM cases c LEFT JOIN decisions d ON d.seq = ",
+    newest!(),
+    " WHERE c.",
+    of_origin!(),
+    " AND c.key = $2"
+);
+
+/// Cases one after another, by their numbers: the sign keeps the index of the origin out, which has another
+/// order. Values: origin, after which number, how many.
+pub const CASES: &str = concat!(
+    "SELECT c.* FROM cases c WHERE +c.",
+    of_origin!(),
+    " AND c.id > $2 ORDER BY c.id LIMIT $3"
+);
+
+/// Waiting workflow cases that no listing showed. Values: origin, since when, limit.
+pub const UNSEEN: &str = concat!(
+    "SELECT key FROM cases WHERE ",
+    of_origin!(),
+    " AND kind = 'workflow' AND state IN ('open', 'escalated', 'left') \
+     AND seen_at < $2 ORDER BY place, key LIMIT $3"
+);
+
+/// How many cases stand where. Value: origin.
+pub const TALLY: &str = concat!("SELECT state, n FROM tallies WHERE ", of_origin!());
+
+/// Counts a case in or out. Values: the origin's number, state, 1 or -1.
+pub const RECOUNT: &str = "INSERT INTO tallies (origin, state, n) VALUES ($1, $2, $3) \
+    ON CONFLICT (origin, state) DO UPDATE SET n = tallies.n + excluded.n";
+
+/// One page. An arm a state: each walks the index in the queue's order, and they are merged, so
+/// that nothing is sorted however long the queue is. Values: origin, limit, offset, filter.
+pub fn page(tx: &Tx, query: &QueueQuery) -> String {
+    let (words, passes) = parts(query, 4);
+    let (of_origin, newest, columns) = (of_origin!(), newest!(), newest_columns!());
+    // SQLite sees by itself that the index has the order; PostgreSQL has to be asked in each arm.
+    let (begin, end) = match tx {
+        Tx::Sqlite(_) => ("", ""),
+        Tx::Postgres(_) => ("SELECT * FROM (", " ORDER BY place, key LIMIT $2 + $3) AS arm"),
+    };
+    let arm = |word| {
+        format!(
+            "{begin}SELECT c.id, c.place, c.key FROM cases c \
+             WHERE c.{of_origin} AND c.state = '{word}'{passes}{end}"
+        )
+    };
+    let arms: Vec<_> = words.into_iter().map(arm).collect();
+    format!(
+        "WITH page AS ({} ORDER BY place, key LIMIT $2 OFFSET $3) \
+         SELECT c.*, {columns} FROM page p JOIN cases c ON c.id = p.id \
+         LEFT JOIN decisions d ON d.seq = {newest} ORDER BY p.place, p.key",
+        arms.join(" UNION ALL ")
+    )
+}
+
+/// How many a query holds, in parts to be added. Only with a filter they have to be counted.
+/// Values: origin, filter.
+pub fn total(query: &QueueQuery) -> String {
+    let (words, passes) = parts(query, 2);
+    let (of_origin, states) = (of_origin!(), quoted(words));
+    if passes.is_empty() {
+        return format!("SELECT n FROM tallies WHERE {of_origin} AND state IN ({states})");
+    }
+    format!(
+        "SELECT count(*) AS n FROM cases c WHERE c.{of_origin} AND c.state IN ({states}){passes}"
+    )
+}
+
+/// The place of a case that a query holds. Values: origin, key, filter.
+pub fn place(query: &QueueQuery) -> String {
+    let (words, passes) = parts(query, 3);
+    let (of_origin, states) = (of_origin!(), quoted(words));
+    format!(
+        "SELECT c.place FROM cases c \
+         WHERE c.{of_origin} AND c.key = $2 AND c.state IN ({states}){passes}"
+    )
+}
+
+/// How many of a query come before a place, one row a state. Values: origin, place, key, filter.
+pub fn before(query: &QueueQuery) -> String {
+    let (words, passes) = parts(query, 4);
+    let of_origin = of_origin!();
+    let arm = |word| {
+        format!(
+            "SELECT count(*) AS n FROM cases c WHERE c.{of_origin} AND c.state = '{word}' \
+             AND (c.place, c.key) < ($2, $3){passes}"
+        )
+    };
+    words.into_iter().map(arm).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The last place of the cases that wait. Value: origin.
+pub fn last_place() -> String {
+    let of_origin = of_origin!();
+    let arm = |state: CaseState| {
+        let word = state.word();
+        format!("SELECT max(place) AS last FROM cases WHERE {of_origin} AND state = '{word}'")
+    };
+    let arms = [CaseState::Open, CaseState::Escalated, CaseState::Left].map(arm);
+    format!("SELECT max(last) AS last FROM ({}) AS ends", arms.join(" UNION ALL "))
+}
+
+/// What is known of some listed keys. Values: origin, the keys.
+pub fn listed(tx: &Tx, keys: usize) -> String {
+    let (of_origin, newest, lock, keys) =
+        (of_origin!(), newest!(), tx.lock("c"), placeholders(keys));
+    // In the order of the rows, so that two who touch the same ones do not lock each other out.
+    format!(
+        "SELECT c.key, c.state, c.kind, d.settled_at FROM cases c \
+         LEFT JOIN decisions d ON d.seq = {newest} \
+         WHERE c.{of_origin} AND c.key IN ({keys}) ORDER BY c.id{lock}"
+    )
+}
+
+/// Marks listed keys as seen. Values: origin, the keys, now.
+pub fn seen(keys: usize) -> String {
+    let (of_origin, now, keys) = (of_origin!(), keys + 2, placeholders(keys));
+    format!("UPDATE cases SET seen_at = ${now} WHERE {of_origin} AND key IN ({keys})")
+}
