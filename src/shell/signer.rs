@@ -3,8 +3,6 @@
 //! for all entries before it too. An entry that cannot be signed stays unsigned and says so: no decision
 //! waits for an agent.
 
-use std::io::Write as _;
-use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,8 +20,6 @@ use crate::store::{self, Store};
 pub const NAMESPACE: &str = "audit@secondlook";
 /// How long one signature may take: some agents ask first, or want a touch.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// No signature is longer, in bytes; a pipe holds as much.
-const LONGEST: usize = 16 * 1024;
 /// How many entries are read at a time.
 const PAGE: u32 = 100;
 

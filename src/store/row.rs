@@ -220,7 +220,7 @@ impl CaseRow {
         }
         let waits = proposal.as_ref().map(|p| &p.row.decision);
         answers(decision, waits)?;
-        let state = self.outcome(decision);
+        let state = outcome(&self.readings, decision);
         let row = DecisionRow::new(decision, state, self.state, held_until, now);
         if let Some(proposal) = proposal {
             proposal.answer(decision, now);
@@ -234,25 +234,6 @@ impl CaseRow {
             self.readings.push(Reading { by: decision.reviewer.id.clone(), said });
         }
         Ok(row)
-    }
-
-    /// What a decision is at first. One reader's word against another's decides nothing: it takes effect
-    /// once no more readers of this round say the contrary than say the same.
-    fn outcome(&self, decision: &Decision) -> DeliveryState {
-        // A reading by nobody that the roster knows may be this very reviewer's.
-        let people = || self.readings.iter().filter(|reading| reading.by.person().is_some());
-        let count = |wanted| people().filter(|r| r.compare(decision) == wanted).count();
-        if decision.is_proposal() {
-            DeliveryState::Proposed
-        } else if decision.disposition == Disposition::Escalate {
-            DeliveryState::Local
-        } else if count(Agreement::Contrary) > count(Agreement::Alike) {
-            DeliveryState::Differs
-        } else if decision.kind == SubjectKind::Unreachable {
-            DeliveryState::Local
-        } else {
-            DeliveryState::Held
-        }
     }
 
     /// Puts it back where it was before an undone decision.
@@ -452,6 +433,25 @@ pub(super) struct DecisionRow {
     pub fence: i64,
     /// Who delivers it.
     pub claim: Option<Claim>,
+}
+
+/// What a decision is at first, after these readings of its case. One reader's word against another's decides
+/// nothing: it takes effect once no more readers of this round say the contrary than say the same.
+pub fn outcome(readings: &[Reading], decision: &Decision) -> DeliveryState {
+    // A reading by nobody that the roster knows may be this very reviewer's.
+    let people = || readings.iter().filter(|reading| reading.by.person().is_some());
+    let count = |wanted| people().filter(|r| r.compare(decision) == wanted).count();
+    if decision.is_proposal() {
+        DeliveryState::Proposed
+    } else if decision.disposition == Disposition::Escalate {
+        DeliveryState::Local
+    } else if count(Agreement::Contrary) > count(Agreement::Alike) {
+        DeliveryState::Differs
+    } else if decision.kind == SubjectKind::Unreachable {
+        DeliveryState::Local
+    } else {
+        DeliveryState::Held
+    }
 }
 
 impl DecisionRow {

@@ -69,43 +69,124 @@ const FORBIDDEN: &[&str] = &[
     "SET ROLE test",
 ];
 
-/// An entry that follows the chain and says something of eva's decision that ana may not say; each as what it is
-/// changed in. The first changes nothing, and is taken.
-const ENTRIES: &[&str] = &[
-    "",
-    "|| '{\"what\":\"undone\"}'",
-    "|| '{\"what\":\"undone\",\"by\":\"person:ana\"}'",
-    "|| '{\"what\":\"decided\",\"by\":\"person:ana\"}'",
-    "|| '{\"what\":\"roster\",\"by\":\"person:ana\"}'",
-    "|| '{\"what\":\"released\",\"by\":\"person:ana\"}'",
-    "|| '{\"case\":\"elsewhere\"}'",
-    "|| '{\"reviewer\":[\"person:ana\"]}'",
-    "|| '{\"at\":\"x\"}'",
-    "- 'state'",
+/// What ana's role puts at the end of the chain about a decision: whose, what is done to its row in the same
+/// transaction, what of its first entry is changed, and whether that is taken.
+type Entered = (&'static str, &'static str, &'static [(&'static str, &'static str)], bool);
+
+const UNDO: &str = "UPDATE decisions SET state = 'undone' WHERE reviewer = 'person:ana'";
+const TOUCH: &str = "UPDATE decisions SET state = state WHERE reviewer = 'person:ana'";
+const ENTRIES: &[Entered] = &[
+    // What the program does is taken.
+    ("ana", UNDO, &[("decided", "undone"), ("held", "undone")], true),
+    (
+        "ana",
+        UNDO,
+        &[
+            ("decided", "undone"),
+            ("held", "undone"),
+            (",\"record\"", ",\"by\":\"person:ana\",\"record\""),
+        ],
+        true,
+    ),
+    // The same, written by another hand.
+    ("ana", UNDO, &[("decided", "undone"), ("held", "undone"), ("{", "{ ")], false),
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), (",\"record\"", ",\"more\":1,\"record\"")],
+        false,
+    ),
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), ("{", "{\"what\":\"settled\",")],
+        false,
+    ),
+    ("ana", UNDO, &[("decided", "undone"), ("held", "undone"), ("\"state\":", "\"stat\":")], false),
+    ("ana", UNDO, &[("decided", "undone"), ("held", "undone"), ("\"at\":", "\"at\":0.1e1")], false),
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), ("\"reject\"", "[\"reject\"]")],
+        false,
+    ),
+    // About another case, disposition, reviewer or record than the decision's.
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), ("\"case\":\"", "\"case\":\"x")],
+        false,
+    ),
+    ("ana", UNDO, &[("decided", "undone"), ("held", "undone"), ("reject", "approve")], false),
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), ("person:ana", "person:eva")],
+        false,
+    ),
+    (
+        "ana",
+        UNDO,
+        &[("decided", "undone"), ("held", "undone"), ("\"record\":\"", "\"record\":\"0")],
+        false,
+    ),
+    // What does not become of it.
+    ("ana", TOUCH, &[("decided", "undone"), ("held", "undone")], false),
+    ("ana", UNDO, &[("decided", "settled"), ("held", "sent")], false),
+    ("ana", UNDO, &[("decided", "settled"), ("held", "undone")], false),
+    ("ana", TOUCH, &[], false),
+    ("ana", TOUCH, &[("decided", "reopened")], false),
+    ("ana", TOUCH, &[("decided", "retried")], false),
+    ("ana", TOUCH, &[("decided", "proposed"), ("held", "proposed")], false),
+    ("ana", TOUCH, &[("decided", "roster")], false),
+    ("ana", TOUCH, &[("decided", "released"), ("held", "undone")], false),
+    // Whatever is said of what eva holds.
+    ("eva", "SELECT 1", &[("decided", "settled"), ("held", "sent")], false),
+    ("eva", "SELECT 1", &[("decided", "settled"), ("held", "refused")], false),
+    ("eva", "SELECT 1", &[("decided", "settled")], false),
+    ("eva", "SELECT 1", &[("decided", "undone"), ("held", "undone")], false),
+    ("eva", "SELECT 1", &[("person:eva", "person:ana")], false),
+    (
+        "eva",
+        "SELECT 1",
+        &[("decided", "reopened"), (",\"record\"", ",\"by\":\"person:ana\",\"record\"")],
+        false,
+    ),
 ];
 
-/// The statement that puts such an entry at the end of the chain, its fields in their order.
-fn entered(change: &str) -> String {
+/// The statements that put such an entry at the end of the chain, and move that.
+fn entered((whose, first, edits, _): &Entered) -> String {
+    let mut entry =
+        "regexp_replace(regexp_replace(a.entry, '\"seq\":[0-9]+', '\"seq\":' || h.seq + 1), \
+                     '\"before\":\"[0-9a-f]*\"', '\"before\":\"' || h.hash || '\"')"
+            .to_owned();
+    for (from, to) in *edits {
+        // The first place only.
+        let at = format!("strpos({entry}, '{from}')");
+        let rest = format!("substr({entry}, {at} + {})", from.len());
+        entry = format!("left({entry}, {at} - 1) || '{to}' || {rest}");
+    }
     format!(
-        "WITH h AS (SELECT origin, seq, hash FROM audit_heads), \
-         last AS (SELECT (entry::jsonb || jsonb_build_object('what', 'settled', 'seq', h.seq + 1, 'before', \
-         h.hash)) {change} AS e FROM audit JOIN h USING (origin) WHERE entry LIKE '%person:eva%' LIMIT 1), \
-         new AS (SELECT '{{' || string_agg('\"' || key || '\":' || value::text, ',') || '}}' AS entry, \
-         min(e ->> 'decision') AS decision FROM last, jsonb_each(e)) \
-         INSERT INTO audit (origin, seq, entry, hash, decision) SELECT h.origin, h.seq + 1, new.entry, \
-         encode(sha256(convert_to(new.entry, 'UTF8')), 'hex'), new.decision FROM h, new"
+        "{first}; \
+         CREATE TEMP TABLE made AS SELECT h.origin, h.seq + 1 AS seq, {entry} AS entry, a.decision \
+         FROM audit_heads h JOIN audit a USING (origin) \
+         WHERE a.entry LIKE '%\"what\":\"decided\"%' AND a.entry LIKE '%\"reviewer\":\"person:{whose}\"%'; \
+         INSERT INTO audit (origin, seq, entry, hash, decision) SELECT origin, seq, entry, \
+         encode(sha256(convert_to(entry, 'UTF8')), 'hex'), decision FROM made; \
+         UPDATE audit_heads SET seq = made.seq, hash = encode(sha256(convert_to(made.entry, 'UTF8')), 'hex') \
+         FROM made; SET CONSTRAINTS ALL IMMEDIATE"
     )
 }
 
 /// A decision put in behind the program's back.
-fn put_in(reviewer: &str) -> String {
+fn put_in(reviewer: &str, listed: u8) -> String {
     let id = "018f0000-0000-7000-8000-00000000000f";
     format!(
         "INSERT INTO decisions (origin, id, case_id, reviewer, disposition, record, case_was, state, due, \
          attempts, fence, may_have_written, status_done, listed, noted) \
          SELECT origin, '{id}', case_id, '{reviewer}', disposition, \
          replace(replace(record, id, '{id}'), 'person:eva', '{reviewer}'), case_was, 'held', 0, 0, 0, 0, 0, \
-         0, 0 FROM decisions WHERE reviewer = 'person:eva' LIMIT 1"
+         {listed}, 0 FROM decisions WHERE reviewer = 'person:eva' LIMIT 1"
     )
 }
 
@@ -148,18 +229,31 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
         assert!(!behind(&as_role("ana"), sql).await, "ana may: {sql}");
         assert!(!behind(&as_role("aud"), sql).await, "an auditor may: {sql}");
     }
-    for change in ENTRIES {
+    for entry in ENTRIES {
         // Taken back at once: only whether it would be taken is asked.
-        let sql = format!("BEGIN; {}; ROLLBACK", entered(change));
+        let sql = format!("BEGIN; {}; ROLLBACK", entered(entry));
         let taken = behind(&as_role("ana"), &sql).await;
-        assert_eq!(taken, change.is_empty(), "{change}");
+        assert_eq!(taken, entry.3, "{entry:?}");
     }
-    for (reviewer, why) in [
-        ("person:eva", "in another's name"),
-        ("person:ana", "without its entry"),
-        ("db:ana", "in the name of the role"),
+    // An entry behind an end that stays where it is would stop everybody.
+    let still = entered(&ENTRIES[0])
+        .replace("UPDATE audit_heads SET seq = made.seq,", "UPDATE audit_heads SET");
+    let still = still.replace(
+        "hash = encode(sha256(convert_to(made.entry, 'UTF8')), 'hex') FROM made",
+        "seq = seq",
+    );
+    assert!(!behind(&as_role("ana"), &format!("BEGIN; {still}; ROLLBACK")).await);
+    for (reviewer, listed, why) in [
+        ("person:eva", 0, "in another's name"),
+        ("person:ana", 0, "without its entry"),
+        ("db:ana", 0, "in the name of the role"),
     ] {
-        assert!(!behind(&as_role("ana"), &put_in(reviewer)).await, "{why}");
+        assert!(!behind(&as_role("ana"), &put_in(reviewer, listed)).await, "{why}");
+    }
+    // Its entry apart, a row of one's own is taken; not one that says that something is done already.
+    for listed in [0, 1] {
+        let sql = format!("BEGIN; {}; ROLLBACK", put_in("person:ana", listed));
+        assert_eq!(behind(&as_role("ana"), &sql).await, listed == 0);
     }
     assert!(behind(&as_role("aud"), "SELECT count(*) FROM audit").await, "an auditor reads");
     // The owner is held to what is only added to as well; not silently.
@@ -177,6 +271,9 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     done(&eva, &["outbox", "flush"]);
     assert_eq!(sim.effects().len(), 2);
     done(&owner, &["audit", "verify"]);
+    // What came of it stands as it is.
+    let note = "UPDATE decisions SET note = 'x' WHERE reviewer = 'person:eva'";
+    assert!(!behind(&as_role("ana"), note).await, "ana may: {note}");
     // A row that cannot be read ends with the rights of its reviewer, though the guards know no such way.
     done(&ana, &["decide", "1004", "reject"]);
     let bent = "ALTER TABLE decisions DISABLE TRIGGER USER; UPDATE decisions SET record = 'x' WHERE state = 'held'; \

@@ -1,5 +1,7 @@
 //! What stands behind decisions, in memory.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
@@ -63,10 +65,13 @@ impl Testimony for MemoryStore {
             let entries: Vec<_> = shelf.audit.iter().filter(of).cloned().collect();
             let at = |seq: u64| shelf.audit.iter().find(|row| row.seq + 1 == seq).cloned();
             let before = entries.iter().map(|row| at(row.seq)).collect();
-            let answers = decision.as_ref().and_then(|decision| decision.answers);
-            let proposal = answers.map_or(Ok(None), |id| shelf.kept(id))?;
+            let mut beside = HashMap::new();
+            for row in shelf.decisions.iter().filter(|row| row.row.decision.case.as_str() == case) {
+                let other = shelf.kept(row.row.decision.id)?;
+                beside.extend(other.map(|other| (other.id.clone(), other)));
+            }
             let acts = shelf.acts.clone();
-            Ok(Some(Evidence { scope, kept, entries, before, proposal, acts }))
+            Ok(Some(Evidence { scope, kept, entries, before, beside, acts }))
         })
     }
 

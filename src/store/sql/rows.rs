@@ -2,6 +2,8 @@
 //! else. The case and the decision are JSON of the domain's own types, which hold no name, no link
 //! and no vendor data; beside them stand the columns that are searched or changed.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,7 +16,7 @@ use crate::domain::{
 use crate::roster::{Enacted, Roster, Scope};
 use crate::store::audit::Audited;
 use crate::store::budget::Window;
-use crate::store::evidence::{at_of, enacted_entry, is_entered};
+use crate::store::evidence::{at_of, decisions_of, enacted_entry, is_entered};
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, HistoryRow, Kept, Login, NewAct, Progress,
@@ -475,14 +477,16 @@ pub async fn evidence(
         let row = tx.row(statements::AUDIT_AT, at).await?;
         before.push(row.map(|row| audit_row(&row)));
     }
-    let answers = decision.and_then(|decision| decision.answers);
-    let proposal = match answers {
-        Some(id) => tx.row(statements::KEPT, args![origin, id]).await?,
-        None => None,
-    };
-    let proposal = proposal.map(|row| kept(&row));
+    let answers = decision.and_then(|decision| decision.answers).map(|id| id.to_string());
+    let mut beside = HashMap::new();
+    for other in decisions_of(&entries).into_iter().chain(answers) {
+        if other != kept_row.id && !beside.contains_key(&other) {
+            let found = tx.row(statements::KEPT, args![origin, other.clone()]).await?;
+            beside.extend(found.map(|row| (other, kept(&row))));
+        }
+    }
     let acts = acts(tx, origin).await?;
-    Ok(Some(Evidence { scope, kept: kept_row, entries, before, proposal, acts }))
+    Ok(Some(Evidence { scope, kept: kept_row, entries, before, beside, acts }))
 }
 
 /// A place in the audit as the database counts.

@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/sqlite/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
+    include_str!("../../../assets/migrations/sqlite/0017_entries_hold.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -33,6 +34,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/postgres/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
+    include_str!("../../../assets/migrations/postgres/0017_entries_hold.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::{Millis, RowKind, Unreadable};
+use crate::domain::{DeliveryState, Disposition, Millis, RowKind, Unreadable};
 use crate::proof;
 use crate::roster::{Enacted, Rosters, Scope};
 use crate::shell::NAMESPACE;
@@ -22,8 +22,8 @@ pub struct Chain<'a> {
     of: HashMap<String, Vec<AuditEntry>>,
     /// The case of each decision that has entries.
     case_of: HashMap<String, String>,
-    /// The proposals that were seen in the store.
-    proposals: HashMap<String, Kept>,
+    /// The decisions that were seen in the store and that another person answers: proposals and readings.
+    readings: HashMap<String, Kept>,
     /// Decisions that were seen in the store.
     seen: HashSet<String>,
     /// How many entries are signed with which key.
@@ -102,9 +102,9 @@ impl<'a> Chain<'a> {
                 of.entry(entry.case.clone()).or_default().push(entry);
             }
         }
-        let (seen, keys, proposals) = (HashSet::new(), BTreeMap::new(), HashMap::new());
+        let (seen, keys, readings) = (HashSet::new(), BTreeMap::new(), HashMap::new());
         let rosters = Rosters::of(&scope, &[]);
-        Self { rows, scope, rosters, of, case_of, proposals, seen, keys, before_roster }
+        Self { rows, scope, rosters, of, case_of, readings, seen, keys, before_roster }
     }
 
     /// Holds what was done to the roster against its entries, and each act against the roster of then.
@@ -225,17 +225,19 @@ impl<'a> Chain<'a> {
         let case = decision.as_ref().map(|decision| decision.case.as_str());
         let case = case.or_else(|| self.case_of.get(&kept.id).map(String::as_str));
         let trail = case.and_then(|case| self.of.get(case)).map_or(&[][..], Vec::as_slice);
-        let mut own = trail.iter().filter(|entry| entry.decision == kept.id);
-        let seq = own.next().map(|entry| entry.seq).unwrap_or_default();
-        let answers = decision.as_ref().and_then(|decision| decision.answers);
-        let proposal = answers.and_then(|id| self.proposals.get(&id.to_string()));
-        let wrong = match stands(kept, proposal, trail, &self.scope, &self.rosters) {
+        let first = trail.iter().find(|entry| entry.decision == kept.id);
+        let seq = first.map(|entry| entry.seq).unwrap_or_default();
+        let reads = first.is_some_and(|first| {
+            first.state == DeliveryState::Differs.word()
+                || first.disposition == Disposition::Escalate.word()
+        });
+        let wrong = match stands(kept, &self.readings, trail, &self.scope, &self.rosters) {
             Err(Doubt::Wrong(wrong)) => wrong,
             // Before there was a roster nobody had to sign.
             Err(Doubt::Early) | Ok(()) => Vec::new(),
         };
-        if decision.is_some_and(|decision| decision.is_proposal()) {
-            self.proposals.insert(kept.id.clone(), kept.clone());
+        if decision.is_some_and(|decision| decision.is_proposal()) || reads {
+            self.readings.insert(kept.id.clone(), kept.clone());
         }
         let named = |what: String| match what.contains(&kept.id) {
             true => what,
