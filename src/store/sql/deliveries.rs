@@ -7,7 +7,7 @@ use super::{SqlStore, rows, schema, statements, unreadable};
 use crate::domain::{
     DecisionId, DeliveryState, Millis, Origin, ParkedAs, ReviewerId, RowKind, WorkerId,
 };
-use crate::store::audit::Audited;
+use crate::store::audit::{AuditEntry, Audited};
 use crate::store::row::DecisionRow;
 use crate::store::{
     Deliveries, Delivery, Parked, Progress, Result, Retried, SeenWorkflow, Settled, StoreError,
@@ -41,7 +41,8 @@ impl SqlStore {
                     rows::save_lease(tx, &case).await?;
                 }
                 tx.announce(origin).await?;
-                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                let own = AuditEntry::now(Audited::Settled, &kept.row.row, now)?;
+                rows::record_end(tx, origin, own).await?;
                 Ok(true)
             })
             .await

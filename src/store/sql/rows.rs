@@ -14,7 +14,7 @@ use crate::domain::{
     Reviewer, ReviewerId, RowKind, SessionId, SubjectKind, Unreadable, WorkerId, printable,
 };
 use crate::roster::{Enacted, Roster, Scope};
-use crate::store::audit::Audited;
+use crate::store::audit::{AuditEntry, Audited};
 use crate::store::budget::Window;
 use crate::store::evidence::{at_of, decisions_of, enacted_entry, is_entered};
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
@@ -327,6 +327,23 @@ pub async fn record_by(
     let head = begin_entry(tx, origin).await?;
     let entry = AuditRow::next(&head, by, what, row, at)?;
     add_entry(tx, origin, entry, row.decision.id.to_string()).await
+}
+
+/// Enters the end of a decision that is not believed: what its first entry says stands against what `own` says of
+/// it, since all entries of a decision are about one record.
+pub async fn record_end(tx: &mut Tx, origin: &Origin, own: AuditEntry) -> Result<()> {
+    let head = begin_entry(tx, origin).await?;
+    let id = own.decision.clone();
+    let first = tx.row(statements::first_entry(tx), args![origin, id.clone()]).await?;
+    let first = first.and_then(|row| serde_json::from_str::<AuditEntry>(&row.lossy("entry")).ok());
+    let own = match first.filter(|first| first.what.begins() && first.decision == id) {
+        Some(AuditEntry { case, disposition, reviewer, record, .. }) => {
+            AuditEntry { case, disposition, reviewer, record, ..own }
+        }
+        None => own,
+    };
+    let entry = AuditEntry { seq: head.seq.saturating_add(1), before: head.hash, ..own };
+    add_entry(tx, origin, AuditRow::of(&entry)?, id).await
 }
 
 /// Where the audit ends; from here on the origin's other writers wait.

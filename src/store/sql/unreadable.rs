@@ -5,7 +5,7 @@ use super::engine::{Row, Tx, args};
 use super::{rows, statements};
 use crate::domain::{DeliveryState, Millis, Origin, Parked, ParkedAs, RowKind, Unreadable};
 use crate::store::audit::{AuditEntry, Audited, hash_of};
-use crate::store::{AuditRow, Result, StoreError};
+use crate::store::{Result, StoreError};
 
 /// Rows that are looked at at a time.
 const PAGE: i64 = 1_000;
@@ -61,27 +61,21 @@ pub async fn park(tx: &mut Tx, origin: &Origin, seq: i64, now: Millis) -> Result
     tx.run(statements::CLAIM_UNREAD, args![seq]).await?;
     tx.run(statements::PARK, args![seq, note(&row, &why, opened), now]).await?;
     tx.announce(origin).await?;
-    let head = rows::begin_entry(tx, origin).await?;
-    let first = entries.into_iter().find(|entry| entry.what.begins());
-    // As its first entry has it, else as far as its columns can be read.
-    let entry = AuditEntry {
-        seq: head.seq.saturating_add(1),
+    // As far as its columns can be read.
+    let own = AuditEntry {
+        seq: 0,
         at: now,
         what: Audited::Settled,
-        decision: id.clone(),
-        case: first.as_ref().map_or(key, |first| first.case.clone()),
-        disposition: first
-            .as_ref()
-            .map_or_else(|| row.lossy("disposition"), |first| first.disposition.clone()),
+        decision: id,
+        case: key,
+        disposition: row.lossy("disposition"),
         state: DeliveryState::Refused.word().to_owned(),
-        reviewer: first
-            .as_ref()
-            .map_or_else(|| row.lossy("reviewer"), |first| first.reviewer.clone()),
+        reviewer: row.lossy("reviewer"),
         by: None,
-        record: first.map_or_else(|| hash_of(&row.lossy("record")), |first| first.record),
-        before: head.hash,
+        record: hash_of(&row.lossy("record")),
+        before: String::new(),
     };
-    rows::add_entry(tx, origin, AuditRow::of(&entry)?, id).await?;
+    rows::record_end(tx, origin, own).await?;
     Ok(Some(parked))
 }
 

@@ -178,7 +178,14 @@ mod tests {
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         let none = BTreeSet::new();
-        all.extend([audit_of(tx), ACTS.to_owned(), last_place(), listed(tx, 3), seen(3)]);
+        all.extend([
+            audit_of(tx),
+            first_entry(tx),
+            ACTS.to_owned(),
+            last_place(),
+            listed(tx, 3),
+            seen(3),
+        ]);
         all.push(take(tx, &none));
         all.extend(histories().iter().map(history));
         for query in &queries() {
