@@ -305,7 +305,8 @@ async fn a_chain_cut_or_written_anew_is_found_by_what_is_kept_elsewhere() {
     // A signature taken away shows in the count alone, and against what was kept.
     let url = store_of(&rig);
     assert!(lines[2].contains(r#""signature":"#), "{}", lines[2]);
-    let unsigned = "DROP TRIGGER audit_signatures_are_kept; DELETE FROM audit_signatures WHERE seq = 3";
+    let unsigned =
+        "DROP TRIGGER audit_signatures_are_kept; DELETE FROM audit_signatures WHERE seq = 3";
     assert!(behind(&url, unsigned).await);
     ok(&rig, &["audit", "verify", "--head", &head]).await;
     let (code, out) = rig.run(&["audit", "verify", "--since", &kept]).await;
