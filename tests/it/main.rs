@@ -15,6 +15,7 @@ mod didit_sim;
 mod doctor;
 mod documents;
 mod export;
+mod failover;
 mod failures;
 mod fuzz;
 mod goes_on;
