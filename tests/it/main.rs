@@ -30,6 +30,7 @@ mod openapi;
 mod opening;
 mod outbox;
 mod panics;
+mod partitions;
 mod people;
 mod picture;
 mod postgres;

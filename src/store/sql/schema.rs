@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/sqlite/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
+    include_str!("../../../assets/migrations/sqlite/0014_origin_in_keys.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -33,6 +34,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/postgres/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
+    include_str!("../../../assets/migrations/postgres/0014_origin_in_keys.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -65,6 +67,9 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let Some(done) = done else { return Err(StoreError::Newer { found, known }) };
     if found == 0 {
         takes_all_letters(tx).await?;
+    }
+    if done < migrations.len() {
+        tx.at_length().await?;
     }
     for sql in &migrations[done..] {
         tx.script(sql).await?;
