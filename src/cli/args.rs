@@ -524,6 +524,11 @@ pub enum StoreAct {
         /// On a PostgreSQL server: tell its owner, which is who runs this, from reviewers and auditors.
         #[arg(long)]
         roles: bool,
+        /// On a PostgreSQL server: part the tables by origin.
+        ///
+        /// Consoles have to be ended first.
+        #[arg(long)]
+        partitions: bool,
     },
     /// Show where the store is, what it holds and who is at work.
     Status,

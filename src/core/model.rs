@@ -116,6 +116,19 @@ pub struct Notice {
     pub text: String,
     /// Since when.
     pub at: Millis,
+    /// What it is about, where that passes: the word goes with it.
+    pub cause: Option<Cause>,
+    /// What is true of it when that has passed.
+    pub rest: Option<String>,
+}
+
+/// What a word can be about that passes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The store keeps nothing.
+    Store,
+    /// Didit does not answer.
+    Link,
 }
 
 /// A decision that the screen has left but the store has not confirmed: the footer says `saving`.
@@ -492,7 +505,30 @@ impl Model {
 
     /// Says something to the reviewer.
     pub fn say(&mut self, severity: Severity, text: impl Into<String>) {
-        self.notice = Some(Notice { severity, text: text.into(), at: self.now });
+        let text = text.into();
+        self.notice = Some(Notice { severity, text, at: self.now, cause: None, rest: None });
+    }
+
+    /// Says what is wrong, as long as it is.
+    pub fn say_while(&mut self, cause: Cause, text: impl Into<String>, rest: Option<String>) {
+        let (severity, text, at) = (Severity::Error, text.into(), self.now);
+        self.notice = Some(Notice { severity, text, at, cause: Some(cause), rest });
+    }
+
+    /// What words were about has passed.
+    pub fn passed(&mut self, cause: Cause) {
+        let Some(notice) = self.notice.take_if(|notice| notice.cause == Some(cause)) else {
+            return;
+        };
+        if let Some(rest) = notice.rest {
+            self.say(Severity::Warn, rest);
+        }
+    }
+
+    /// The store keeps what it is given.
+    pub fn store_keeps(&mut self) {
+        self.store_trouble = None;
+        self.passed(Cause::Store);
     }
 
     /// When `update` wants to be called again without anything happening: the end of a dwell, of a

@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
 use super::line::Line;
-use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
+use super::model::{Cause, Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
 use super::names;
 use super::opening;
 use super::queue::QueueView;
@@ -44,7 +44,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::StoreMended => {
-            model.store_trouble = None;
+            model.store_keeps();
             reload(model)
         }
         Event::News => reload(model),
@@ -114,6 +114,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         }
         Event::Link(None) => {
             model.link = Link::Online;
+            model.passed(Cause::Link);
             Vec::new()
         }
         Event::Link(Some(problem)) => {
@@ -804,7 +805,7 @@ fn on_lease(
     let lease = match answer {
         Ok(LeaseAnswer::Yours(_)) => {
             // A lease is a write.
-            model.store_trouble = None;
+            model.store_keeps();
             LeaseState::Ours
         }
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
@@ -1018,7 +1019,7 @@ fn on_decided(
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
         Ok(state) => {
-            model.store_trouble = None;
+            model.store_keeps();
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
             let words = recorded(model, &pending.decision, state);
@@ -1037,13 +1038,19 @@ fn on_decided(
                 problem.text,
                 problem.hint
             );
-            if problem.kind == ProblemKind::Store {
+            let of_store = matches!(problem.kind, ProblemKind::Store | ProblemKind::Unwritable);
+            if of_store {
                 model.store_trouble = Some(StoreTrouble::Unwritable);
             }
+            let rest = format!("{} was not decided.", pending.row.case.name());
             // The attempt has used the lease up: it is asked for again.
             let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
             bring_back(model, pending.index, pending.row, desk);
-            model.say(Severity::Error, text);
+            if of_store {
+                model.say_while(Cause::Store, text, Some(rest));
+            } else {
+                model.say(Severity::Error, text);
+            }
             reload(model)
         }
     }
@@ -1435,14 +1442,24 @@ impl Model {
 
     /// Says what went wrong.
     fn problem(&mut self, problem: &Problem) {
+        let text = format!("{} {}", problem.text, problem.hint).trim().to_owned();
         match problem.kind {
-            ProblemKind::Network | ProblemKind::Key => self.link = Link::Down(problem.text.clone()),
+            ProblemKind::Network | ProblemKind::Key => {
+                self.link = Link::Down(problem.text.clone());
+                self.say_while(Cause::Link, text, None);
+            }
             ProblemKind::Store => {
                 self.store_trouble.get_or_insert(StoreTrouble::Unreachable);
+                self.say_while(Cause::Store, text, None);
             }
-            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {}
+            ProblemKind::Unwritable => {
+                self.store_trouble = Some(StoreTrouble::Unwritable);
+                self.say_while(Cause::Store, text, None);
+            }
+            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {
+                self.say(Severity::Error, text);
+            }
         }
-        self.say(Severity::Error, format!("{} {}", problem.text, problem.hint).trim().to_owned());
     }
 
     /// Forgets details and pictures of cases outside the window.

@@ -1,8 +1,8 @@
 //! From a deciding key to a decision: the rules that keep a wrong person from being decided about.
 
 use super::action::Action;
-use super::desk::{Desk, PictureState};
-use super::model::{Model, Overlay, Pending, Severity};
+use super::desk::{Desk, NotArmed, PictureState};
+use super::model::{Cause, Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Reason, Receipt,
@@ -126,6 +126,8 @@ fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
         Err(why) => {
             let label = model.settings.keymap.label(action);
             model.say(Severity::Warn, format!("'{label}' decided nothing: {}.", why.words()));
+            let of_store = matches!(why, NotArmed::Store(_)).then_some(Cause::Store);
+            model.notice.iter_mut().for_each(|notice| notice.cause = of_store);
             false
         }
     }

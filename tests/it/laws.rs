@@ -1239,6 +1239,27 @@ fn a_store_that_takes_nothing_stops_deciding_until_it_takes_something() {
     play.send(leased);
     play.look();
     assert!(play.armed(), "it took a lease");
+    assert_eq!(play.notice(), "", "what was wrong is not said any more");
+}
+
+#[test]
+fn what_is_wrong_with_the_store_is_said_as_long_as_it_is() {
+    let mut play = three();
+    play.refuse = Some(problem(ProblemKind::Unwritable));
+    play.strike("a");
+    play.wait(60);
+    let asked = play.todo.pop_front().unwrap();
+    for event in play.answer(asked) {
+        play.send(event);
+    }
+    assert!(play.notice().starts_with("#1 was NOT decided: "), "{}", play.notice());
+    play.send(Event::StoreMended);
+    assert_eq!(play.notice(), "#1 was not decided.", "what is still true of it");
+    let wrong = problem(ProblemKind::Unwritable);
+    play.send(Event::History(Err(wrong)));
+    assert!(!play.notice().is_empty() && play.model.store_trouble.is_some());
+    play.send(Event::StoreMended);
+    assert_eq!((play.notice(), play.model.store_trouble), ("", None));
 }
 
 #[test]

@@ -69,6 +69,26 @@ const FORBIDDEN: &[&str] = &[
     "SET ROLE test",
 ];
 
+/// The same where the tables are parted: the parts are named.
+const FORBIDDEN_IN_PARTS: &[&str] = &[
+    "UPDATE audit_1 SET entry = entry",
+    "DELETE FROM audit_1",
+    "TRUNCATE audit_1",
+    "INSERT INTO audit_1 (origin, seq, entry, hash, decision) SELECT origin, seq + 1, entry, hash, decision \
+     FROM audit ORDER BY seq DESC LIMIT 1",
+    "UPDATE decisions_1 SET state = 'sent'",
+    "UPDATE decisions_1 SET due = 0 WHERE reviewer = 'person:ana'",
+    "DELETE FROM decisions_1",
+    "UPDATE cases_1 SET state = 'open'",
+    "DELETE FROM proofs_1",
+    "INSERT INTO cases_rest SELECT * FROM cases_1",
+    "ALTER TABLE audit DETACH PARTITION audit_1",
+    "DROP TABLE decisions_1",
+    "SELECT give_partition('cases', 77)",
+    "SELECT part_table('cases')",
+    "SELECT origins_get_partitions()",
+];
+
 /// What ana's role puts at the end of the chain about a decision: whose, what is done to its row in the same
 /// transaction, what of its first entry is changed, and whether that is taken.
 type Entered = (&'static str, &'static str, &'static [(&'static str, &'static str)], bool);
@@ -192,6 +212,15 @@ fn put_in(reviewer: &str, listed: u8) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
+    takes_what_is_ones_own(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_whose_tables_are_parted_and_a_reviewer_brings_a_new_tenant() {
+    takes_what_is_ones_own(true).await;
+}
+
+async fn takes_what_is_ones_own(parted: bool) {
     let Some(cluster) = Cluster::start() else { return };
     let names = ["chief", "ana", "eva"];
     let Some(people) = names.iter().map(|n| Person::new(n)).collect::<Option<Vec<_>>>() else {
@@ -203,6 +232,9 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     let owner = home(&sim, &url, &people[0]);
     for _ in 0..2 {
         done(&owner, &["store", "init", "--roles"]);
+        if parted {
+            done(&owner, &["store", "init", "--partitions"]);
+        }
     }
     let roles = "CREATE ROLE ana LOGIN; CREATE ROLE eva LOGIN; CREATE ROLE aud LOGIN; \
                  CREATE ROLE stranger LOGIN; GRANT secondlook_reviewer TO ana, eva, stranger; \
@@ -225,7 +257,9 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     done(&ana, &["decide", "1001", "reject"]);
     done(&eva, &["decide", "1002", "approve"]);
     assert!(done(&eva, &["history", "--json"]).contains("\"reviewer\":\"eva\""));
-    for sql in FORBIDDEN {
+    assert_eq!(behind(&url, "SELECT 1 FROM decisions_1").await, parted);
+    let in_parts = FORBIDDEN_IN_PARTS.iter().filter(|_| parted);
+    for sql in FORBIDDEN.iter().chain(in_parts) {
         assert!(!behind(&as_role("ana"), sql).await, "ana may: {sql}");
         assert!(!behind(&as_role("aud"), sql).await, "an auditor may: {sql}");
     }
@@ -259,6 +293,26 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     // The owner is held to what is only added to as well; not silently.
     for sql in ["UPDATE audit SET entry = entry", "TRUNCATE proofs", "DELETE FROM decisions"] {
         assert!(!behind(&url, sql).await, "the owner may: {sql}");
+    }
+    if parted {
+        for sql in
+            ["UPDATE audit_1 SET entry = entry", "TRUNCATE proofs_1", "DELETE FROM decisions_1"]
+        {
+            assert!(!behind(&url, sql).await, "the owner may: {sql}");
+        }
+        // A tenant that a reviewer brings has tables of its own, which they did not make.
+        let other =
+            Sim::start(world([2001]), Options { limits: Limits::none(), ..Options::default() });
+        let other = other.await.unwrap();
+        let mut new = home(&sim, &as_role("ana"), &people[1]);
+        new.set("DIDIT_BASE_URL", other.base_url());
+        done(&new, &["sync"]);
+        assert!(done(&new, &["queue", "list"]).contains("#2001"));
+        let there = "SELECT 1 / count(*) FROM cases JOIN pg_class c ON c.oid = cases.tableoid \
+                     WHERE c.relname = 'cases_' || origin AND pg_get_userbyid(c.relowner) = 'test' \
+                     AND session_number = '2001'";
+        assert!(behind(&url, there).await, "in a table of the owner's");
+        other.shutdown().await;
     }
     // A role that is nobody's on the roster works in its own name, and counts as nobody's second.
     let stranger = home(&sim, &as_role("stranger"), &people[1]);

@@ -66,7 +66,7 @@ impl SqlStore {
             Err(error @ (StoreError::Busy(_) | StoreError::Full)) => return Err(error),
             Err(error) => Some(Parked { row: named, how: ParkedAs::Left(error.to_string()) }),
         };
-        self.passed().insert(seq);
+        self.pass_over(origin, seq);
         Ok(left)
     }
 
@@ -159,7 +159,7 @@ impl Deliveries for SqlStore {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<Option<Delivery>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         let met = self.engine.write(async |tx| {
             schema::still_known(tx).await?;
             let sql = statements::take(tx, &passed);
@@ -221,7 +221,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         self.engine
             .read(async |tx| {
                 let row = tx.row(statements::next_due(&passed), args![origin, reviewer]).await?;
@@ -231,7 +231,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         let found = self.engine.read(async |tx| tx.rows(statements::strays(), args![origin]).await);
         let mut parked = Vec::new();
         for row in found.await? {
