@@ -1,5 +1,7 @@
 //! The arguments, from which help, completions and the manual page are made too.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -715,9 +717,10 @@ pub enum Outbox {
     List,
     /// Send your held decisions now and wait until nothing is in flight.
     Flush {
-        /// Give up after so many seconds.
-        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
-        within: u64,
+        /// Give up after so long: `90`, `90s`, `15m` or `2h`. Without it, it takes as long as it needs, and gives up
+        /// when nothing came to its end for two minutes.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        within: Option<Duration>,
     },
     /// Take back what a colleague holds who does not come back to it.
     ///
@@ -771,4 +774,38 @@ pub enum Audit {
     },
     /// Print the entries as JSON lines.
     Export,
+}
+
+/// A duration as people write it: seconds, or a number with `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = [("s", 1), ("m", 60), ("h", 3_600)];
+    let unit = unit.iter().find_map(|(unit, s)| text.strip_suffix(unit).map(|number| (number, *s)));
+    let (number, seconds) = unit.unwrap_or((text, 1));
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+    // A year is longer than anybody waits, and short enough for every clock.
+    let seconds = seconds.filter(|seconds| *seconds <= 366 * 86_400);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        "a time is seconds, or a number with s, m or h, such as 90s or 15m".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_people_write_them() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("15m", Some(900)),
+            ("2h", Some(7_200)),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+        for text in ["", "s", "-1", "1.5m", "1d", "99999999h", "18446744073709551615h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }
