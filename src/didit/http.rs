@@ -138,8 +138,9 @@ pub(super) struct Http {
     writes: Mutex<Places>,
     /// How far the server's clock is ahead of this computer's, in milliseconds, by its newest answer.
     ahead: Mutex<Option<i64>>,
-    /// Held by whoever asks for a part of the shared minute, patient or not: who comes next finds what it brought.
-    asking: [tokio::sync::Mutex<()>; 2],
+    /// Held by a patient call that asks for a part of the shared minute: who comes next finds what it brought. The
+    /// others are few, and nobody who waits is kept by one that is not polled.
+    asking: tokio::sync::Mutex<()>,
     /// The budget of all who use this key, once there is one.
     shared: OnceLock<Arc<dyn SharedBudget>>,
 }
@@ -202,7 +203,7 @@ impl Http {
             timeout: settings.timeout.min(LONGEST),
             reads: Places::new(settings.reads_per_minute),
             writes: Places::new(settings.writes_per_minute),
-            asking: Default::default(),
+            asking: tokio::sync::Mutex::default(),
             shared: OnceLock::new(),
             ahead: Mutex::new(None),
         })
@@ -353,7 +354,10 @@ impl Http {
         if granted()?.0 {
             return Ok(());
         }
-        let _asking = self.asking[usize::from(urgency == Urgency::Patient)].lock().await;
+        let _asking = match urgency {
+            Urgency::Patient => Some(self.asking.lock().await),
+            Urgency::Now | Urgency::Background => None,
+        };
         let (had, limit) = granted()?;
         if had {
             return Ok(());

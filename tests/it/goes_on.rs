@@ -32,7 +32,10 @@ struct Minute {
 #[async_trait]
 impl SharedBudget for Minute {
     async fn grant(&self, asked: CallsAsked) -> CallsGranted {
-        let granted = self.store.grant(&self.origin, &asked, self.clock.now()).await.unwrap();
+        // A task of its own, as the program has it: a call that is not polled must keep no connection.
+        let (store, origin, now) = (self.store.clone(), self.origin.clone(), self.clock.now());
+        let granted = tokio::spawn(async move { store.grant(&origin, &asked, now).await.unwrap() });
+        let granted = granted.await.unwrap();
         if let (CallsGranted::NoneFor(wait), true) = (granted, asked.urgency != Urgency::Patient) {
             self.told.lock().unwrap().push(wait);
         }
