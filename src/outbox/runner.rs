@@ -257,7 +257,7 @@ impl Outbox {
                         so_far.ended += 1;
                         told(so_far);
                         if within.is_none() {
-                            ends.as_mut().reset(tokio::time::Instant::now() + QUIET);
+                            ends.set(tokio::time::sleep(QUIET));
                             last = self.clock.now().plus(wait_ms);
                         }
                     }
