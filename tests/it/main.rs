@@ -26,6 +26,7 @@ mod laws;
 mod layers;
 mod link;
 mod openapi;
+mod no_dead_ends;
 mod opening;
 mod outbox;
 mod panics;

@@ -634,11 +634,20 @@ async fn closed_cases_are_not_leased(store: &dyn Store) {
     decided(store, 1, &ana).await;
     admit(store, 2).await;
     store.depart(&origin(), &key(2), "gone", T).await.unwrap();
-    store.admit(&origin(), &case(3), CaseState::Left, T, T).await.unwrap();
-    for (n, state) in [(1, CaseState::Decided), (2, CaseState::Departed), (3, CaseState::Left)] {
+    for (n, state) in [(1, CaseState::Decided), (2, CaseState::Departed)] {
         let answer = store.lease(&origin(), &key(n), &ana, T, TTL).await.unwrap();
         assert_eq!(answer, LeaseAnswer::Closed(state));
     }
+    // One with strong candidates only is not queued, and whoever takes it decides it; taken back it is where it was.
+    store.admit(&origin(), &case(3), CaseState::Left, T, T).await.unwrap();
+    let ours = lease(store, 3, &ana, T).await;
+    assert_eq!(state(store, 3).await, CaseState::Left);
+    let decision = decision(3, &ours, Disposition::Approve);
+    store.decide(&ours, &decision, at(9), T).await.unwrap();
+    assert_eq!(state(store, 3).await, CaseState::Decided);
+    let undone = store.undo(&origin(), decision.id, &ana.reviewer.id, T).await.unwrap();
+    assert_eq!(undone, Undone::TakenBack(key(3)));
+    assert_eq!(state(store, 3).await, CaseState::Left);
 }
 
 async fn skipping_goes_to_the_end_of_the_queue(store: &dyn Store) {

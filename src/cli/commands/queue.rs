@@ -116,11 +116,12 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
     }
     if let Some(proposal) = &row.proposal {
         let target = proposal.target.as_ref().and_then(|target| target.session_number);
-        line(&format!(
-            "{} proposes to blocklist #{}; another person confirms or declines",
-            proposal.reviewer.name,
-            target.unwrap_or_default(),
-        ))?;
+        let what = match target {
+            Some(number) => format!("blocklist #{number}"),
+            None => format!("{} without a picture", proposal.disposition.word()),
+        };
+        let name = &proposal.reviewer.name;
+        line(&format!("{name} proposes to {what}; another person confirms or declines"))?;
     }
     if let Some(note) = &row.note {
         line(note)?;
