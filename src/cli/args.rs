@@ -325,6 +325,10 @@ pub enum Command {
         #[command(flatten)]
         drawn: Drawn,
     },
+        /// Look at the newest sessions too, and name what Didit sends that this version does not know: fields, sources,
+        /// risks and statuses, counted. Names only, never a value.
+        #[arg(long)]
+        api: bool,
     /// Print every key of the console, as configured.
     Keys {
         /// Begin with these keys.

@@ -57,6 +57,7 @@ mod store_team;
 mod store_whole;
 mod stretch;
 mod team;
+mod survey;
 mod term;
 mod terminal;
 mod tmux;

@@ -87,7 +87,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             sim::sim(&args, &options).await
         }
         Some(Command::Config(what)) => config::config(&args, what),
-        Some(Command::Doctor { card, .. }) => doctor::doctor(&args, *card).await,
+        Some(Command::Doctor { card, api, .. }) => doctor::doctor(&args, *card, *api).await,
         Some(Command::Keys { .. }) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
         Some(Command::Man { command, dir: None }) => generate::man(command),
