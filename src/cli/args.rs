@@ -264,6 +264,8 @@ pub enum Command {
         /// At most so many decisions; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Take a decision back while it is held.
     Undo {
@@ -283,12 +285,14 @@ pub enum Command {
         /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
+        #[command(flatten)]
+        of: Of,
     },
     /// Print figures: cases, decisions, reviewers, times.
     ///
     /// Cases by state and band; decisions by disposition, delivery, reviewer and hour; how often two readers
     /// agree; median times. On a terminal with bars beside the counts.
-    Stats,
+    Stats(Of),
     /// Run the simulated Didit API alone, for integrators.
     ///
     /// It answers on this machine alone, until stopped, and prints the variables that lead the other
@@ -321,14 +325,14 @@ pub enum Command {
         /// Show a test card too, the way the console draws faces; any key ends it.
         #[arg(long)]
         card: bool,
-        /// How pictures are drawn.
-        #[command(flatten)]
-        drawn: Drawn,
-    },
         /// Look at the newest sessions too, and name what Didit sends that this version does not know: fields, sources,
         /// risks and statuses, counted. Names only, never a value.
         #[arg(long)]
         api: bool,
+        /// How pictures are drawn.
+        #[command(flatten)]
+        drawn: Drawn,
+    },
     /// Print every key of the console, as configured.
     Keys {
         /// Begin with these keys.
@@ -407,6 +411,17 @@ pub struct Search {
     /// Print the links to matched faces too: for an hour whoever holds one sees the face.
     #[arg(long)]
     pub show_links: bool,
+}
+
+/// Whose rows of one's own store are read.
+#[derive(Debug, clap::Args)]
+pub struct Of {
+    /// Read the rows of this application, by the id that the program names it by.
+    ///
+    /// No key is needed where the store holds one application's rows, or where the database's role or your key in the
+    /// ssh-agent is a person's of its roster.
+    #[arg(long, value_name = "ID")]
+    pub origin: Option<String>,
 }
 
 /// `verify …`
@@ -498,12 +513,24 @@ pub enum Queue {
         /// At most so many cases; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Show one case.
     Show {
         /// The case: its session number or its session id.
         case: String,
+        #[command(flatten)]
+        of: Of,
     },
+}
+
+impl Queue {
+    /// Whose rows are read.
+    pub fn origin(&self) -> Option<&str> {
+        let (Self::List { of, .. } | Self::Show { of, .. }) = self;
+        of.origin.as_deref()
+    }
 }
 
 /// `blocklist …`
@@ -775,6 +802,8 @@ pub enum Audit {
         /// An older export: every entry in it must still stand here as it was.
         #[arg(long, value_name = "EXPORT")]
         since: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Print the entries as JSON lines.
     Export,

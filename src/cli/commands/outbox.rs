@@ -11,6 +11,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{Gauge, json, line, say, table};
 use super::super::wire::Setup;
 use super::Desk;
+use super::reading::Reading;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
@@ -136,7 +137,6 @@ async fn flush(
     report(args, desk, &flushed).await
 }
 
-async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
 /// How far a flush has come: a line that is written over where standard error is a terminal, else one now and then.
 struct Sending {
     gauge: Gauge,
@@ -160,6 +160,7 @@ impl Sending {
     }
 }
 
+async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
     // The exit code is told, also when nobody reads the words.
     let mut told = Ok(());
     for (decision, ..) in &flushed.settled {
@@ -379,12 +380,16 @@ async fn tell_retried(
 }
 
 /// Prints what was decided.
-pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> {
+pub async fn history(
+    args: &Args,
+    limit: Option<u32>,
+    origin: Option<&str>,
+) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    let desk = Reading::open(&setup, origin).await?;
     let query = HistoryQuery { limit, ..HistoryQuery::default() };
     let Past { mut rows, unreadable } = desk.store.history(&desk.origin, &query).await?;
-    blind(&mut rows, &desk.who(&setup).await?.reviewer.id);
+    blind(&mut rows, &desk.reader(&setup).await?);
     if args.json {
         rows.iter().try_for_each(|row| print(args, row))?;
         unreadable.iter().try_for_each(unread)?;
