@@ -458,6 +458,53 @@ impl Model {
         Ok(())
     }
 
+    /// Of which faces of the pair on the desk there is no picture and none to come, in words; nothing where both
+    /// can be looked at, or may be yet.
+    #[must_use]
+    pub fn blind(&self) -> Option<String> {
+        let (desk, details) = (self.desk.as_ref()?, self.desk_details()?);
+        let case = &details.case;
+        if case.set_aside > 0 && case.must_judge(&self.settings.bands).next().is_none() {
+            return Some(format!("{} cannot be read", super::verdict::candidates(case.set_aside)));
+        }
+        let sides = desk.sides().map(|side| self.picture(&desk.key, side));
+        let gone = sides.map(|state| matches!(state, PictureState::Gone { .. }));
+        let here = sides.map(|state| matches!(state, PictureState::Ready { .. }));
+        let faces = match gone {
+            [false, false] => return None,
+            [true, false] => "A",
+            [false, true] => "B",
+            [true, true] => "A and B",
+        };
+        let known = gone.iter().zip(here).all(|(gone, here)| *gone || here);
+        known.then(|| format!("no picture of {faces}"))
+    }
+
+    /// Whether something could be decided without a picture: all that is asked of a deciding key but the picture.
+    ///
+    /// # Errors
+    /// [`NotArmed`], whose words the status line shows.
+    pub fn ready_but_for_pictures(&self) -> Result<(), NotArmed> {
+        let desk = self.desk.as_ref().ok_or(NotArmed::NoCase)?;
+        if !self.fits() {
+            return Err(NotArmed::TooSmall);
+        }
+        if let Some(trouble) = self.store_trouble {
+            return Err(NotArmed::Store(trouble.words().to_owned()));
+        }
+        self.lease_held(desk)?;
+        if let Some(why) = self.unreachable.get(&desk.key) {
+            return Err(NotArmed::Gone(why.clone()));
+        }
+        if self.row(&desk.key).is_none() || self.desk_details().is_none() {
+            return Err(NotArmed::Loading);
+        }
+        if !self.pictures_visible() {
+            return Err(NotArmed::Covered);
+        }
+        Ok(())
+    }
+
     /// Whether the lease is ours; else why not.
     ///
     /// # Errors

@@ -483,6 +483,11 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, "You proposed this: somebody else has to confirm it.");
         return;
     }
+    if let Some(proposal) = model.proposal().filter(|proposal| proposal.target.is_none()) {
+        let words = verdict::named(proposal);
+        model.say(Severity::Warn, format!("The blocklist stays shut: {words} is proposed."));
+        return;
+    }
     let Some(details) = model.desk_details() else { return };
     let lock = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     show_target(model, &lock);
@@ -654,7 +659,11 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
     if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
         return;
     }
-    let proposed = row.proposal.as_ref().and_then(|p| p.target.as_ref()).and_then(|target| {
+    let proposed = row.proposal.as_ref().and_then(|proposal| {
+        let Some(target) = &proposal.target else {
+            // What was not judged had no picture.
+            return proposal.judgements.iter().find(|j| j.judgement.is_none()).map(|j| j.place);
+        };
         let is_it = |c: &Candidate| c.session_id.as_ref() == Some(&target.session_id);
         row.case.candidates.iter().position(is_it)
     });
@@ -924,7 +933,7 @@ fn on_voided(
     }
     let here = model.desk.as_ref().is_some_and(|desk| desk.key == case);
     let effects = if here { show_case(model, case) } else { reload(model) };
-    model.say(Severity::Warn, format!("A proposal is void, nothing was listed: {why}."));
+    model.say(Severity::Warn, format!("A proposal is void, nothing was done: {why}."));
     effects
 }
 
@@ -970,6 +979,11 @@ fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState
     });
     if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
         desk.disarm();
+    }
+    if !matches!(state, PictureState::Gone { .. })
+        && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
+    {
+        desk.wait_for(side);
     }
     if let PictureState::Ready { sha256, .. } = &state
         && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)

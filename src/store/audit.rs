@@ -35,10 +35,11 @@ pub enum Audited {
 impl Audited {
     /// What recording this decision is.
     pub(super) fn of(row: &super::HistoryRow) -> Self {
-        let blocklist = row.decision.disposition == Disposition::Blocklist;
+        let two =
+            row.decision.disposition == Disposition::Blocklist || row.decision.is_without_picture();
         match (row.state, row.decision.answers) {
             (DeliveryState::Proposed, _) => Self::Proposed,
-            (_, Some(_)) if blocklist => Self::Confirmed,
+            (_, Some(_)) if two => Self::Confirmed,
             _ => Self::Decided,
         }
     }

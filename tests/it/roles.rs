@@ -1,11 +1,11 @@
 //! A team's server that tells its owner from reviewers: what each may write, tried with real roles.
 
-use secondlook::sim::{Limits, Options, Sim};
+use secondlook::sim::{Limits, Options, Recorded, Route, Sim};
 
 use crate::audit::behind;
 use crate::people::Person;
 use crate::postgres::Cluster;
-use crate::terminal::{Home, world};
+use crate::terminal::{Home, candidate, subject, world};
 
 /// A home at a store's address, with somebody's agent.
 fn home(sim: &Sim, url: &str, person: &Person) -> Home {
@@ -343,4 +343,62 @@ async fn takes_what_is_ones_own(parted: bool) {
         assert_eq!((ran.code, found, ran.out.lines().count()), (1, 1, 1), "{ran:?}");
     }
     sim.shutdown().await;
+}
+
+/// What was looked at and where in the lists a round stands is read and written with a reviewer's rights, so that no
+/// session is read twice; and the role alone says whose store it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reviewer_reads_what_was_passed_over_and_needs_no_key_to_read() {
+    let Some(cluster) = Cluster::start() else { return };
+    let Some(chief) = Person::new("chief") else { return };
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let mut people = world([1001, 1002]);
+    // Held for a face, and no case: nobody comes near, or it is the same customer.
+    for number in 1003..=1006 {
+        people.add(subject(number).with(candidate(number + 5000, 12.0)));
+    }
+    let sim = Sim::start(people, options.clone()).await.unwrap();
+    let url = cluster.database().await;
+    let owner = home(&sim, &url, &chief);
+    done(&owner, &["store", "init", "--roles"]);
+    let roles = "CREATE ROLE ana LOGIN; CREATE ROLE aud LOGIN; GRANT secondlook_reviewer TO ana; \
+                 GRANT secondlook_auditor TO aud";
+    assert!(behind(&url, roles).await);
+    done(&owner, &["reviewers", "add", "ana", "--role", "ana", "--key", &chief.key()]);
+    let as_role = |name: &str| url.replace("user=test", &format!("user={name}"));
+    let mut ana = Home::at(&sim, 300);
+    ana.set("SECONDLOOK_STORE", &as_role("ana"));
+    let count = || {
+        let decision = |call: &&Recorded| call.route == Some(Route::Decision);
+        sim.record().iter().filter(decision).count()
+    };
+    let first = done(&ana, &["sync", "--json"]);
+    assert!(first.contains("\"queued\":2") && first.contains("\"below_band\":4"), "{first}");
+    assert_eq!(count(), 6);
+    for _ in 0..2 {
+        let again = done(&ana, &["sync", "--json"]);
+        assert!(again.contains("\"below_band\":4") && again.contains("\"silent\":0"), "{again}");
+    }
+    assert_eq!(count(), 6, "nothing is read twice");
+    assert!(done(&ana, &["doctor"]).contains("below the lower edge 4"));
+    for table in ["passed_over", "listings"] {
+        assert!(behind(&as_role("ana"), &format!("SELECT count(*) FROM {table}")).await, "{table}");
+    }
+    // Another application in the same database: the role says which one is ana's.
+    let other = Sim::start(world([2001]), options).await.unwrap();
+    done(&home(&other, &url, &chief), &["sync"]);
+    ana.unset("DIDIT_API_KEY");
+    let listed = done(&ana, &["queue", "list"]);
+    assert!(listed.contains("#1001") && !listed.contains("#2001"), "{listed}");
+    for command in [&["history"][..], &["stats"], &["export"], &["audit", "verify"]] {
+        done(&ana, command);
+    }
+    // Nobody on its roster: it is named, and no key says otherwise.
+    let mut aud = Home::at(&sim, 300);
+    aud.set("SECONDLOOK_STORE", &as_role("aud"));
+    aud.unset("DIDIT_API_KEY");
+    let ran = aud.run(&["queue", "list"]);
+    assert!(ran.code == 4 && ran.err.contains("--origin"), "{ran:?}");
+    sim.shutdown().await;
+    other.shutdown().await;
 }

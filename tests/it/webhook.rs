@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
 use secondlook::domain::{CaseState, QueueQuery};
-use secondlook::intake::{Inbox, Settings, Taken};
+use secondlook::intake::{Inbox, Intake, Settings, Taken};
 use secondlook::sim::{Candidate, Options, Route, Session, session_id};
 use secondlook::webhook::{
     Answer, Headers, Limits, Notice, Receiver, Refusal, Scheme, serve, work,
@@ -217,6 +217,36 @@ async fn an_older_event_undoes_no_newer_one() {
     );
     let row = stage.store.case(&stage.origin, &key, stage.now()).await.unwrap().unwrap();
     assert_eq!((row.state, row.note.as_deref()), (CaseState::Departed, Some("Approved at Didit")));
+}
+
+/// What an event says in full, under a signature that covers it, is not read again: neither when it comes nor when a
+/// listing shows it. The others are.
+#[tokio::test]
+async fn an_event_that_carries_the_decision_spares_the_read() {
+    let mut people = world();
+    for number in 1_001..=1_030 {
+        people.add(Session::in_review(number).with(Candidate::session(7, 81.5)));
+    }
+    let stage = Stage::new(Backend::Sqlite, people).await;
+    let (receiver, waiting) = receiver(&stage, Limits::default());
+    for (n, number) in (1_001..=1_020).enumerate() {
+        let sent = Sent::new(&event(session_id(number), START / 1000, "In Review"), n % 3);
+        assert_eq!(sent.to(&receiver), Answer::Accepted);
+    }
+    // One that nobody takes for a case, told in full as well.
+    let mut clear = event(session_id(1_021), START / 1000, "In Review");
+    clear["decision"]["liveness_checks"][0]["matches"][0]["similarity_percentage"] = json!(12.5);
+    assert_eq!(Sent::new(&clear, 0).to(&receiver), Answer::Accepted);
+    worked(&stage, receiver, waiting).await;
+    assert_eq!(stage.count(Route::Decision), 0, "the events carry it");
+    assert_eq!(open_cases(&stage).await.len(), 20);
+    let clock = stage.clock.clone();
+    let (store, origin) = (stage.store.clone(), stage.origin.clone());
+    let mut intake = Intake::new(store, &stage.client, clock, origin, Settings::default());
+    let counts = intake.pull(&|_| (), &CancellationToken::new()).await.unwrap();
+    assert_eq!((counts.seen, counts.known, counts.queued), (30, 20, 9));
+    assert_eq!((counts.explained.total(), counts.silent()), (1, 0));
+    assert_eq!(stage.count(Route::Decision), 9, "only what no event told");
 }
 
 #[tokio::test]
