@@ -91,6 +91,7 @@ async fn the_first_adds_themselves_with_a_key_that_is_tried_and_only_administrat
     rig.env = ana.env();
     let shown = ok(&rig, &["reviewers", "show", "ben"]).await;
     assert!(shown.contains("added by person:ana"), "{shown}");
+    assert!(shown.contains("cannot confirm what person:ana proposes"), "{shown}");
     // As OpenSSH writes it, and back.
     let list = ok(&rig, &["reviewers", "export"]).await;
     assert_eq!(list.lines().count(), 2, "{list}");
@@ -390,6 +391,12 @@ async fn a_revoked_key_proves_nothing_and_a_recovery_is_told() {
     rig.env = eva.env();
     no(&rig, &["reviewers", "add", "eva", "--admin"], 4, "is no administrator").await;
     ok(&rig, &["reviewers", "recover", "eva", "--key", &eva.key()]).await;
+    // A key is named by its file as well; one that was revoked is not put in again without a word.
+    no(&rig, &["reviewers", "remove", "ben", "--key", &eva.key()], 3, "has no proof").await;
+    ok(&rig, &["reviewers", "remove", "ben", "--key", &ben.key()]).await;
+    for name in ["ben", "other"] {
+        no(&rig, &["reviewers", "add", name, "--key", &ben.key()], 4, "was revoked").await;
+    }
     ok(&rig, &["reviewers", "remove", "ben"]).await;
     let (_, _, err) = rig.run_aloud(&["decide", "1001", "approve"]).await;
     assert!(err.contains("The roster was recovered by the store's owner"), "{err}");

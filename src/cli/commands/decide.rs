@@ -60,7 +60,11 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let clock = desk.clock().await;
     let who = desk.who(&setup).await?;
     if let Some(why) = who.cannot_decide() {
-        return Err(CliError::new(Exit::Auth, why, "`ssh-add` your key, or log in with `ssh -A`"));
+        let hint = match who.stopped {
+            Some(_) => "See `secondlook store status`",
+            None => "`ssh-add` your key, or log in with `ssh -A`",
+        };
+        return Err(CliError::new(Exit::Auth, why, hint));
     }
     let lease = lease(&desk, &who, &row, &clock).await?;
     let signing = desk.signing(&setup, &who).await?;

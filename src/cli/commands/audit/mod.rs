@@ -128,11 +128,12 @@ async fn in_store(
     // And once more: no entry stands behind the end that is kept when all of them have been read.
     let after = self::head(&desk).await?;
     let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
+    let beside = desk.store.elsewhere(&desk.origin).await?;
     let acts = desk.store.acts(&desk.origin).await?;
     let signatures = signatures(&desk, 0, u64::MAX).await?;
     let mut findings = in_order(&rows, &head, &after);
     let mut chain = Chain::new(&rows, scope);
-    findings.extend(chain.roster(&acts));
+    findings.extend(chain.roster(&acts, beside));
     findings.extend(chain.signed(&signatures));
     let mut after = 0;
     loop {
