@@ -10,7 +10,7 @@ use crate::audit::behind;
 use crate::crash::{Rig, Way};
 use crate::people::Person;
 use crate::postgres::Cluster;
-use crate::roster::{no, ok, rig, rostered, store_of, writes};
+use crate::roster::{no, ok, rig, rostered, store_of, target, writes};
 use crate::terminal::{Home, Ran, world};
 
 /// A held decision stays so for as long as a test takes.
@@ -217,6 +217,31 @@ async fn a_name_stays_with_whoever_bore_it() {
     ok(&rig, &["decide", "1001", "approve"]).await;
     let shown = ok(&rig, &["history", "--json"]).await;
     assert!(shown.contains(&format!("\"reviewer\":\"{}\"", me())), "{shown}");
+    rig.sim.shutdown().await;
+}
+
+/// An administrator takes a confirmation back: what it answered waits again, for somebody to answer it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_released_confirmation_leaves_its_proposal_waiting() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    holds(&rig);
+    let number = target(&rig).await;
+    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
+    for who in [1, 2] {
+        rig.env = people[who].env();
+        ok(&rig, &blocklist).await;
+    }
+    rig.env = people[0].env();
+    ok(&rig, &["outbox", "release", "--of", "eva"]).await;
+    let shown = ok(&rig, &["history", "--json"]).await;
+    assert!(shown.contains("\"state\":\"proposed\""), "{shown}");
+    assert!(!shown.contains("confirmed by"), "{shown}");
+    rig.env = people[2].env();
+    ok(&rig, &blocklist).await;
+    ok(&rig, &["outbox", "flush"]).await;
+    assert_eq!(writes(&rig), 2);
+    ok(&rig, &["audit", "verify"]).await;
     rig.sim.shutdown().await;
 }
 

@@ -1077,6 +1077,26 @@ async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
     assert_eq!(undo(2, &ana).await, Undone::NotHeld(DeliveryState::Local), "it was answered");
     assert_eq!(undo(3, &eva).await, Undone::TakenBack(key(1)));
     assert_eq!(row(store, 2).await.state, DeliveryState::Proposed);
+    // And so it does when an administrator takes the answer back.
+    assert_eq!(says(store, &eva, 13, no).await.unwrap(), DeliveryState::Held);
+    let chief = ReviewerId::of_person("chief");
+    let released = store.release_held(&origin, id(13), &chief, T).await.unwrap();
+    assert_eq!(released, Undone::TakenBack(key(1)));
+    assert_eq!(
+        (row(store, 2).await.state, row(store, 2).await.note),
+        (DeliveryState::Proposed, None)
+    );
+    let audit = store.audit(&origin, 0, 100).await.unwrap();
+    let last: Vec<store::audit::AuditEntry> =
+        audit.iter().rev().take(2).map(|row| serde_json::from_str(&row.entry).unwrap()).collect();
+    let told: Vec<_> = last.iter().map(|e| (e.what, e.decision.clone(), e.doer())).collect();
+    assert_eq!(
+        told,
+        [
+            (Audited::Proposed, id(2).to_string(), "person:chief"),
+            (Audited::Released, id(13).to_string(), "person:chief"),
+        ]
+    );
     let answer = store.lease(&origin, &key(1), &ana, T, TTL).await.unwrap();
     assert_eq!(answer, LeaseAnswer::SecondReader, "still not the same person");
     // Void when what it rests on has changed: anybody may say so, once.

@@ -151,6 +151,7 @@ impl Decisions for MemoryStore {
                     case.put_back(&row);
                 }
                 shelf.record_by(Some(by), Audited::Released, &row.row, now)?;
+                shelf.propose_again(&row, Some(by), now)?;
                 shelf.replace(row);
                 self.announce(true);
             }

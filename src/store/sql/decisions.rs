@@ -185,9 +185,14 @@ impl Decisions for SqlStore {
                     case.row.put_back(&kept.row);
                     rows::save_decision(tx, &kept).await?;
                     rows::save_case(tx, &case).await?;
+                    let answered = propose_again(tx, origin, &kept).await?;
                     tx.announce(origin).await?;
                     let row = &kept.row.row;
                     rows::record_by(tx, origin, Some(by), Audited::Released, row, now).await?;
+                    if let Some(proposal) = &answered {
+                        let row = &proposal.row.row;
+                        rows::record_by(tx, origin, Some(by), Audited::Proposed, row, now).await?;
+                    }
                 }
                 Ok(released)
             })
