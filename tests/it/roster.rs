@@ -314,6 +314,25 @@ async fn a_chain_cut_or_written_anew_is_found_by_what_is_kept_elsewhere() {
         assert!(code == Some(1) && out.contains("entry 3 is missing"), "{out}");
     }
     no(&rig, &["audit", "verify", "--head", "3:zz"], 2, "that is no head").await;
+    // What is no older export compares to nothing, and is not passed over.
+    let all = export.lines().collect::<Vec<_>>();
+    let (rows, end) = (all[..2].join("\n") + "\n", all[3]);
+    let head: Value = serde_json::from_str(end).unwrap();
+    let elsewhere = head["head"].to_string().replace("\"scope\":\"", "\"scope\":\"x");
+    let hash = secondlook::store::audit::hash_of(&elsewhere);
+    let other = format!("{{\"head\":{elsewhere},\"hash\":\"{hash}\"}}\n");
+    for (text, why) in [
+        (String::new(), "it holds no entry and no end"),
+        (rows.clone(), "it was cut"),
+        (other, "it is of another application or store"),
+    ] {
+        std::fs::write(&cut, text).unwrap();
+        no(&rig, &["audit", "verify", "--since", &cut.display().to_string()], 2, why).await;
+    }
+    // Lines taken out of its middle are told.
+    std::fs::write(&cut, format!("{}\n{end}\n", all[0])).unwrap();
+    let (code, out) = rig.run(&["audit", "verify", "--since", &cut.display().to_string()]).await;
+    assert!(code == Some(1) && out.contains("in the older export: "), "{out}");
     rig.sim.shutdown().await;
 }
 
