@@ -245,6 +245,22 @@ async fn a_released_confirmation_leaves_its_proposal_waiting() {
     rig.sim.shutdown().await;
 }
 
+/// Numbers in the store are notes of what Didit said once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_that_is_another_sessions_decides_nothing() {
+    let ways = [Way::Reject, Way::Approve];
+    let Some((rig, _people)) = rostered(&ways, &["ana", "ben"]).await else { return };
+    let swapped = "UPDATE cases SET session_number = CASE session_number WHEN '1001' THEN '1002' ELSE '1001' END, \
+                   record = CASE session_number WHEN '1001' THEN replace(record, '\"session_number\":1001,', \
+                   '\"session_number\":1002,') ELSE replace(record, '\"session_number\":1002,', \
+                   '\"session_number\":1001,') END";
+    assert!(behind(&store_of(&rig), swapped).await);
+    let word = "the store has session #1002 under number 1001";
+    no(&rig, &["decide", "1001", "reject"], 6, word).await;
+    assert_eq!(ok(&rig, &["history", "--json"]).await, "");
+    rig.sim.shutdown().await;
+}
+
 /// A server with roles, its owner with somebody's agent, and people with logins of their own.
 struct Server {
     sim: Sim,

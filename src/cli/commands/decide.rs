@@ -91,6 +91,7 @@ async fn under_lease(
     let details = desk.client.decision(&row.case.key, row.case.kind).await;
     let comment = wanted.comment.as_deref();
     let mut details = details.map_err(|error| unread(error, comment.is_some()))?;
+    is_meant(wanted, &details)?;
     if let Some(number) = wanted.target {
         with_status_of(desk, &mut details, number).await?;
     }
@@ -118,6 +119,24 @@ async fn under_lease(
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// Refuses another session than the one whose number was given: what the store says of numbers is a note of what
+/// Didit said once, and Didit is asked now.
+fn is_meant(wanted: &Wanted, details: &Details) -> Result<(), CliError> {
+    let Ok(number) = wanted.case.trim_start_matches('#').parse::<u64>() else { return Ok(()) };
+    if details.case.session_number == Some(number) {
+        return Ok(());
+    }
+    let found = details.case.session_number.map_or_else(
+        || "a session without a number".to_owned(),
+        |number| format!("session #{number}"),
+    );
+    Err(CliError::new(
+        Exit::Conflict,
+        format!("the store has {found} under number {number}; nothing was decided"),
+        "Somebody changed the store: keep a copy of it, and name the case by its session id",
+    ))
 }
 
 /// What the target's own session says of its status: a list of matches may be older. One that cannot be read as
