@@ -86,6 +86,17 @@ impl Setup {
         Ok(Self { config, store_url, reviewer, afresh })
     }
 
+    /// Whether anything says where an API key is; whether there is one is found out when it is used.
+    ///
+    /// # Errors
+    /// When there is no home to look in.
+    pub fn has_key(&self) -> Result<bool, CliError> {
+        let set = [var("DIDIT_API_KEY"), var("DIDIT_API_KEY_FILE")].into_iter().flatten();
+        let command = &self.config.didit.api_key_command;
+        Ok(set.chain([command.clone()]).any(|word| !word.trim().is_empty())
+            || Paths::find()?.key().exists())
+    }
+
     /// Finds the API key.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
 use super::line::Line;
-use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
+use super::model::{Cause, Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
 use super::names;
 use super::opening;
 use super::queue::QueueView;
@@ -44,7 +44,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::StoreMended => {
-            model.store_trouble = None;
+            model.store_keeps();
             reload(model)
         }
         Event::News => reload(model),
@@ -114,6 +114,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         }
         Event::Link(None) => {
             model.link = Link::Online;
+            model.passed(Cause::Link);
             Vec::new()
         }
         Event::Link(Some(problem)) => {
@@ -482,6 +483,11 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, "You proposed this: somebody else has to confirm it.");
         return;
     }
+    if let Some(proposal) = model.proposal().filter(|proposal| proposal.target.is_none()) {
+        let words = verdict::named(proposal);
+        model.say(Severity::Warn, format!("The blocklist stays shut: {words} is proposed."));
+        return;
+    }
     let Some(details) = model.desk_details() else { return };
     let lock = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     show_target(model, &lock);
@@ -653,7 +659,11 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
     if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
         return;
     }
-    let proposed = row.proposal.as_ref().and_then(|p| p.target.as_ref()).and_then(|target| {
+    let proposed = row.proposal.as_ref().and_then(|proposal| {
+        let Some(target) = &proposal.target else {
+            // What was not judged had no picture.
+            return proposal.judgements.iter().find(|j| j.judgement.is_none()).map(|j| j.place);
+        };
         let is_it = |c: &Candidate| c.session_id.as_ref() == Some(&target.session_id);
         row.case.candidates.iter().position(is_it)
     });
@@ -804,7 +814,7 @@ fn on_lease(
     let lease = match answer {
         Ok(LeaseAnswer::Yours(_)) => {
             // A lease is a write.
-            model.store_trouble = None;
+            model.store_keeps();
             LeaseState::Ours
         }
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
@@ -923,7 +933,7 @@ fn on_voided(
     }
     let here = model.desk.as_ref().is_some_and(|desk| desk.key == case);
     let effects = if here { show_case(model, case) } else { reload(model) };
-    model.say(Severity::Warn, format!("A proposal is void, nothing was listed: {why}."));
+    model.say(Severity::Warn, format!("A proposal is void, nothing was done: {why}."));
     effects
 }
 
@@ -969,6 +979,11 @@ fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState
     });
     if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
         desk.disarm();
+    }
+    if !matches!(state, PictureState::Gone { .. })
+        && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
+    {
+        desk.wait_for(side);
     }
     if let PictureState::Ready { sha256, .. } = &state
         && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
@@ -1018,7 +1033,7 @@ fn on_decided(
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
         Ok(state) => {
-            model.store_trouble = None;
+            model.store_keeps();
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
             let words = recorded(model, &pending.decision, state);
@@ -1037,13 +1052,19 @@ fn on_decided(
                 problem.text,
                 problem.hint
             );
-            if problem.kind == ProblemKind::Store {
+            let of_store = matches!(problem.kind, ProblemKind::Store | ProblemKind::Unwritable);
+            if of_store {
                 model.store_trouble = Some(StoreTrouble::Unwritable);
             }
+            let rest = format!("{} was not decided.", pending.row.case.name());
             // The attempt has used the lease up: it is asked for again.
             let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
             bring_back(model, pending.index, pending.row, desk);
-            model.say(Severity::Error, text);
+            if of_store {
+                model.say_while(Cause::Store, text, Some(rest));
+            } else {
+                model.say(Severity::Error, text);
+            }
             reload(model)
         }
     }
@@ -1435,14 +1456,24 @@ impl Model {
 
     /// Says what went wrong.
     fn problem(&mut self, problem: &Problem) {
+        let text = format!("{} {}", problem.text, problem.hint).trim().to_owned();
         match problem.kind {
-            ProblemKind::Network | ProblemKind::Key => self.link = Link::Down(problem.text.clone()),
+            ProblemKind::Network | ProblemKind::Key => {
+                self.link = Link::Down(problem.text.clone());
+                self.say_while(Cause::Link, text, None);
+            }
             ProblemKind::Store => {
                 self.store_trouble.get_or_insert(StoreTrouble::Unreachable);
+                self.say_while(Cause::Store, text, None);
             }
-            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {}
+            ProblemKind::Unwritable => {
+                self.store_trouble = Some(StoreTrouble::Unwritable);
+                self.say_while(Cause::Store, text, None);
+            }
+            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {
+                self.say(Severity::Error, text);
+            }
         }
-        self.say(Severity::Error, format!("{} {}", problem.text, problem.hint).trim().to_owned());
     }
 
     /// Forgets details and pictures of cases outside the window.

@@ -34,3 +34,4 @@ pub use process::{SystemClock, ancestors, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
 pub use signer::{NAMESPACE, Signed, Signer};
 pub use who::{AgentAt, Hand, Hint, Who, hint, roster, who};
+pub use window::picture_link;

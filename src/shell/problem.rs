@@ -33,7 +33,12 @@ pub fn of_store(error: &StoreError) -> Problem {
         StoreError::Parked(_) => (ProblemKind::Other, ""),
         StoreError::Corrupt(_) => (ProblemKind::Other, "`secondlook audit verify` says which."),
         StoreError::AuditEnd(_) => (ProblemKind::Store, "See `secondlook audit verify`."),
-        StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),
+        StoreError::Full => {
+            (ProblemKind::Unwritable, "Free some space; nothing is taken until then.")
+        }
+        StoreError::ReadOnly | StoreError::Unfit(_) => {
+            (ProblemKind::Unwritable, "Nothing is taken that cannot be kept.")
+        }
         _ => (ProblemKind::Store, "Nothing is taken that cannot be kept; see `secondlook doctor`."),
     };
     Problem { kind, text: sentence(&error.to_string()), hint: hint.to_owned() }

@@ -35,10 +35,11 @@ pub enum Audited {
 impl Audited {
     /// What recording this decision is.
     pub(super) fn of(row: &super::HistoryRow) -> Self {
-        let blocklist = row.decision.disposition == Disposition::Blocklist;
+        let two =
+            row.decision.disposition == Disposition::Blocklist || row.decision.is_without_picture();
         match (row.state, row.decision.answers) {
             (DeliveryState::Proposed, _) => Self::Proposed,
-            (_, Some(_)) if blocklist => Self::Confirmed,
+            (_, Some(_)) if two => Self::Confirmed,
             _ => Self::Decided,
         }
     }
@@ -117,6 +118,26 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// What happens to a decision now, as its row has it; without a place in a chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] when its record cannot be written as JSON.
+    pub(super) fn now(what: Audited, row: &super::HistoryRow, at: Millis) -> Result<Self> {
+        Ok(Self {
+            seq: 0,
+            at,
+            what,
+            decision: row.decision.id.to_string(),
+            case: row.decision.case.to_string(),
+            disposition: row.decision.disposition.word().to_owned(),
+            state: row.state.word().to_owned(),
+            reviewer: row.decision.reviewer.id.0.clone(),
+            by: None,
+            record: record_hash(&row.decision)?,
+            before: String::new(),
+        })
+    }
+
     /// Whose doing it records.
     #[must_use]
     pub fn doer(&self) -> &str {
@@ -147,16 +168,9 @@ impl AuditRow {
     ) -> Result<Self> {
         let entry = AuditEntry {
             seq: head.seq.saturating_add(1),
-            at,
-            what,
-            decision: row.decision.id.to_string(),
-            case: row.decision.case.to_string(),
-            disposition: row.decision.disposition.word().to_owned(),
-            state: row.state.word().to_owned(),
-            reviewer: row.decision.reviewer.id.0.clone(),
             by: by.map(|by| by.0.clone()),
-            record: record_hash(&row.decision)?,
             before: head.hash.clone(),
+            ..AuditEntry::now(what, row, at)?
         };
         Self::of(&entry)
     }

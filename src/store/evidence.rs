@@ -286,9 +286,10 @@ fn is_seconded(
     scope: &Scope,
     rosters: &Rosters,
 ) -> Result<(), String> {
-    let confirms = decision.disposition == Disposition::Blocklist && !decision.is_proposal();
+    let listing = decision.disposition == Disposition::Blocklist;
     let approved = decision.target.as_ref().is_some_and(|target| target.approved);
-    if !confirms || !(approved || decision.answers.is_some()) {
+    let confirms = listing && (approved || decision.answers.is_some());
+    if decision.is_proposal() || !(confirms || decision.is_without_picture()) {
         return Ok(());
     }
     let answered = decision.answers.and_then(|id| beside.get(&id.to_string()));

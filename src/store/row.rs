@@ -322,8 +322,9 @@ impl CaseRow {
         self.state == CaseState::Escalated && reviewer.person().is_none()
     }
 
+    /// Cases with strong candidates only are not queued, and decided by whoever takes one.
     fn is_decidable(&self) -> bool {
-        matches!(self.state, CaseState::Open | CaseState::Escalated)
+        matches!(self.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
     }
 
     /// A lease that has run out is still its holder's until somebody else takes the case.
@@ -382,6 +383,12 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
     let Some(proposal) = proposal else { return Ok(()) };
     if decision.disposition == Disposition::Blocklist && !decision.confirms(proposal) {
         return Err(StoreError::Other("another face was proposed for the blocklist".to_owned()));
+    }
+    // One person's word without a picture is a proposal, and one waits already.
+    if decision.is_without_picture() && !decision.confirms(proposal) {
+        return Err(StoreError::Other(
+            "something else was proposed about this case, and that waits for an answer".to_owned(),
+        ));
     }
     Ok(())
 }

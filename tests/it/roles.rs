@@ -1,11 +1,11 @@
 //! A team's server that tells its owner from reviewers: what each may write, tried with real roles.
 
-use secondlook::sim::{Limits, Options, Sim};
+use secondlook::sim::{Limits, Options, Recorded, Route, Sim};
 
 use crate::audit::behind;
 use crate::people::Person;
 use crate::postgres::Cluster;
-use crate::terminal::{Home, world};
+use crate::terminal::{Home, candidate, subject, world};
 
 /// A home at a store's address, with somebody's agent.
 fn home(sim: &Sim, url: &str, person: &Person) -> Home {
@@ -67,6 +67,26 @@ const FORBIDDEN: &[&str] = &[
     "DROP FUNCTION only_added_to() CASCADE",
     "CREATE TABLE mine (n BIGINT)",
     "SET ROLE test",
+];
+
+/// The same where the tables are parted: the parts are named.
+const FORBIDDEN_IN_PARTS: &[&str] = &[
+    "UPDATE audit_1 SET entry = entry",
+    "DELETE FROM audit_1",
+    "TRUNCATE audit_1",
+    "INSERT INTO audit_1 (origin, seq, entry, hash, decision) SELECT origin, seq + 1, entry, hash, decision \
+     FROM audit ORDER BY seq DESC LIMIT 1",
+    "UPDATE decisions_1 SET state = 'sent'",
+    "UPDATE decisions_1 SET due = 0 WHERE reviewer = 'person:ana'",
+    "DELETE FROM decisions_1",
+    "UPDATE cases_1 SET state = 'open'",
+    "DELETE FROM proofs_1",
+    "INSERT INTO cases_rest SELECT * FROM cases_1",
+    "ALTER TABLE audit DETACH PARTITION audit_1",
+    "DROP TABLE decisions_1",
+    "SELECT give_partition('cases', 77)",
+    "SELECT part_table('cases')",
+    "SELECT origins_get_partitions()",
 ];
 
 /// What ana's role puts at the end of the chain about a decision: whose, what is done to its row in the same
@@ -192,6 +212,15 @@ fn put_in(reviewer: &str, listed: u8) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
+    takes_what_is_ones_own(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_whose_tables_are_parted_and_a_reviewer_brings_a_new_tenant() {
+    takes_what_is_ones_own(true).await;
+}
+
+async fn takes_what_is_ones_own(parted: bool) {
     let Some(cluster) = Cluster::start() else { return };
     let names = ["chief", "ana", "eva"];
     let Some(people) = names.iter().map(|n| Person::new(n)).collect::<Option<Vec<_>>>() else {
@@ -203,6 +232,9 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     let owner = home(&sim, &url, &people[0]);
     for _ in 0..2 {
         done(&owner, &["store", "init", "--roles"]);
+        if parted {
+            done(&owner, &["store", "init", "--partitions"]);
+        }
     }
     let roles = "CREATE ROLE ana LOGIN; CREATE ROLE eva LOGIN; CREATE ROLE aud LOGIN; \
                  CREATE ROLE stranger LOGIN; GRANT secondlook_reviewer TO ana, eva, stranger; \
@@ -225,7 +257,9 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     done(&ana, &["decide", "1001", "reject"]);
     done(&eva, &["decide", "1002", "approve"]);
     assert!(done(&eva, &["history", "--json"]).contains("\"reviewer\":\"eva\""));
-    for sql in FORBIDDEN {
+    assert_eq!(behind(&url, "SELECT 1 FROM decisions_1").await, parted);
+    let in_parts = FORBIDDEN_IN_PARTS.iter().filter(|_| parted);
+    for sql in FORBIDDEN.iter().chain(in_parts) {
         assert!(!behind(&as_role("ana"), sql).await, "ana may: {sql}");
         assert!(!behind(&as_role("aud"), sql).await, "an auditor may: {sql}");
     }
@@ -260,6 +294,26 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
     for sql in ["UPDATE audit SET entry = entry", "TRUNCATE proofs", "DELETE FROM decisions"] {
         assert!(!behind(&url, sql).await, "the owner may: {sql}");
     }
+    if parted {
+        for sql in
+            ["UPDATE audit_1 SET entry = entry", "TRUNCATE proofs_1", "DELETE FROM decisions_1"]
+        {
+            assert!(!behind(&url, sql).await, "the owner may: {sql}");
+        }
+        // A tenant that a reviewer brings has tables of its own, which they did not make.
+        let other =
+            Sim::start(world([2001]), Options { limits: Limits::none(), ..Options::default() });
+        let other = other.await.unwrap();
+        let mut new = home(&sim, &as_role("ana"), &people[1]);
+        new.set("DIDIT_BASE_URL", other.base_url());
+        done(&new, &["sync"]);
+        assert!(done(&new, &["queue", "list"]).contains("#2001"));
+        let there = "SELECT 1 / count(*) FROM cases JOIN pg_class c ON c.oid = cases.tableoid \
+                     WHERE c.relname = 'cases_' || origin AND pg_get_userbyid(c.relowner) = 'test' \
+                     AND session_number = '2001'";
+        assert!(behind(&url, there).await, "in a table of the owner's");
+        other.shutdown().await;
+    }
     // A role that is nobody's on the roster works in its own name, and counts as nobody's second.
     let stranger = home(&sim, &as_role("stranger"), &people[1]);
     done(&stranger, &["decide", "1003", "escalate"]);
@@ -289,4 +343,62 @@ async fn a_server_takes_of_a_reviewer_what_is_their_own_and_nothing_else() {
         assert_eq!((ran.code, found, ran.out.lines().count()), (1, 1, 1), "{ran:?}");
     }
     sim.shutdown().await;
+}
+
+/// What was looked at and where in the lists a round stands is read and written with a reviewer's rights, so that no
+/// session is read twice; and the role alone says whose store it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reviewer_reads_what_was_passed_over_and_needs_no_key_to_read() {
+    let Some(cluster) = Cluster::start() else { return };
+    let Some(chief) = Person::new("chief") else { return };
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let mut people = world([1001, 1002]);
+    // Held for a face, and no case: nobody comes near, or it is the same customer.
+    for number in 1003..=1006 {
+        people.add(subject(number).with(candidate(number + 5000, 12.0)));
+    }
+    let sim = Sim::start(people, options.clone()).await.unwrap();
+    let url = cluster.database().await;
+    let owner = home(&sim, &url, &chief);
+    done(&owner, &["store", "init", "--roles"]);
+    let roles = "CREATE ROLE ana LOGIN; CREATE ROLE aud LOGIN; GRANT secondlook_reviewer TO ana; \
+                 GRANT secondlook_auditor TO aud";
+    assert!(behind(&url, roles).await);
+    done(&owner, &["reviewers", "add", "ana", "--role", "ana", "--key", &chief.key()]);
+    let as_role = |name: &str| url.replace("user=test", &format!("user={name}"));
+    let mut ana = Home::at(&sim, 300);
+    ana.set("SECONDLOOK_STORE", &as_role("ana"));
+    let count = || {
+        let decision = |call: &&Recorded| call.route == Some(Route::Decision);
+        sim.record().iter().filter(decision).count()
+    };
+    let first = done(&ana, &["sync", "--json"]);
+    assert!(first.contains("\"queued\":2") && first.contains("\"below_band\":4"), "{first}");
+    assert_eq!(count(), 6);
+    for _ in 0..2 {
+        let again = done(&ana, &["sync", "--json"]);
+        assert!(again.contains("\"below_band\":4") && again.contains("\"silent\":0"), "{again}");
+    }
+    assert_eq!(count(), 6, "nothing is read twice");
+    assert!(done(&ana, &["doctor"]).contains("below the lower edge 4"));
+    for table in ["passed_over", "listings"] {
+        assert!(behind(&as_role("ana"), &format!("SELECT count(*) FROM {table}")).await, "{table}");
+    }
+    // Another application in the same database: the role says which one is ana's.
+    let other = Sim::start(world([2001]), options).await.unwrap();
+    done(&home(&other, &url, &chief), &["sync"]);
+    ana.unset("DIDIT_API_KEY");
+    let listed = done(&ana, &["queue", "list"]);
+    assert!(listed.contains("#1001") && !listed.contains("#2001"), "{listed}");
+    for command in [&["history"][..], &["stats"], &["export"], &["audit", "verify"]] {
+        done(&ana, command);
+    }
+    // Nobody on its roster: it is named, and no key says otherwise.
+    let mut aud = Home::at(&sim, 300);
+    aud.set("SECONDLOOK_STORE", &as_role("aud"));
+    aud.unset("DIDIT_API_KEY");
+    let ran = aud.run(&["queue", "list"]);
+    assert!(ran.code == 4 && ran.err.contains("--origin"), "{ran:?}");
+    sim.shutdown().await;
+    other.shutdown().await;
 }

@@ -7,8 +7,8 @@ use super::super::args::{Args, ExportFormat};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
 use super::super::wire::Setup;
-use super::Desk;
 use super::outbox::timestamp;
+use super::reading::Reading;
 use crate::domain::{
     HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind, blind,
 };
@@ -96,13 +96,17 @@ const HEAD: [&str; 27] = [
 ];
 
 /// Prints every decision, oldest first.
-pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError> {
+pub async fn export(
+    args: &Args,
+    format: ExportFormat,
+    origin: Option<&str>,
+) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    let desk = Reading::open(&setup, origin).await?;
     let past = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
     let (mut history, unreadable) = (past.rows, past.unreadable);
     // An export is no way around the blindness of a second reader.
-    let hidden = blind(&mut history, &desk.who(&setup).await?.reviewer.id);
+    let hidden = blind(&mut history, &desk.reader(&setup).await?);
     history.reverse();
     if format == ExportFormat::Csv {
         line(&csv(&HEAD.map(str::to_owned)))?;
@@ -124,7 +128,7 @@ pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError>
 
 async fn row(
     setup: &Setup,
-    desk: &Desk,
+    desk: &Reading,
     past: &HistoryRow,
     withheld: bool,
 ) -> Result<Row, CliError> {

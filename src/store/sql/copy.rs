@@ -4,6 +4,8 @@
 //! Tables and columns are read from the databases themselves, so that none is forgotten. Not carried is
 //! what belongs to running consoles: leases, claims, who looks on, who is on duty, calls of the last minute.
 
+use std::collections::BTreeSet;
+
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
 use super::engine::{Arg, Row, Tx, args, failure, within};
@@ -139,7 +141,9 @@ async fn tables(tx: &mut Tx) -> Result<Vec<Table>> {
             "SELECT table_name::text AS of, column_name::text AS name, \
              (data_type = 'text')::int::bigint AS is_text, \
              (is_identity = 'YES')::int::bigint AS counts \
-             FROM information_schema.columns WHERE table_schema = current_schema() \
+             FROM information_schema.columns c WHERE table_schema = current_schema() \
+             AND NOT EXISTS (SELECT 1 FROM pg_class p WHERE p.relname = c.table_name \
+             AND p.relnamespace = current_schema()::regnamespace AND p.relispartition) \
              ORDER BY table_name, ordinal_position"
         }
     };
@@ -209,8 +213,17 @@ pub async fn origins(tx: &mut Tx) -> Result<Vec<Origin>> {
 
 /// How many consoles are at work in a store.
 pub async fn at_work(tx: &mut Tx, now: Millis) -> Result<u64> {
-    let found = tx.rows(super::statements::WORKERS, args![now]).await?;
-    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(workers(tx, now).await?.len()).unwrap_or(u64::MAX))
+}
+
+/// Those consoles, of every origin.
+pub async fn workers(tx: &mut Tx, now: Millis) -> Result<BTreeSet<String>> {
+    let mut workers = BTreeSet::new();
+    for origin in origins(tx).await? {
+        let found = tx.rows(super::statements::WORKERS, args![&origin, now]).await?;
+        workers.extend(found.iter().filter_map(|row| row.text("worker").ok()));
+    }
+    Ok(workers)
 }
 
 /// Gives an origin another name. One of that name that is there already has to be without decisions and a roster:

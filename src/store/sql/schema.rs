@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/sqlite/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
+    include_str!("../../../assets/migrations/sqlite/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/sqlite/0017_entries_hold.sql"),
 ];
 const POSTGRES: &[&str] = &[
@@ -34,6 +35,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/postgres/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
+    include_str!("../../../assets/migrations/postgres/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/postgres/0017_entries_hold.sql"),
 ];
 
@@ -67,6 +69,9 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     let Some(done) = done else { return Err(StoreError::Newer { found, known }) };
     if found == 0 {
         takes_all_letters(tx).await?;
+    }
+    if done < migrations.len() {
+        tx.at_length().await?;
     }
     for sql in &migrations[done..] {
         tx.script(sql).await?;

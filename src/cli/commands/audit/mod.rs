@@ -16,6 +16,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
 use super::super::wire::{self, Setup};
 use super::Desk;
+use super::reading::Reading;
 use crate::roster::Scope;
 use crate::shell::{NAMESPACE, Who};
 use crate::store::audit::Finding;
@@ -27,12 +28,12 @@ const PAGE: u32 = 1_000;
 /// Exports or verifies.
 pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
     match what {
-        What::Verify { file, head, since } => {
+        What::Verify { file, head, since, of } => {
             let head = head.as_deref().map(noted).transpose()?;
             let since = since.as_deref().map(read).transpose()?;
             match file {
                 Some(file) => in_file(args, &read(file)?, head, since),
-                None => in_store(args, head, since).await,
+                None => in_store(args, head, since, of.origin.as_deref()).await,
             }
         }
         What::Export => export(args).await,
@@ -41,7 +42,8 @@ pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
 
 async fn export(args: &Args) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    // It says of every case what was done, also of those that wait for a second reader: that takes the key.
+    let desk = Reading::of(Desk::open(&setup).await?);
     let mut end = AuditHead::default();
     loop {
         let after = end.seq;
@@ -80,7 +82,7 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
 /// neither was set up.
 async fn end_signature(
     setup: &Setup,
-    desk: &Desk,
+    desk: &Reading,
     who: &Who,
     hash: &str,
 ) -> Option<Result<String, String>> {
@@ -93,7 +95,7 @@ async fn end_signature(
 
 /// Signatures of the entries after one place up to another.
 async fn signatures(
-    desk: &Desk,
+    desk: &Reading,
     mut after: u64,
     last: u64,
 ) -> Result<HashMap<u64, String>, CliError> {
@@ -111,8 +113,9 @@ async fn in_store(
     args: &Args,
     noted: Option<AuditHead>,
     since: Option<Export>,
+    origin: Option<&str>,
 ) -> Result<Exit, CliError> {
-    let desk = Desk::open(&Setup::load(args)?).await?;
+    let desk = Reading::open(&Setup::load(args)?, origin).await?;
     let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
     if let Some(since) = &since {
         is_older(since, Some(&scope.to_string()))?;
@@ -158,7 +161,7 @@ async fn in_store(
 }
 
 /// The end of the audit as it is kept; in words why it can be none.
-async fn head(desk: &Desk) -> Result<Result<AuditHead, String>, CliError> {
+async fn head(desk: &Reading) -> Result<Result<AuditHead, String>, CliError> {
     match desk.store.audit_head(&desk.origin).await {
         Ok(head) => Ok(Ok(head)),
         Err(StoreError::AuditEnd(why)) => Ok(Err(why)),
