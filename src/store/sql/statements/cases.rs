@@ -144,7 +144,7 @@ pub fn listed(tx: &Tx, keys: usize) -> String {
     format!(
         "SELECT c.key, c.state, c.kind, d.settled_at FROM cases c \
          LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} \
-         WHERE c.{of_origin} AND c.key IN ({keys}) ORDER BY c.id{lock}"
+         WHERE c.{of_origin} AND c.key IN ({keys}) ORDER BY c.key{lock}"
     )
 }
 

@@ -98,6 +98,7 @@ pub fn first_entry(tx: &Tx) -> String {
     let (of_origin, case) = (of_origin!(), tx.case_of_entry());
     format!(
         "SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = (SELECT c.key FROM decisions d JOIN \
-         cases c ON c.origin = d.origin AND c.id = d.case_id WHERE d.{of_origin} AND d.id = $2) AND decision = $2 ORDER BY seq LIMIT 1"
+         cases c ON c.origin = d.origin AND c.id = d.case_id WHERE d.{of_origin} AND d.id = $2) \
+         AND decision = $2 ORDER BY seq LIMIT 1"
     )
 }
