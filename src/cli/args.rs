@@ -265,6 +265,7 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
         #[command(flatten)]
+        /// Whose rows.
         of: Of,
     },
     /// Take a decision back while it is held.
@@ -286,6 +287,7 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
         #[command(flatten)]
+        /// Whose rows.
         of: Of,
     },
     /// Print figures: cases, decisions, reviewers, times.

@@ -49,10 +49,10 @@ impl Consequence {
             Some(proposal) => format!(", confirms {}", named(proposal)),
             None => ", proposed to a second person".to_owned(),
         };
-        let refusal = |disposition| match &blind {
-            Some(what) => without_picture_refusal(model, disposition)
-                .map(|why| format!("nothing, {what}: {why}")),
-            None => None,
+        let refusal = |disposition| {
+            let what = blind.as_ref()?;
+            let why = without_picture_refusal(model, disposition)?;
+            Some(format!("nothing, {what}: {why}"))
         };
         let approve = match approve_refusal(details, desk, model).filter(|_| blind.is_none()) {
             Some(why) => format!("nothing, {why}"),

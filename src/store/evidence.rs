@@ -50,6 +50,8 @@ pub struct Evidence {
     pub beside: HashMap<String, Kept>,
     /// What was done to the roster.
     pub acts: Vec<Enacted>,
+    /// Whether another key or address of the store has a roster.
+    pub elsewhere: bool,
 }
 
 /// Why a decision does not stand.
@@ -199,6 +201,10 @@ pub fn stands(
     let seq = beginning(&own).map_or(0, |entry| entry.seq);
     let roster = rosters.before(seq);
     if !roster.is_begun() {
+        // There should be one: nobody worked alone then.
+        if let Some(missing) = roster.is_missing() {
+            return Err(missing.to_string().into());
+        }
         let two = decision.answers.is_some() || decision.is_proposal();
         return if two { Err(Doubt::Early) } else { Ok(()) };
     }
@@ -432,7 +438,10 @@ impl Evidence {
             }
             trail.push(entry);
         }
-        let rosters = Rosters::of(&self.scope, &self.acts);
+        let rosters = Rosters::of(&self.scope, &self.acts).beside(self.elsewhere);
+        if let Some(missing) = rosters.now().is_missing() {
+            return Err(missing.to_string());
+        }
         stands(&self.kept, &self.beside, &trail, &self.scope, &rosters)
             .map_err(|doubt| doubt.to_string())
     }

@@ -74,8 +74,8 @@ pub trait Store: Cases + Leases + Decisions + Deliveries + Testimony + Team + Lo
     /// are none.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions are
-    /// kept of the new one already. Nothing is changed then.
+    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions or a
+    /// roster are kept of the new one already. Nothing is changed then.
     async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool>;
 
     /// Hears of what others change: cases that come, go, are taken, given back, decided or settled. A
@@ -157,19 +157,24 @@ pub struct Copied {
 /// transaction: what breaks off leaves an empty store.
 ///
 /// # Errors
-/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::NotEmpty`] when the
-/// new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
+/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::Kept`] when whoever is logged
+/// into it is told from its owner, or its roster would be another one in the new store, [`StoreError::NotEmpty`]
+/// when the new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
 pub async fn copy(from: &str, to: &str, now: Millis) -> Result<Copied> {
     let from = SqlStore::there(from).await?;
-    let copied = match SqlStore::at(to).await {
-        Ok(to) => {
-            let copied = Box::pin(from.copy_into(&to, now)).await;
-            to.close().await;
-            copied
-        }
-        Err(error) => Err(error),
-    };
+    let copied = copy_of(&from, to, now).await;
     from.close().await;
+    copied
+}
+
+async fn copy_of(from: &SqlStore, to: &str, now: Millis) -> Result<Copied> {
+    if from.login().await?.told {
+        let why = "whoever is logged in is not its owner, whom it tells from reviewers";
+        return Err(StoreError::Kept(why.to_owned()));
+    }
+    let to = SqlStore::at(to).await?;
+    let copied = Box::pin(from.copy_into(&to, now)).await;
+    to.close().await;
     copied
 }
 

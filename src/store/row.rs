@@ -2,15 +2,17 @@
 //! claim and settle. Every backend loads a row, asks it, and saves it again, so that a rule stands
 //! in one place. Knows no SQL, no clock and no other row.
 
+use super::audit::hash_of;
 use super::{
     Admitted, Delivery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueueRow, Result,
     Retried, Settled, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Agreement, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
-    Reading, ReviewerId, Status, SubjectKind, WorkerId,
+    Reading, Reviewer, ReviewerId, Status, SubjectKind, WorkerId,
 };
-use crate::roster::Roster;
+use crate::proof;
+use crate::roster::{DECISION, Require, Roster, Scope, decision_statement, needs_signature};
 
 /// A case as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -389,6 +391,48 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what would be recorded and never sent: where there should be a roster, in the name of somebody who is
+/// not on it or of another who is, and without the signature that it needs. `case_was` is where the case stands.
+pub(super) fn may_decide(
+    (scope, roster): (&Scope, &Roster),
+    decision: &Decision,
+    case_was: CaseState,
+    now: Millis,
+) -> Result<()> {
+    if let Some(missing) = roster.is_missing() {
+        return Err(StoreError::NoRoster(missing));
+    }
+    let Reviewer { id, name } = &decision.reviewer;
+    if !roster.is_begun() {
+        return Ok(());
+    }
+    let another = roster.of_name(name).filter(|person| person.id.reviewer() != *id);
+    if let Some(person) = another {
+        return Err(StoreError::NotThem(format!("{name} is the name of {}", person.id)));
+    }
+    if id.person().is_some() && roster.named(id).is_none() {
+        return Err(StoreError::NotThem(format!("{id} is on the roster no more")));
+    }
+    // That only people are one of two is said elsewhere.
+    let every = roster.require() == Require::EveryDecision;
+    if !needs_signature(roster, decision, case_was) || (id.person().is_none() && !every) {
+        return Ok(());
+    }
+    let record = serde_json::to_string(decision)
+        .map_err(|_| StoreError::Other("a decision cannot be written".to_owned()))?;
+    let text = decision_statement(scope, decision, &hash_of(&record));
+    let signer = decision
+        .signature
+        .as_ref()
+        .and_then(|signature| proof::verify(text.as_bytes(), signature, DECISION).ok());
+    match signer
+        .and_then(|signer| roster.person_of(&signer, now).map(|person| person.id.reviewer()))
+    {
+        Some(signed) if signed == *id => Ok(()),
+        _ => Err(StoreError::NotThem(format!("it has to be signed, and no key of {id} signed it"))),
+    }
 }
 
 /// Refuses the word on a case that waits for another person by somebody who is nobody's second: whoever it is

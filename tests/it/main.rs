@@ -46,6 +46,7 @@ mod remembered;
 mod replies;
 mod roles;
 mod roster;
+mod rosters;
 mod screens;
 mod search;
 mod servers;

@@ -637,6 +637,9 @@ impl Team for DeadlyStore {
     async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
         self.inner.acts(origin).await
     }
+    async fn elsewhere(&self, origin: &Origin) -> Result<bool> {
+        self.inner.elsewhere(origin).await
+    }
     async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
         self.inner.enact(origin, act, now).await
     }

@@ -9,6 +9,7 @@ use secondlook::domain::{
     Judged, Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture,
     SessionId, Similarity, Source, Status, SubjectKind, Tally, Target, Urgency, WorkerId,
 };
+use secondlook::roster;
 use secondlook::store::audit::{AuditEntry, Audited};
 use secondlook::store::{
     self, Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, Holder, Lease,
@@ -18,6 +19,7 @@ use secondlook::store::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::people::Person;
 use super::postgres::{Cluster, shared};
 
 /// A store under test and what it stands on.
@@ -954,6 +956,7 @@ async fn an_escalation_is_taken_back_while_nobody_looks(store: &dyn Store) {
 }
 
 async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
+    let Some(keys) = Person::new("eva") else { return };
     let (ana, eva) = (holder("ana", 1), holder("eva", 1));
     let mut alias = holder("ana", 2);
     alias.reviewer.name = "eva".to_owned();
@@ -983,7 +986,7 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
     let answer = Decision { answers: Some(id(1)), evidence: vec![], ..proposal(2, &stranger) };
     let answer = store.decide(&stranger, &answer, at(WINDOW), T).await;
     assert!(matches!(answer, Err(StoreError::NotSecond(_))), "{answer:?}");
-    enrol(store, &eva).await;
+    enrol(store, &eva, &keys).await;
     // Nor anybody who does not say what they answer, or who names another face.
     let hers = lease(store, 1, &eva, T).await;
     let yes = Decision { answers: Some(id(1)), evidence: vec![], ..proposal(2, &hers) };
@@ -1008,14 +1011,32 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
         };
         assert!(as_wanted, "{answer:?}");
     }
-    assert_eq!(store.decide(&hers, &yes, at(WINDOW), T).await.unwrap(), DeliveryState::Held);
+    // Nor is anything recorded that would not be sent: without eva's signature, and in the name of whoever is
+    // not on the roster, or of another who is.
+    let answer = store.decide(&hers, &yes, at(WINDOW), T).await;
+    assert!(matches!(answer, Err(StoreError::NotThem(_))), "{answer:?}");
+    admit(store, 2).await;
+    let mut other = holder("os", 3);
+    other.reviewer = Reviewer { id: ReviewerId("os:7".to_owned()), name: "Eva".to_owned() };
+    for who in [&ana, &other] {
+        let ours = lease(store, 2, who, T).await;
+        let answer = store.decide(&ours, &decision(9, &ours, Disposition::Reject), T, T).await;
+        assert!(matches!(answer, Err(StoreError::NotThem(_))), "{answer:?}");
+        store.release(&ours).await.unwrap();
+    }
+    assert_eq!(store.audit_head(&origin()).await.unwrap().seq, 2, "nothing was entered");
+    let scope = roster::Scope::of(&store.salt().await.unwrap(), &origin());
+    let record = store::audit::hash_of(&serde_json::to_string(&yes).unwrap());
+    let text = roster::decision_statement(&scope, &yes, &record);
+    let signed = Decision { signature: Some(keys.sign(roster::DECISION, &text)), ..yes.clone() };
+    assert_eq!(store.decide(&hers, &signed, at(WINDOW), T).await.unwrap(), DeliveryState::Held);
     let over = row(store, 1).await;
     assert_eq!(
         (over.state, over.note.as_deref()),
         (DeliveryState::Local, Some("confirmed by eva"))
     );
     let delivery = take(store, &eva, at(WINDOW)).await.unwrap();
-    assert_eq!(delivery.decision, yes);
+    assert_eq!(Decision { signature: None, ..delivery.decision }, yes);
     let audit = store.audit(&origin(), 0, 100).await.unwrap();
     let audit: Vec<store::audit::AuditEntry> =
         audit.iter().map(|row| serde_json::from_str(&row.entry).unwrap()).collect();
@@ -1034,12 +1055,12 @@ async fn an_approved_customer_is_blocklisted_by_two_people(store: &dyn Store) {
 }
 
 /// Puts somebody on the roster as the file's owner can: what a signature would do is tried in `roster.rs`.
-async fn enrol(store: &dyn Store, who: &Holder) {
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+async fn enrol(store: &dyn Store, who: &Holder, keys: &Person) {
+    let key = std::fs::read_to_string(keys.key()).unwrap();
     let act = secondlook::roster::Act::Recover {
         person: secondlook::roster::PersonId::parse(&who.reviewer.name).unwrap(),
         proofs: vec![secondlook::proof::Proof::Key(
-            secondlook::proof::PublicKey::parse(key).unwrap(),
+            secondlook::proof::PublicKey::parse(key.trim()).unwrap(),
         )],
     };
     let act = store::NewAct {
@@ -1081,6 +1102,26 @@ async fn a_proposal_is_declined_taken_back_or_void(store: &dyn Store) {
     assert_eq!(undo(2, &ana).await, Undone::NotHeld(DeliveryState::Local), "it was answered");
     assert_eq!(undo(3, &eva).await, Undone::TakenBack(key(1)));
     assert_eq!(row(store, 2).await.state, DeliveryState::Proposed);
+    // And so it does when an administrator takes the answer back.
+    assert_eq!(says(store, &eva, 13, no).await.unwrap(), DeliveryState::Held);
+    let chief = ReviewerId::of_person("chief");
+    let released = store.release_held(&origin, id(13), &chief, T).await.unwrap();
+    assert_eq!(released, Undone::TakenBack(key(1)));
+    assert_eq!(
+        (row(store, 2).await.state, row(store, 2).await.note),
+        (DeliveryState::Proposed, None)
+    );
+    let audit = store.audit(&origin, 0, 100).await.unwrap();
+    let last: Vec<store::audit::AuditEntry> =
+        audit.iter().rev().take(2).map(|row| serde_json::from_str(&row.entry).unwrap()).collect();
+    let told: Vec<_> = last.iter().map(|e| (e.what, e.decision.clone(), e.doer())).collect();
+    assert_eq!(
+        told,
+        [
+            (Audited::Proposed, id(2).to_string(), "person:chief"),
+            (Audited::Released, id(13).to_string(), "person:chief"),
+        ]
+    );
     let answer = store.lease(&origin, &key(1), &ana, T, TTL).await.unwrap();
     assert_eq!(answer, LeaseAnswer::SecondReader, "still not the same person");
     // Void when what it rests on has changed: anybody may say so, once.

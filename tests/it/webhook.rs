@@ -231,12 +231,12 @@ async fn an_event_that_carries_the_decision_spares_the_read() {
     let (receiver, waiting) = receiver(&stage, Limits::default());
     for (n, number) in (1_001..=1_020).enumerate() {
         let sent = Sent::new(&event(session_id(number), START / 1000, "In Review"), n % 3);
-        assert_eq!(sent.to(&receiver), Answer::Accepted);
+        assert_eq!(sent.to(&receiver), ACCEPTED);
     }
     // One that nobody takes for a case, told in full as well.
     let mut clear = event(session_id(1_021), START / 1000, "In Review");
     clear["decision"]["liveness_checks"][0]["matches"][0]["similarity_percentage"] = json!(12.5);
-    assert_eq!(Sent::new(&clear, 0).to(&receiver), Answer::Accepted);
+    assert_eq!(Sent::new(&clear, 0).to(&receiver), ACCEPTED);
     worked(&stage, receiver, waiting).await;
     assert_eq!(stage.count(Route::Decision), 0, "the events carry it");
     assert_eq!(open_cases(&stage).await.len(), 20);

@@ -61,7 +61,11 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let clock = desk.clock().await;
     let who = desk.who(&setup).await?;
     if let Some(why) = who.cannot_decide() {
-        return Err(CliError::new(Exit::Auth, why, "`ssh-add` your key, or log in with `ssh -A`"));
+        let hint = match who.stopped {
+            Some(_) => "See `secondlook store status`",
+            None => "`ssh-add` your key, or log in with `ssh -A`",
+        };
+        return Err(CliError::new(Exit::Auth, why, hint));
     }
     let lease = lease(&desk, &who, &row, &clock).await?;
     let signing = desk.signing(&setup, &who).await?;
@@ -88,6 +92,7 @@ async fn under_lease(
     let details = desk.client.decision(&row.case.key, row.case.kind).await;
     let comment = wanted.comment.as_deref();
     let mut details = details.map_err(|error| unread(error, comment.is_some()))?;
+    is_meant(wanted, &details)?;
     if let Some(number) = wanted.target {
         with_status_of(desk, &mut details, number).await?;
     }
@@ -117,6 +122,24 @@ async fn under_lease(
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// Refuses another session than the one whose number was given: what the store says of numbers is a note of what
+/// Didit said once, and Didit is asked now.
+fn is_meant(wanted: &Wanted, details: &Details) -> Result<(), CliError> {
+    let Ok(number) = wanted.case.trim_start_matches('#').parse::<u64>() else { return Ok(()) };
+    if details.case.session_number == Some(number) {
+        return Ok(());
+    }
+    let found = details.case.session_number.map_or_else(
+        || "a session without a number".to_owned(),
+        |number| format!("session #{number}"),
+    );
+    Err(CliError::new(
+        Exit::Conflict,
+        format!("the store has {found} under number {number}; nothing was decided"),
+        "Somebody changed the store: keep a copy of it, and name the case by its session id",
+    ))
 }
 
 /// The candidates that must be judged and cannot be, by their places: there is no picture of the face, or of the one

@@ -120,6 +120,11 @@ async fn flush(
     within: Option<Duration>,
 ) -> Result<Exit, CliError> {
     let who = desk.who(setup).await?;
+    // What is held stays so: it can be sent where its roster is.
+    if let Some(missing) = who.stopped {
+        let text = format!("nothing is sent: {missing}");
+        return Err(CliError::new(Exit::Auth, text, "See `secondlook store status`"));
+    }
     let worker = worker_id();
     let mut settings = Settings::new(desk.origin.clone(), worker, who.reviewer.id.clone());
     settings.adopted.clone_from(&who.adopted);

@@ -153,7 +153,7 @@ async fn rebind_in(
     say(&format!("{} can be read with this key.", read.case.name()));
     store.rebind(&from, &to, wire::now()).await.map_err(|error| match error {
         store::StoreError::NotEmpty => CliError::from(error).reworded(
-            "decisions were made with the new key already, so the old rows cannot be given to it",
+            "decisions were made, or a roster was begun, with the new key already, so the old rows cannot be given to it",
             "Send what the old key holds with `secondlook outbox flush` under that key; nothing was changed",
         ),
         error => error.into(),

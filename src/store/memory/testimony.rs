@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use super::team::is_elsewhere;
 use crate::domain::{DecisionId, Origin};
 use crate::store::audit::AuditEntry;
 use crate::store::{
@@ -53,6 +54,7 @@ impl Testimony for MemoryStore {
 
     async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
         let scope = self.scope(origin);
+        let elsewhere = is_elsewhere(&self.shelves(), origin);
         self.on(origin, |shelf| {
             let Some(kept) = shelf.kept(decision)? else { return Ok(None) };
             let decision = kept.decision().ok();
@@ -71,7 +73,7 @@ impl Testimony for MemoryStore {
                 beside.extend(other.map(|other| (other.id.clone(), other)));
             }
             let acts = shelf.acts.clone();
-            Ok(Some(Evidence { scope, kept, entries, before, beside, acts }))
+            Ok(Some(Evidence { scope, kept, entries, before, beside, acts, elsewhere }))
         })
     }
 

@@ -17,7 +17,7 @@ use sqlx::{
 };
 
 use super::postgres::Servers;
-use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId, printable};
 use crate::store::{Result, StoreError};
 
 /// How long a connection is waited for.
@@ -442,6 +442,10 @@ pub fn failure(error: sqlx::Error) -> StoreError {
         sqlx::Error::Database(error) if error.is_unique_violation() => StoreError::Conflict,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
+            // What our own guards raise is written for people, and quotes no more than an id.
+            if code == "P0001" {
+                return StoreError::Guard(printable(error.message(), 200));
+            }
             let sqlite = error.try_downcast_ref::<SqliteError>().and(code.parse().ok());
             sqlite.map_or_else(|| of_postgres(&code), of_sqlite)
         }

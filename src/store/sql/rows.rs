@@ -399,7 +399,7 @@ pub async fn enact(
         Enacted { seq, at: now, not_before, by, act: text, signature, owned, entered: true };
     let roster = Roster::of(scope, &acts);
     let judged = roster.judge(scope, &enacted)?;
-    roster.has_its_own_names(&enacted.act)?;
+    roster.is_clear(&enacted.act)?;
     let entry = enacted_entry(&head, act, judged.word(), now)?;
     add_entry(tx, origin, entry, String::new()).await?;
     let Enacted { by, act, signature, .. } = enacted.clone();
@@ -464,6 +464,17 @@ pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
     Ok(found.iter().map(act).collect())
 }
 
+/// Whether another origin of the store has a roster.
+pub async fn elsewhere(tx: &mut Tx, origin: &Origin) -> Result<bool> {
+    Ok(tx.row(statements::ELSEWHERE, args![origin]).await?.is_some())
+}
+
+/// The roster as it is now.
+pub async fn roster(tx: &mut Tx, scope: &Scope, origin: &Origin) -> Result<Roster> {
+    let roster = Roster::of(scope, &acts(tx, origin).await?);
+    Ok(roster.beside(elsewhere(tx, origin).await?))
+}
+
 /// Lays the signature of a decision beside it, where it has one.
 pub async fn prove(tx: &mut Tx, origin: &Origin, decision: &Decision, now: Millis) -> Result<()> {
     let Some(signature) = decision.signature.clone() else { return Ok(()) };
@@ -515,7 +526,8 @@ pub async fn evidence(
         }
     }
     let acts = acts(tx, origin).await?;
-    Ok(Some(Evidence { scope, kept: kept_row, entries, before, beside, acts }))
+    let elsewhere = elsewhere(tx, origin).await?;
+    Ok(Some(Evidence { scope, kept: kept_row, entries, before, beside, acts, elsewhere }))
 }
 
 /// A place in the audit as the database counts.

@@ -116,6 +116,10 @@ async fn in_store(
     origin: Option<&str>,
 ) -> Result<Exit, CliError> {
     let desk = Reading::open(&Setup::load(args)?, origin).await?;
+    let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
+    if let Some(since) = &since {
+        is_older(since, Some(&scope.to_string()))?;
+    }
     // The end first: what is added meanwhile comes after it.
     let head = head(&desk).await?;
     let mut rows: Vec<AuditRow> = Vec::new();
@@ -130,12 +134,12 @@ async fn in_store(
     }
     // And once more: no entry stands behind the end that is kept when all of them have been read.
     let after = self::head(&desk).await?;
-    let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
+    let beside = desk.store.elsewhere(&desk.origin).await?;
     let acts = desk.store.acts(&desk.origin).await?;
     let signatures = signatures(&desk, 0, u64::MAX).await?;
     let mut findings = in_order(&rows, &head, &after);
     let mut chain = Chain::new(&rows, scope);
-    findings.extend(chain.roster(&acts));
+    findings.extend(chain.roster(&acts, beside));
     findings.extend(chain.signed(&signatures));
     let mut after = 0;
     loop {
@@ -172,6 +176,9 @@ fn in_file(
     since: Option<Export>,
 ) -> Result<Exit, CliError> {
     let rows = &export.rows;
+    if let Some(since) = &since {
+        is_older(since, export.head.as_ref().map(|head| head.scope.as_str()))?;
+    }
     let scope = Scope::of(&[0; 32], &crate::domain::Origin(String::new()));
     let mut chain = Chain::new(rows, scope);
     let mut findings = crate::store::audit::verify(rows, export.end().as_ref());
@@ -207,19 +214,18 @@ fn elsewhere(
 ) -> Vec<Finding> {
     let hashes: HashMap<u64, &str> = rows.iter().map(|row| (row.seq, row.hash.as_str())).collect();
     let mut findings = Vec::new();
-    let mut hold = |seq: u64, hash: &str, whose: &str| {
-        let what = match hashes.get(&seq) {
-            _ if seq == 0 => return,
-            Some(found) if *found == hash => return,
-            Some(_) => format!("entry {seq} is another one than {whose}"),
-            None => format!("entry {seq} is missing, which stood in {whose}"),
-        };
-        findings.push(Finding { seq, what });
-    };
     if let Some(head) = noted {
-        hold(head.seq, &head.hash, "the head that was noted");
+        findings.extend(differs(&hashes, head.seq, &head.hash, "the head that was noted"));
     }
     if let Some(export) = since {
+        let broken = crate::store::audit::verify(&export.rows, export.end().as_ref());
+        findings.extend(broken.into_iter().chain(export.unread).map(|finding| {
+            let what = format!("in the older export: {}", finding.what);
+            Finding { what, ..finding }
+        }));
+        let mut hold = |seq: u64, hash: &str, whose: &str| {
+            findings.extend(differs(&hashes, seq, hash, whose));
+        };
         for row in &export.rows {
             hold(row.seq, &row.hash, "the older export");
         }
@@ -233,6 +239,33 @@ fn elsewhere(
         }));
     }
     findings
+}
+
+/// What is wrong with an entry that stood elsewhere, if it is not here as it was there.
+fn differs(hashes: &HashMap<u64, &str>, seq: u64, hash: &str, whose: &str) -> Option<Finding> {
+    let what = match hashes.get(&seq) {
+        _ if seq == 0 => return None,
+        Some(found) if *found == hash => return None,
+        Some(_) => format!("entry {seq} is another one than {whose}"),
+        None => format!("entry {seq} is missing, which stood in {whose}"),
+    };
+    Some(Finding { seq, what })
+}
+
+/// Refuses what can prove nothing as an older export: a file that was cut or is none, and the export of another
+/// application or store.
+fn is_older(since: &Export, scope: Option<&str>) -> Result<(), CliError> {
+    let why = match (&since.head, scope) {
+        (None, _) if since.rows.is_empty() => "it holds no entry and no end",
+        (None, _) => "the line that ends an export is missing: it was cut",
+        (Some(head), Some(scope)) if head.scope != scope => "it is of another application or store",
+        (Some(_), _) => return Ok(()),
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!("the file that --since names is no older export of this audit: {why}"),
+        "Name a whole one, as `secondlook audit export` wrote it; nothing was compared",
+    ))
 }
 
 /// A head as `audit verify` prints it: `SEQ:HASH`.

@@ -108,7 +108,8 @@ impl<'a> Chain<'a> {
     }
 
     /// Holds what was done to the roster against its entries, and each act against the roster of then.
-    pub fn roster(&mut self, acts: &[Enacted]) -> Vec<Finding> {
+    /// `elsewhere` is whether another key or address of the store has one.
+    pub fn roster(&mut self, acts: &[Enacted], elsewhere: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
         let by_seq: HashMap<u64, &Enacted> = acts.iter().map(|act| (act.seq, act)).collect();
@@ -143,6 +144,9 @@ impl<'a> Chain<'a> {
         let (rosters, wrong) = Rosters::with_findings(&self.scope, acts);
         for (seq, why) in wrong {
             find(seq, format!("the change of the roster at {seq} counts for nothing: {why}"));
+        }
+        if let Some(missing) = rosters.now().clone().beside(elsewhere).is_missing() {
+            find(0, missing.to_string());
         }
         self.rosters = rosters;
         for entries in self.of.values() {

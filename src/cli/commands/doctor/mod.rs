@@ -171,6 +171,10 @@ async fn reviewer(
             let why = who.standing.cannot_be_second().unwrap_or_default();
             check("reviewer", Verdict::Warn, format!("{text}, known by the database; {why}"))
         }
+        Standing::Unproven { why } if who.stopped.is_some() => {
+            let text = format!("{text}: nothing is decided or sent: {why}");
+            check("reviewer", Verdict::Fail, text)
+        }
         Standing::Unproven { why } => {
             let text = format!("{text}: not proven to be on the roster: {why}");
             check("reviewer", Verdict::Warn, text)
