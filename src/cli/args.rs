@@ -264,6 +264,7 @@ pub enum Command {
         /// At most so many decisions; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -285,6 +286,7 @@ pub enum Command {
         /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -513,6 +515,7 @@ pub enum Queue {
         /// At most so many cases; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -520,6 +523,7 @@ pub enum Queue {
     Show {
         /// The case: its session number or its session id.
         case: String,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -802,6 +806,7 @@ pub enum Audit {
         /// An older export: every entry in it must still stand here as it was.
         #[arg(long, value_name = "EXPORT")]
         since: Option<std::path::PathBuf>,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
