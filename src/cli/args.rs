@@ -266,7 +266,6 @@ pub enum Command {
         limit: Option<u32>,
         /// Whose rows.
         #[command(flatten)]
-        /// Whose rows.
         of: Of,
     },
     /// Take a decision back while it is held.
@@ -289,7 +288,6 @@ pub enum Command {
         format: ExportFormat,
         /// Whose rows.
         #[command(flatten)]
-        /// Whose rows.
         of: Of,
     },
     /// Print figures: cases, decisions, reviewers, times.
