@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::policy::{self, Setback, Standing};
@@ -458,8 +459,7 @@ impl Intake {
         let kind = list.kind();
         let (report, cutoff) = (round.report, round.cutoff);
         let (reader, settings) = (self.reader(), self.settings.clone());
-        // All calls stand in here. One that waits is not polled while another is taken in, and must not be waited for.
-        let mut reads = stream::iter(ask)
+        let reads = stream::iter(ask)
             .map(|row| {
                 let (reader, settings) = (&reader, &settings);
                 async move {
@@ -475,9 +475,14 @@ impl Intake {
                 }
             })
             .buffer_unordered(self.settings.parallel.max(1));
-        while let Some(read) = reads.next().await {
-            self.take_in(round, read).await?;
-        }
+        let (reading, mut done) = meanwhile(reads, asked);
+        let taking = async {
+            while let Some(read) = done.recv().await {
+                self.take_in(round, read).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(reading, taking)?;
         Ok(asked)
     }
 
@@ -604,34 +609,70 @@ impl Intake {
         unseen.retain(|key| !self.still_in.contains_key(key));
         unseen.truncate(self.settings.check_most);
         let (report, reader) = (round.report, self.reader());
-        let mut reads = stream::iter(unseen)
+        let asked = unseen.len() as u64;
+        let reads = stream::iter(unseen)
             .map(|key| async {
                 let answer = reader.decision(report, &key, SubjectKind::Workflow).await;
                 (key, answer)
             })
             .buffer_unordered(self.settings.parallel.max(1));
-        while let Some((key, answer)) = reads.next().await {
-            let why = match answer {
-                Ok(details) if policy::wanted(&self.settings, &details.case.status) => {
-                    self.still_in.insert(key, self.clock.now());
-                    continue;
-                }
-                Ok(details) => policy::departure(&details),
-                Err(error) if policy::setback(error.kind) == Setback::Vanished => {
-                    policy::INVISIBLE.to_owned()
-                }
-                Err(error) => {
-                    // It was not seen in this round: it is set aside beside the count.
-                    round.counts.seen += 1;
-                    round.setback(Some(key), error)?;
-                    continue;
-                }
-            };
-            if self.store.depart(&self.origin, &key, &why, self.clock.now()).await? {
-                round.counts.departed += 1;
-                (round.report)(Notice::Departed { case: key, why });
+        let (reading, mut done) = meanwhile(reads, asked);
+        let taking = async {
+            while let Some((key, answer)) = done.recv().await {
+                self.leave(round, key, answer).await?;
             }
+            Ok(())
+        };
+        tokio::try_join!(reading, taking).map(drop)
+    }
+
+    /// Takes a case out that the listing did not show, unless Didit still has it in review.
+    async fn leave(
+        &mut self,
+        round: &mut Round<'_>,
+        key: SessionId,
+        answer: Result<Details, ApiError>,
+    ) -> Result<(), IntakeError> {
+        let why = match answer {
+            Ok(details) if policy::wanted(&self.settings, &details.case.status) => {
+                self.still_in.insert(key, self.clock.now());
+                return Ok(());
+            }
+            Ok(details) => policy::departure(&details),
+            Err(error) if policy::setback(error.kind) == Setback::Vanished => {
+                policy::INVISIBLE.to_owned()
+            }
+            Err(error) => {
+                // It was not seen in this round: it is set aside beside the count.
+                round.counts.seen += 1;
+                return round.setback(Some(key), error);
+            }
+        };
+        if self.store.depart(&self.origin, &key, &why, self.clock.now()).await? {
+            round.counts.departed += 1;
+            (round.report)(Notice::Departed { case: key, why });
         }
         Ok(())
     }
+}
+
+/// Reads, and hands on what is read, `most` of it, as it comes. Whoever takes it in lets the reads go on meanwhile: a
+/// call asks the store for its place in the minute, and one that stood still with the store's only connection would be
+/// waited for by what is taken in.
+fn meanwhile<T>(
+    reads: impl Stream<Item = T>,
+    most: u64,
+) -> (impl Future<Output = Result<(), IntakeError>>, mpsc::Receiver<T>) {
+    // Has room for all of them, so that none is held up.
+    let (send, done) = mpsc::channel(usize::try_from(most).unwrap_or(1).max(1));
+    let reading = async move {
+        tokio::pin!(reads);
+        while let Some(read) = reads.next().await {
+            if send.send(read).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    (reading, done)
 }

@@ -281,6 +281,14 @@ async fn an_intake_alone_takes_nearly_all_and_leaves_what_decisions_use() {
     assert!(waited <= 2_000, "a decision waited {waited} ms");
 }
 
+/// A call asks the store for its place in the minute. One that stood still with a file's only connection to write, while
+/// what was read before is taken in, was waited for until the store was called busy.
+#[tokio::test]
+async fn nothing_taken_in_waits_for_a_read_that_stands_still() {
+    let (minutes, limit, _) = flood(Backend::Sqlite, 900, true).await;
+    assert!(minutes <= 1.35 * limit, "{minutes:.2} minutes; the limit allows {limit:.2}");
+}
+
 /// The intake's figures: 10,000 new cases at 600 reads a minute, and 100,000 sessions of which 100 are unknown.
 /// Prints them.
 #[tokio::test]
