@@ -31,12 +31,15 @@ pub struct Told {
     pub active: bool,
     /// The terminals that show its window.
     pub clients: Vec<Client>,
+    /// It lets through what goes to the terminal around it (`allow-passthrough all`) also while it has not
+    /// drawn its pane yet, so that an answer says nothing of what is on the screen. With `on` it drops both.
+    pub overtakes: bool,
 }
 
 /// Asks about a pane (`%3`); `None` when tmux does not tell.
 pub async fn ask(pane: &str) -> Option<Told> {
     let mut tmux = Command::from(child("tmux", Sees::Needed));
-    let ours = "#{window_id} #{pane_active} #{window_active} #{pane_in_mode}";
+    let ours = "#{window_id} #{pane_active} #{window_active} #{pane_in_mode} #{allow-passthrough}";
     let theirs = "#{window_id} #{client_pid} #{client_created} #{client_width}x#{client_height}";
     tmux.args(["display-message", "-p", "-t", pane, ours, ";", "list-clients", "-F", theirs]);
     tmux.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
@@ -46,9 +49,9 @@ pub async fn ask(pane: &str) -> Option<Told> {
 
 fn read(text: &str) -> Option<Told> {
     let mut lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let (window, active) = match lines.next()?[..] {
-        [window, "1", "1", modes] => (window, matches!(modes, "0" | "")),
-        [window, "0" | "1", "0" | "1", _] => (window, false),
+    let (window, active, passes) = match lines.next()?[..] {
+        [window, "1", "1", modes, passes] => (window, matches!(modes, "0" | ""), passes),
+        [window, "0" | "1", "0" | "1", _, passes] => (window, false, passes),
         _ => return None,
     };
     let client = |line: Vec<&str>| match line[..] {
@@ -57,7 +60,8 @@ fn read(text: &str) -> Option<Told> {
         }
         _ => None,
     };
-    Some(Told { active, clients: lines.filter_map(client).take(CLIENTS).collect() })
+    let clients = lines.filter_map(client).take(CLIENTS).collect();
+    Some(Told { active, clients, overtakes: passes == "all" })
 }
 
 /// Who looks at the console through tmux.
@@ -73,6 +77,8 @@ pub enum Looks {
     Nobody,
     /// One terminal, whose console it is.
     One,
+    /// The same, and its answers may come before what tmux has still to draw.
+    OneAhead,
     /// Several, which were there when it began, all of one size.
     Several,
     /// Several, of different sizes.
@@ -106,6 +112,7 @@ impl Watch {
         }
         let looks = match told.clients.as_slice() {
             [] => Looks::Nobody,
+            [_] if told.overtakes => Looks::OneAhead,
             [_] => Looks::One,
             [one, others @ ..] if others.iter().all(|other| other.size == one.size) => {
                 Looks::Several
@@ -121,7 +128,7 @@ mod tests {
     use super::*;
 
     fn told(clients: &str) -> Told {
-        read(&format!("@1 1 1 0\n{clients}")).unwrap()
+        read(&format!("@1 1 1 0 on\n{clients}")).unwrap()
     }
 
     #[test]
@@ -129,9 +136,9 @@ mod tests {
         let told = told("@1 71 1700000000 80x24\n@2 72 1700000001 80x24\n");
         assert_eq!(told.clients.len(), 1);
         assert!(told.active);
-        assert!(!read("@1 1 1 1\n").unwrap().active, "in a mode of tmux's own");
-        assert!(!read("@1 0 1 0\n").unwrap().active);
-        for nonsense in ["", "no server running", "@1 1 1\n"] {
+        assert!(!read("@1 1 1 1 1\n").unwrap().active, "in a mode of tmux's own");
+        assert!(!read("@1 0 1 0 \n").unwrap().active);
+        for nonsense in ["", "no server running", "@1 1 1\n", "@1 1 1 0\n"] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
     }
@@ -156,6 +163,14 @@ mod tests {
         let mut watch = Watch::default();
         assert_eq!(watch.take(Some(&told(&both("80x24")))), (Looks::Several, false));
         assert_eq!(watch.take(Some(&told(&both("90x24")))), (Looks::Sizes, false));
+    }
+
+    #[test]
+    fn what_may_be_answered_before_the_pane_is_drawn_is_told_apart() {
+        for (passes, looks) in [("all", Looks::OneAhead), ("on", Looks::One), ("1", Looks::One)] {
+            let told = read(&format!("@1 1 1 0 {passes}\n@1 71 17 80x24\n"));
+            assert_eq!(Watch::default().take(told.as_ref()), (looks, false), "{passes}");
+        }
     }
 
     #[test]

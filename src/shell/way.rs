@@ -16,6 +16,8 @@ pub fn way(known: &Capabilities, asking: bool, looks: Looks) -> Reach {
         Looks::Sizes => return off("tmux shows two sizes: detach the other terminal"),
         Looks::Another => return off("another terminal came to this tmux: detach it"),
         Looks::Several => return blind(Answers::Several),
+        // Its answer may have overtaken the pair. With `on` tmux drops what it has not drawn the place for.
+        Looks::OneAhead => return blind(Answers::Tmux),
         Looks::Untold => return blind(Answers::Unknown),
         Looks::Unasked => return Reach::Asking,
         Looks::Elsewhere | Looks::One => {}
@@ -23,15 +25,6 @@ pub fn way(known: &Capabilities, asking: bool, looks: Looks) -> Reach {
     match known.answers {
         Answers::Terminal => Reach::EndToEnd,
         _ if asking => Reach::Asking,
-        Answers::Tmux => {
-            // As much as its version knows.
-            let word = match &known.inside {
-                Inside::Tmux { version } => crate::term::passthrough(version),
-                Inside::Bare | Inside::Screen | Inside::Zellij => "on",
-            };
-            let remedy = format!("set -g allow-passthrough {word}");
-            Reach::Blind { by: Answers::Tmux.word().to_owned(), remedy }
-        }
         other => blind(other),
     }
 }
@@ -82,7 +75,9 @@ mod tests {
         for looks in [Looks::Nobody, Looks::Sizes, Looks::Another] {
             assert!(matches!(way(&known, false, looks), Reach::Off(_)), "{looks:?}");
         }
-        assert!(matches!(way(&known, false, Looks::Several), Reach::Blind { .. }));
+        for looks in [Looks::Several, Looks::OneAhead] {
+            assert!(matches!(way(&known, false, looks), Reach::Blind { .. }), "{looks:?}");
+        }
         assert_eq!(way(&known, false, Looks::Unasked), Reach::Asking);
     }
 }

@@ -3,7 +3,7 @@
 //! and no process of ours tells of it, so only what is known to draw counts as the terminal; whoever
 //! cannot be told is taken for something in between.
 
-use super::choose::Environment;
+use super::choose::{Environment, PASSTHROUGH};
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Answers {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Terminal => "",
-            Self::Tmux => "set -g allow-passthrough on",
+            Self::Tmux => PASSTHROUGH,
             Self::Several => "leave one attached",
             Self::Screen | Self::Zellij => "use tmux or neither",
             Self::Mosh => "use ssh",

@@ -331,13 +331,9 @@ fn protocol(terminal: &Capabilities, environment: &Environment) -> (Protocol, St
         return blocks(hint);
     }
     match &terminal.inside {
-        Inside::Tmux { version } if terminal.version.is_none() => {
-            let word = passthrough(version);
+        Inside::Tmux { .. } if terminal.version.is_none() => {
             let why = "tmux passes no pictures on";
-            (
-                Protocol::Blocks,
-                format!("{why}; set -g allow-passthrough {word} in tmux to see them better"),
-            )
+            (Protocol::Blocks, format!("{why}; {PASSTHROUGH} in tmux to see them better"))
         }
         _ => (Protocol::Blocks, format!("{name} draws no pictures that we know of")),
     }
@@ -357,12 +353,9 @@ fn against_placeholders(inside: &Inside, environment: &Environment) -> Option<&'
     }
 }
 
-/// The most that a tmux can let through: `all`, also from a pane that nobody looks at, which 3.3 does not
-/// know yet.
-#[must_use]
-pub fn passthrough(version: &str) -> &'static str {
-    if version.starts_with("3.3") { "on" } else { "all" }
-}
+/// What has a tmux let pictures through, and no more: with `all` it does so also before it has drawn the text that
+/// stands before them, and an answer from behind would prove nothing.
+pub const PASSTHROUGH: &str = "set -g allow-passthrough on";
 
 /// tmux 3.7, 3.7a, 3.7b and 3.7c.
 fn misplaces(version: &str) -> bool {

@@ -22,13 +22,13 @@ mod writer;
 
 pub use answers::Answers;
 pub use choose::{
-    Blocks, Choice, Colours, Environment, Protocol, Wish, Wishes, choose, is_proven, passthrough,
+    Blocks, Choice, Colours, Environment, PASSTHROUGH, Protocol, Wish, Wishes, choose, is_proven,
 };
 pub use fault::{end_on_panic, install_panic_hook};
 pub use guard::{Guard, restore_sequence};
 pub use pacer::{Event, Link, Upload, What};
 pub use parser::{Answer, Heard, Parser};
-pub use probe::{Capabilities, Inside, Probe, Question, questions, wrap_for_tmux};
+pub use probe::{Capabilities, Inside, Probe, Question, ask_behind_tmux, questions, wrap_for_tmux};
 pub use reader::{Arrival, Reader};
 pub use tty::{Size, open, size};
 pub use writer::{FRAMES, Hush, MARKS, Refused, UPLOADS, Writer};

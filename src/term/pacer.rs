@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::probe::wrap_for_tmux;
+use super::probe::ask_behind_tmux;
 
 /// The window before anything has been measured.
 const FIRST_WINDOW: usize = 8 * 1024;
@@ -444,7 +444,7 @@ impl Pacer {
     }
 
     fn fence(&mut self, purpose: Purpose) -> Piece {
-        let bytes = if self.tmux { wrap_for_tmux(FENCE) } else { FENCE.to_vec() };
+        let bytes = if self.tmux { ask_behind_tmux(FENCE) } else { FENCE.to_vec() };
         Piece::new(Zeroizing::new(bytes), Kind::Fence(purpose))
     }
 
@@ -980,11 +980,12 @@ mod tests {
     }
 
     #[test]
-    fn inside_tmux_the_terminal_around_it_is_asked() {
+    fn inside_tmux_the_terminal_around_it_is_asked_after_what_tmux_has_kept_back() {
         let (mut pacer, now) = (Pacer::new(), Instant::now());
         pacer.set_tmux(true);
         pacer.mark(1, vec![]);
-        assert_eq!(pacer.next(now), Next::Write(b"\x1bPtmux;\x1b\x1b[5n\x1b\\"));
+        let fence = b"\x1b7\x1b[r\x1b8\x1bPtmux;\x1b\x1b[5n\x1b\\";
+        assert_eq!(pacer.next(now), Next::Write(fence));
     }
 
     proptest! {

@@ -150,6 +150,15 @@ pub enum Inside {
     Zellij,
 }
 
+/// A question of the terminal around tmux that it reads behind all that was written to tmux before. tmux (3.3a to
+/// 3.7c) gathers text while it reads, draws it when it has read all that is there, and hands on what is wrapped at
+/// once, so a bare question comes before the text. It draws what it has gathered when the scrolling region is set,
+/// which here stays the whole pane; the cursor, which that moves, is put back.
+#[must_use]
+pub fn ask_behind_tmux(question: &[u8]) -> Vec<u8> {
+    [b"\x1b7\x1b[r\x1b8", &wrap_for_tmux(question)[..]].concat()
+}
+
 /// What is known of the terminal. Inside tmux, [`Capabilities::version`], the two protocols,
 /// sixel and the background are those of the terminal outside.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::{Check, Verdict, check};
 use crate::domain::printable;
 use crate::picture::{Colours, Protocol, Wrap};
 use crate::shell::{CardShown, CellFrom, Interview, Memory, encoder};
-use crate::term::{self, Answer, Answers, Environment, Inside, Question, Wish};
+use crate::term::{Answer, Answers, Environment, Inside, PASSTHROUGH, Question, Wish};
 use crate::tui::SMALLEST;
 
 /// Graphemes of an answer that are shown.
@@ -36,12 +36,12 @@ pub fn checks(
 fn size(found: &Interview, passthrough: Option<&str>) -> Check {
     let (columns, rows) = (found.size.columns, found.size.rows);
     if let (Inside::Tmux { version }, None) = (&found.known.inside, &found.known.version) {
-        let (shown, word) = (printable(version, 20), term::passthrough(version));
+        let shown = printable(version, 20);
         let why = match passthrough {
             Some("on" | "all") => {
                 "whose terminal does not answer: attach one before, or try another".to_owned()
             }
-            _ => format!("which lets nothing through: tmux set -g allow-passthrough {word}"),
+            _ => format!("which lets nothing through: tmux {PASSTHROUGH}"),
         };
         let text = format!("{columns}x{rows} cells; tmux {shown}, {why}");
         return check("terminal", Verdict::Warn, text);
@@ -121,9 +121,7 @@ fn answers(found: &Interview) -> Check {
         return check("answers", Verdict::Ok, text);
     }
     let remedy = match &found.known.inside {
-        Inside::Tmux { version } if answers == Answers::Tmux => {
-            format!("tmux set -g allow-passthrough {}", term::passthrough(version))
-        }
+        Inside::Tmux { .. } if answers == Answers::Tmux => format!("tmux {PASSTHROUGH}"),
         Inside::Tmux { .. } | Inside::Bare | Inside::Screen | Inside::Zellij => {
             answers.remedy().to_owned()
         }
@@ -154,18 +152,19 @@ fn wrap(found: &Interview, passthrough: Option<&str>) -> Option<Check> {
         };
         return Some(check("envelope", Verdict::Ok, text));
     };
-    let (version, best) = (printable(version, 20), term::passthrough(version));
+    let version = printable(version, 20);
     let told = passthrough.map_or_else(
         || "tmux does not tell allow-passthrough".to_owned(),
         |word| format!("allow-passthrough is {}", printable(word, 20)),
     );
     let text = format!("tmux {version}'s; {told}");
     Some(match passthrough {
-        Some(word) if word == "all" || word == best => check("envelope", Verdict::Ok, text),
-        _ => {
-            let text = format!("{text}; tmux set -g allow-passthrough {best}");
-            check("envelope", Verdict::Warn, text)
+        Some("on") => check("envelope", Verdict::Ok, text),
+        Some("all") => {
+            let why = "answers may overtake what tmux has to draw, so each pair opens shut";
+            check("envelope", Verdict::Warn, format!("{text}: {why}; tmux {PASSTHROUGH}"))
         }
+        _ => check("envelope", Verdict::Warn, format!("{text}; tmux {PASSTHROUGH}")),
     })
 }
 
