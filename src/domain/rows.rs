@@ -410,6 +410,8 @@ pub struct HistoryQuery {
     pub case: Option<SessionId>,
     /// This decision only.
     pub decision: Option<DecisionId>,
+    /// By one of these reviewers; empty for all.
+    pub by: Vec<ReviewerId>,
     /// How many at most; `None` for all.
     pub limit: Option<u32>,
 }

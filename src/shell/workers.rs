@@ -1,6 +1,7 @@
 //! Turns effects into calls on the store, the outbox and the intake, and their answers into events. Every
 //! call runs on its own; the loop never waits for one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use super::signer::Signer;
 use super::who::Who;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
-    Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, RowKind, SessionId, WorkerId,
+    Bands, CaseState, Clock, Decision, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Origin,
+    QueueQuery, RowKind, SessionId, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -29,8 +30,10 @@ const FLUSH: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_millis(500);
 /// From one try of a store in trouble to the next: doubled from the first to the second.
 const MEND: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
-/// How many decisions the console keeps in sight.
+/// How many of its own decisions the console keeps in sight.
 const RECENT: u32 = 100;
+/// How many of its own that are on their way, at most.
+const ON_THEIR_WAY: u32 = 10_000;
 /// How many decisions the history screen shows.
 const HISTORY: u32 = 2_000;
 
@@ -235,9 +238,8 @@ impl Workers {
 
     /// Reads what this reviewer has on its way or decided last.
     pub async fn refresh_outbox(&self) {
-        let query = HistoryQuery { limit: Some(RECENT), ..HistoryQuery::default() };
-        let event = match self.store.history(&self.origin, &query).await {
-            Ok(past) => Event::Outbox(self.mine(past.rows)),
+        let event = match self.mine().await {
+            Ok(rows) => Event::Outbox(rows),
             Err(error) => Event::Link(Some(problem::of_store(&error))),
         };
         self.to_sign.notify_one();
@@ -276,9 +278,18 @@ impl Workers {
         }
     }
 
-    fn mine(&self, rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
-        let mine = |id: &ReviewerId| *id == self.who.reviewer.id || self.who.adopted.contains(id);
-        rows.into_iter().filter(|row| mine(&row.decision.reviewer.id)).collect()
+    /// What this reviewer, under any name that was theirs, decided last, newest first, and whatever else of theirs
+    /// is on its way: a line that was down for an hour holds back more than the last few.
+    async fn mine(&self) -> store::Result<Vec<HistoryRow>> {
+        let by = std::iter::once(&self.who.reviewer.id).chain(&self.who.adopted).cloned().collect();
+        let last = HistoryQuery { by, limit: Some(RECENT), ..HistoryQuery::default() };
+        let states = DeliveryState::ALL.into_iter().filter(|state| state.is_open()).collect();
+        let open = HistoryQuery { states, limit: Some(ON_THEIR_WAY), ..last.clone() };
+        let mut mine = self.store.history(&self.origin, &last).await?.rows;
+        let open = self.store.history(&self.origin, &open).await?.rows;
+        let known: HashSet<_> = mine.iter().map(|row| row.decision.id).collect();
+        mine.extend(open.into_iter().filter(|row| !known.contains(&row.decision.id)));
+        Ok(mine)
     }
 
     /// What a console does first: takes over what a dead console of this machine had, and starts the undo

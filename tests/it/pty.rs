@@ -4,12 +4,18 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use secondlook::domain::{CaseState, Clock as _, Disposition};
+use secondlook::shell::SystemClock;
 use secondlook::sim::{
     AuthStyle, Candidate, Effect, Fault, Key, Limits, On, Options, Recorded, Reply, Route, Session,
     Sim, World, session_id,
 };
+use secondlook::store::{
+    Cases as _, Decisions as _, LeaseAnswer, Leases as _, SqlStore, Store as _,
+};
 use serde_json::json;
 
+use crate::store;
 use crate::terminal::{Home, LIMIT, Plays, Terminal, candidate, case_on, subject, world};
 
 /// What stands on the help screen and nowhere else.
@@ -269,6 +275,23 @@ async fn what_was_decided_behind_the_back_stays_and_is_shown_beside_mine() {
     assert_eq!(writes(&sim), []);
     assert_eq!(status(&sim, 1001), "Declined");
     assert_eq!(home.decisions(), ["approve conflict"]);
+
+    // However much a team decides meanwhile.
+    let file = home.path("store.db");
+    let store = SqlStore::sqlite(&file).await.unwrap();
+    let origin = store.origins().await.unwrap().remove(0);
+    let (bo, now) = (store::holder("bo", 9), SystemClock::new().now());
+    for n in 1..=120 {
+        let case = store::case(n);
+        store.admit(&origin, &case, CaseState::Open, now, now).await.unwrap();
+        let lease = store.lease(&origin, &store::key(n), &bo, now, 30_000).await.unwrap();
+        let LeaseAnswer::Yours(lease) = lease else { panic!("{lease:?}") };
+        let decision = store::decision(n.into(), &lease, Disposition::Approve);
+        store.decide(&lease, &decision, now.plus(600_000), now).await.unwrap();
+    }
+    let console = home.console(Plays::Xterm);
+    console.wait_for(&["CONFLICTS 1", "held 0"]);
+    quit(console);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

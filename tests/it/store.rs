@@ -1782,7 +1782,17 @@ async fn history_is_filtered_and_newest_first(store: &dyn Store) {
     let one = HistoryQuery { decision: Some(id(9)), ..all.clone() };
     assert_eq!(found(one.clone()).await, [id(9)]);
     assert!(found(HistoryQuery { case: Some(key(2)), ..one }).await.is_empty());
-    assert!(found(HistoryQuery { case: Some(key(77)), ..all }).await.is_empty());
+    assert!(found(HistoryQuery { case: Some(key(77)), ..all.clone() }).await.is_empty());
+    let bo = holder("bo", 2);
+    decided(store, 11, &bo).await;
+    let (ana, bo) = (ana.reviewer.id, bo.reviewer.id);
+    let mine = HistoryQuery { by: vec![ana.clone()], ..all.clone() };
+    assert_eq!(found(HistoryQuery { limit: Some(2), ..mine.clone() }).await, [id(1), id(9)]);
+    let held = HistoryQuery { states: vec![DeliveryState::Held], ..mine.clone() };
+    assert_eq!(found(held).await, [id(1), id(9), id(5)]);
+    assert!(found(HistoryQuery { case: Some(key(11)), ..mine }).await.is_empty());
+    let both = HistoryQuery { by: vec![bo, ana], limit: Some(2), ..all };
+    assert_eq!(found(both).await, [id(11), id(1)]);
 }
 
 async fn another_origin_is_invisible(store: &dyn Store) {

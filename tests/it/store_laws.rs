@@ -272,8 +272,15 @@ async fn look(store: &dyn Store, now: i64) -> String {
     }
     let open = vec![DeliveryState::Held, DeliveryState::Unknown];
     for states in [vec![], open, vec![DeliveryState::Sent]] {
-        for (case, limit) in [(None, None), (Some(key(2)), None), (None, Some(2))] {
-            let query = HistoryQuery { states: states.clone(), case, decision: None, limit };
+        let me = || vec![console(0).reviewer.id];
+        for (case, by, limit) in [
+            (None, vec![], None),
+            (Some(key(2)), vec![], None),
+            (None, vec![], Some(2)),
+            (None, me(), None),
+            (None, me(), Some(2)),
+        ] {
+            let query = HistoryQuery { states: states.clone(), case, decision: None, by, limit };
             words.push(format!("{:?}", store.history(&origin, &query).await));
         }
     }

@@ -127,6 +127,7 @@ impl Decisions for MemoryStore {
             (query.states.is_empty() || query.states.contains(&row.state))
                 && query.case.as_ref().is_none_or(|case| *case == row.decision.case)
                 && query.decision.is_none_or(|id| id == row.decision.id)
+                && (query.by.is_empty() || query.by.contains(&row.decision.reviewer.id))
         };
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         Ok(self.on(origin, |shelf| {

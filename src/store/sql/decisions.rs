@@ -157,6 +157,7 @@ impl Decisions for SqlStore {
         let mut values = args![origin, limit];
         values.extend(query.case.as_ref().map(Arg::from));
         values.extend(query.decision.map(Arg::from));
+        values.extend(query.by.iter().map(Arg::from));
         self.engine
             .read(async |tx| {
                 let found = tx.rows(statements::history(query), values).await?;

@@ -20,6 +20,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
     include_str!("../../../assets/migrations/sqlite/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/sqlite/0017_entries_hold.sql"),
+    include_str!("../../../assets/migrations/sqlite/0018_decisions_of_a_reviewer.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -37,6 +38,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
     include_str!("../../../assets/migrations/postgres/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/postgres/0017_entries_hold.sql"),
+    include_str!("../../../assets/migrations/postgres/0018_decisions_of_a_reviewer.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn

@@ -76,15 +76,16 @@ pub const NEWEST: &str = concat!(
 pub const DECISION: &str =
     concat!("SELECT d.* FROM decisions d WHERE d.", of_origin!(), " AND d.id = $2");
 
-/// Decisions, newest first. Values: origin, limit, the case's key, the decision's id.
+/// Decisions, newest first. Values: origin, limit, the case's key, the decision's id, the reviewers'.
 pub fn history(query: &HistoryQuery) -> String {
     let (of_origin, is_open) = (of_origin!(), is_open!());
     let mut sql = format!("SELECT d.* FROM decisions d WHERE d.{of_origin}");
+    let on_its_way = !query.states.is_empty() && query.states.iter().all(|state| state.is_open());
     if !query.states.is_empty() {
         let states = quoted(query.states.iter().map(|state| state.word()));
         sql += &format!(" AND d.state IN ({states})");
         // What is on its way is found without a walk through all that ever was.
-        if query.states.iter().all(|state| state.is_open()) {
+        if on_its_way {
             sql += &format!(" AND d.{is_open}");
         }
     }
@@ -98,5 +99,18 @@ pub fn history(query: &HistoryQuery) -> String {
         last += 1;
         sql += &format!(" AND d.id = ${last}");
     }
-    sql + " ORDER BY d.seq DESC LIMIT $2"
+    let newest_first = " ORDER BY d.seq DESC LIMIT $2";
+    let by = last + 1..=last + query.by.len();
+    if on_its_way && !by.is_empty() {
+        // As no index has the reviewer, where all that they ever decided would be read for what is on its way.
+        let by: Vec<_> = by.map(|at| format!("${at}")).collect();
+        sql += &format!(" AND (d.reviewer || '') IN ({})", by.join(", "));
+    } else if !by.is_empty() {
+        // Each one's last ones by their index; then the last of these.
+        let of = |at| format!("SELECT * FROM ({sql} AND d.reviewer = ${at}{newest_first}) AS past");
+        let each: Vec<_> = by.map(of).collect();
+        let each = each.join(" UNION ALL ");
+        return format!("SELECT past.* FROM ({each}) AS past ORDER BY past.seq DESC LIMIT $2");
+    }
+    sql + newest_first
 }

@@ -82,7 +82,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::{CaseState, DecisionId, DeliveryState, SessionId};
+    use crate::domain::{CaseState, DecisionId, DeliveryState, ReviewerId, SessionId};
     use crate::store::sql::engine::{Tx, args};
     use crate::store::{HistoryQuery, Result, SqlStore};
 
@@ -106,12 +106,15 @@ mod tests {
     }
 
     fn histories() -> Vec<HistoryQuery> {
-        let all = HistoryQuery::default();
+        let (all, me) = (HistoryQuery::default(), ReviewerId("os:7".to_owned()));
         vec![
             all.clone(),
             HistoryQuery { states: vec![DeliveryState::Unknown], ..all.clone() },
             HistoryQuery { case: SessionId::parse("a").ok(), ..all.clone() },
-            HistoryQuery { decision: Some(DecisionId(uuid::Uuid::nil())), ..all },
+            HistoryQuery { decision: Some(DecisionId(uuid::Uuid::nil())), ..all.clone() },
+            HistoryQuery { by: vec![me.clone()], limit: Some(9), ..all.clone() },
+            HistoryQuery { by: vec![me.clone(), me.clone()], limit: Some(9), ..all.clone() },
+            HistoryQuery { by: vec![me], states: vec![DeliveryState::Held], ..all },
         ]
     }
 
@@ -242,7 +245,7 @@ mod tests {
                 let made = MADE.iter().any(|made| step.starts_with(made));
                 let whole =
                     of_one.iter().any(|of| step.starts_with(of)) && step.contains("rowid=?");
-                let inside = step.contains("(origin=?");
+                let inside = step.contains("(origin=?") || step.contains("AND origin=?");
                 assert!(names_it || made || whole || inside, "{sql}\n{plan}");
             }
             let inserts = sql.starts_with("INSERT INTO origins") || sql.contains("origin");
