@@ -229,7 +229,7 @@ pub enum Command {
         #[arg(value_enum)]
         disposition: Verdict,
         /// Why, in one word (different_people, same_person, relatives, known_customer, fraud,
-        /// poor_picture, other).
+        /// poor_picture, no_picture, damaged_picture, other).
         #[arg(long)]
         reason: Option<String>,
         /// Why, in a sentence; never a name.

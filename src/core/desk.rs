@@ -24,14 +24,22 @@ pub enum PictureState {
         pixels: (u32, u32),
         /// Until when the bytes may be shown.
         until: Millis,
+        /// How much of it the file does not hold any more, in percent (1 to 99): what is there is shown, and
+        /// judged by only when the reviewer says so.
+        missing: Option<u8>,
     },
     /// Not yet: it is tried again.
     Failed {
         /// In words.
         why: String,
     },
-    /// Not to be had: refused twice, null, or not an image. Decision keys are off.
+    /// Not to be had: refused twice, or null. Decision keys are off.
     Gone {
+        /// In words.
+        why: String,
+    },
+    /// It is there, and is no picture that can be shown. Decision keys are off.
+    Unreadable {
         /// In words.
         why: String,
     },
@@ -48,6 +56,26 @@ pub enum Shown {
     CandidateFlipped,
     /// The subject in its own place again: the other half of a flip.
     SubjectFlipped,
+}
+
+impl PictureState {
+    /// Why there is nothing to look at and nothing to come, in words.
+    #[must_use]
+    pub fn without(&self) -> Option<&str> {
+        match self {
+            Self::Gone { why } | Self::Unreadable { why } => Some(why),
+            Self::Waiting | Self::Ready { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// How much of what is shown is not there, in percent.
+    #[must_use]
+    pub fn missing(&self) -> Option<u8> {
+        match self {
+            Self::Ready { missing, .. } => *missing,
+            _ => None,
+        }
+    }
 }
 
 impl Shown {

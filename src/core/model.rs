@@ -430,7 +430,9 @@ impl Model {
                 | PictureState::Failed { .. } => {
                     return Err(NotArmed::Loading);
                 }
-                PictureState::Gone { why } => return Err(NotArmed::Gone(why.clone())),
+                PictureState::Gone { why } | PictureState::Unreadable { why } => {
+                    return Err(NotArmed::Gone(why.clone()));
+                }
             }
         }
         if !self.pictures_visible() {
@@ -452,7 +454,7 @@ impl Model {
             return Some(format!("{} cannot be read", super::verdict::candidates(case.set_aside)));
         }
         let sides = desk.sides().map(|side| self.picture(&desk.key, side));
-        let gone = sides.map(|state| matches!(state, PictureState::Gone { .. }));
+        let gone = sides.map(|state| state.without().is_some());
         let here = sides.map(|state| matches!(state, PictureState::Ready { .. }));
         let faces = match gone {
             [false, false] => return None,
@@ -462,6 +464,26 @@ impl Model {
         };
         let known = gone.iter().zip(here).all(|(gone, here)| *gone || here);
         known.then(|| format!("no picture of {faces}"))
+    }
+
+    /// What is missing of the pictures that the reviewer judges by, in words: of the pair on the desk, or of one that
+    /// they have judged in this case.
+    #[must_use]
+    pub fn damaged(&self) -> Option<String> {
+        let (desk, details) = (self.desk.as_ref()?, self.desk_details()?);
+        let missing = |side| self.picture(&desk.key, side).missing();
+        match desk.sides().map(missing) {
+            [None, None] => {}
+            [Some(a), None] => return Some(format!("{a} % of A is missing")),
+            [None, Some(b)] => return Some(format!("{b} % of B is missing")),
+            [Some(a), Some(b)] => return Some(format!("{a} % of A and {b} % of B are missing")),
+        }
+        let of_judged = |place: &&usize| {
+            let block = details.case.candidates.get(**place).map_or(0, |c| c.block);
+            [Side::subject_of(block), Side::Candidate(**place)].map(missing) != [None, None]
+        };
+        let place = desk.judged.keys().find(of_judged)?;
+        Some(format!("a part of pair {} is missing", place + 1))
     }
 
     /// Whether something could be decided without a picture: all that is asked of a deciding key but the picture.

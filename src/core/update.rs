@@ -980,7 +980,7 @@ fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState
     if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
         desk.disarm();
     }
-    if !matches!(state, PictureState::Gone { .. })
+    if state.without().is_none()
         && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
     {
         desk.wait_for(side);

@@ -54,7 +54,9 @@ impl Consequence {
             let why = without_picture_refusal(model, disposition)?;
             Some(format!("nothing, {what}: {why}"))
         };
-        let approve = match approve_refusal(details, desk, model).filter(|_| blind.is_none()) {
+        let damaged = damage_refusal(model).filter(|_| blind.is_none());
+        let fits_not = approve_refusal(details, desk, model).filter(|_| blind.is_none());
+        let approve = match fits_not.or_else(|| damaged.clone()) {
             Some(why) => format!("nothing, {why}"),
             None => match (refusal(Disposition::Approve), &blind) {
                 (Some(nothing), _) => nothing,
@@ -87,6 +89,7 @@ impl Consequence {
         let reject = match refusal(Disposition::Reject) {
             Some(nothing) => nothing,
             None if chosen && blind.is_none() => format!("nothing, {PICTURES_OF_THIS}"),
+            None if damaged.is_some() => format!("nothing, {}", damaged.unwrap_or_default()),
             None if unreachable => format!("{name} kept here as rejected, nothing at Didit{two}"),
             None => format!("{name} {now} -> Declined{listing}{two}"),
         };
@@ -156,7 +159,14 @@ fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
         return false;
     }
     match model.armed(at) {
-        Ok(()) => !comment_holds_a_name(model),
+        Ok(()) => match damage_refusal(model).filter(|_| action != Action::Unsure) {
+            Some(why) => {
+                let label = model.settings.keymap.label(action);
+                model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
+                false
+            }
+            None => !comment_holds_a_name(model),
+        },
         Err(why) => {
             let label = model.settings.keymap.label(action);
             let words = match (&why, model.blind()) {
@@ -180,10 +190,7 @@ fn without_picture(action: Action) -> bool {
 
 /// How what has no picture is decided.
 fn two_people(model: &Model) -> String {
-    let key = model.settings.keymap.label(Action::Reason);
-    let letter = Reason::ALL.iter().find(|(_, reason)| *reason == Reason::NoPicture);
-    let letter = letter.map_or(' ', |(letter, _)| *letter);
-    format!("two people decide, reason no_picture ({key} {letter})")
+    format!("two people decide, {}", picked(model, Reason::NoPicture))
 }
 
 /// Who proposed what, in a few words.
@@ -300,6 +307,31 @@ fn unfit_reason(model: &Model, blind: bool) -> Option<String> {
         (false, true) => Some("there are pictures of all: choose another reason".to_owned()),
         (false, false) => None,
     }
+}
+
+/// Why a verdict does not fit the state of the pictures that it is made by: on a part of a face it takes a reason that
+/// says so, and on whole ones that reason says nothing. Where another pair has no picture at all, two people decide the
+/// case, and their reason stands for both.
+fn damage_refusal(model: &Model) -> Option<String> {
+    let desk = model.desk.as_ref()?;
+    let said = desk.reason == Some(Reason::DamagedPicture);
+    let two = desk.reason == Some(Reason::NoPicture) && !desk.blind.is_empty();
+    match model.damaged() {
+        Some(_) if said || two => None,
+        Some(what) => {
+            Some(format!("{what}: {} judges by the rest", picked(model, Reason::DamagedPicture)))
+        }
+        None if said => Some("no picture of it is damaged: choose another reason".to_owned()),
+        None => None,
+    }
+}
+
+/// A reason, and the keys that pick it.
+fn picked(model: &Model, reason: Reason) -> String {
+    let key = model.settings.keymap.label(Action::Reason);
+    let letter = Reason::ALL.iter().find(|(_, known)| *known == reason);
+    let letter = letter.map_or(' ', |(letter, _)| *letter);
+    format!("reason {} ({key} {letter})", reason.word())
 }
 
 /// `x`: the pair is of one person. Declines at once, the rest stays unjudged.
@@ -479,11 +511,12 @@ fn form(
 fn receipt(model: &Model, desk: &Desk, at: Millis) -> Receipt {
     let Some((painted, since)) = &desk.painted else { return Receipt::default() };
     let seen = |side, at: usize| match model.picture(&desk.key, side) {
-        PictureState::Ready { sha256, .. } => Some(SeenPicture {
+        PictureState::Ready { sha256, missing, .. } => Some(SeenPicture {
             sha256: sha256.clone(),
             cells: painted.cells[at],
             tier: painted.tiers[at].map(str::to_owned),
             portrait: model.is_portrait(&desk.key, side),
+            missing: *missing,
         }),
         _ => None,
     };

@@ -196,13 +196,15 @@ pub enum Reason {
     PoorPicture,
     /// There is no picture at all of a face that has to be judged: two people decide then.
     NoPicture,
+    /// A part of a picture is missing, and the rest is enough: nothing is decided by such a picture without it.
+    DamagedPicture,
     /// None of these.
     Other,
 }
 
 impl Reason {
     /// All reasons, each with the letter that picks it.
-    pub const ALL: [(char, Self); 8] = [
+    pub const ALL: [(char, Self); 9] = [
         ('d', Self::DifferentPeople),
         ('s', Self::SamePerson),
         ('r', Self::Relatives),
@@ -210,6 +212,7 @@ impl Reason {
         ('f', Self::Fraud),
         ('p', Self::PoorPicture),
         ('n', Self::NoPicture),
+        ('m', Self::DamagedPicture),
         ('o', Self::Other),
     ];
 
@@ -224,6 +227,7 @@ impl Reason {
             Self::Fraud => "fraud",
             Self::PoorPicture => "poor_picture",
             Self::NoPicture => "no_picture",
+            Self::DamagedPicture => "damaged_picture",
             Self::Other => "other",
         }
     }
@@ -278,6 +282,9 @@ pub struct SeenPicture {
     /// Whether it was the portrait in Didit's record of the user, and not the picture that matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub portrait: bool,
+    /// How much of it the file did not hold, in percent (1 to 99).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u8>,
 }
 
 /// What the reviewer saw: evidence that a person looked, and at what.

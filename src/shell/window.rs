@@ -391,10 +391,13 @@ impl Worker {
                 self.keep(details, side, file).await
             }
             Err(FetchError::Refused(_)) => Got::Refused,
-            Err(
-                error @ (FetchError::Forbidden(_) | FetchError::TooLarge | FetchError::NotAnImage),
-            ) => {
+            Err(error @ FetchError::Forbidden(_)) => {
                 self.tell(side, gone(&lower(&error.to_string()))).await;
+                Got::Gone
+            }
+            Err(error @ (FetchError::TooLarge | FetchError::NotAnImage)) => {
+                let why = lower(&error.to_string());
+                self.tell(side, PictureState::Unreadable { why }).await;
                 Got::Gone
             }
             Err(error) => {
@@ -435,15 +438,12 @@ impl Worker {
         let portrait = match portrait {
             Ok(portrait) => portrait,
             Err(error) => {
-                self.tell(side, gone(&lower(&error.to_string()))).await;
+                let why = lower(&error.to_string());
+                self.tell(side, PictureState::Unreadable { why }).await;
                 return Got::Gone;
             }
         };
-        // A verdict on a part of a face is none: what is left of the picture arms nothing.
-        if let Some(missing) = portrait.missing() {
-            self.tell(side, gone(&format!("damaged: {missing} of the picture is missing"))).await;
-            return Got::Gone;
-        }
+        let missing = portrait.missing().map(picture::Percent::get);
         let until = self.now().plus(HELD_MS);
         let pixels = (portrait.width(), portrait.height());
         let sha256 = file.sha256().to_owned();
@@ -451,7 +451,7 @@ impl Worker {
         self.window.vault.with(|vault| {
             vault.put_file(key, file);
         });
-        self.tell(side, PictureState::Ready { sha256, pixels, until }).await;
+        self.tell(side, PictureState::Ready { sha256, pixels, until, missing }).await;
         Got::Here(until)
     }
 

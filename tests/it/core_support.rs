@@ -128,7 +128,7 @@ pub fn settings() -> Settings {
 
 /// A picture that is here, told apart by its hash.
 pub fn ready(sha256: &str, until: Millis) -> PictureState {
-    PictureState::Ready { sha256: sha256.to_owned(), pixels: (480, 600), until }
+    PictureState::Ready { sha256: sha256.to_owned(), pixels: (480, 600), until, missing: None }
 }
 
 /// A problem of a kind.

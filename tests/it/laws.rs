@@ -806,8 +806,8 @@ fn t_picks_a_reason_by_one_letter() {
         play.press(&letter.to_string());
         assert_eq!(play.decided(), [""; 0], "a letter of a reason is no verdict");
         play.press("x");
-        if reason == Reason::NoPicture {
-            // There are pictures.
+        if matches!(reason, Reason::NoPicture | Reason::DamagedPicture) {
+            // There are pictures, and they are whole.
             assert_eq!(play.decided(), [""; 0]);
             assert!(play.notice().contains("choose another reason"), "{}", play.notice());
             continue;
@@ -1766,7 +1766,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Look),
         3 => Just(Step::Paint),
         1 => (0..4_u8).prop_map(Step::OldPaint),
-        2 => (case.clone(), 0..4_u8, 0..6_u8).prop_map(|(c, side, what)| Step::Picture(c, side, what)),
+        2 => (case.clone(), 0..4_u8, 0..8_u8).prop_map(|(c, side, what)| Step::Picture(c, side, what)),
         2 => (case.clone(), 0..8_u8).prop_map(|(case, what)| Step::Hydrate(case, what)),
         1 => (case.clone(), 0..5_u8).prop_map(|(case, what)| Step::Lease(case, what)),
         1 => case.prop_map(Step::Depart),
@@ -1844,6 +1844,13 @@ fn happen(play: &mut Play, step: &Step) {
                 2 => PictureState::Gone { why: "null".to_owned() },
                 3 => ready("another", START.plus(SHOWN)),
                 4 => ready(&format!("{key}{side:?}"), play.now.plus(100)),
+                5 => PictureState::Unreadable { why: "no picture".to_owned() },
+                6 => match ready(&format!("{key}{side:?}"), START.plus(SHOWN)) {
+                    PictureState::Ready { sha256, pixels, until, .. } => {
+                        PictureState::Ready { sha256, pixels, until, missing: Some(20) }
+                    }
+                    other => other,
+                },
                 _ => ready(&format!("{key}{side:?}"), START.plus(SHOWN)),
             };
             play.send(Event::Picture { key, side, state });
@@ -2057,6 +2064,12 @@ impl Watch {
             return self.without_picture(decision, before, at);
         }
         let here = self.looked_at(before, at)?;
+        let part = desk.sides().map(|side| before.picture(&desk.key, side).missing());
+        if part != [None, None] && decision.disposition != Disposition::Escalate {
+            prop_assert_eq!(decision.reason, Some(Reason::DamagedPicture), "by a part of a face");
+        }
+        let seen: Vec<_> = decision.receipt.pictures.iter().map(|seen| seen.missing).collect();
+        prop_assert_eq!(&seen[..], &part[..]);
         let details = self.hydrated.get(&desk.key).unwrap();
         prop_assert_eq!(&decision.seen_status, &details.case.status);
         let line = secondlook::core::Consequence::of(before).unwrap();
@@ -2124,7 +2137,8 @@ impl Watch {
         prop_assert!(decision.is_proposal(), "one person decided without a picture");
         prop_assert!(before.pictures_visible() && before.fits(), "not to be seen");
         let gone = |side| {
-            matches!(self.pictures.get(&(desk.key.clone(), side)), Some(PictureState::Gone { .. }))
+            let state = self.pictures.get(&(desk.key.clone(), side));
+            state.is_some_and(|state| state.without().is_some())
         };
         let unseen = |place: usize| gone(Side::Subject) || gone(Side::Candidate(place));
         let line = secondlook::core::Consequence::of(before).unwrap();

@@ -10,6 +10,7 @@ mod between;
 mod cli;
 mod core_support;
 mod crash;
+mod damaged;
 mod didit;
 mod didit_sim;
 mod doctor;

@@ -153,7 +153,7 @@ impl Shop {
             let pixels = (0, 0);
             let until = self.stage.now().plus(3_540_000);
             let sha256 = file.sha256().to_owned();
-            let state = PictureState::Ready { sha256, pixels, until };
+            let state = PictureState::Ready { sha256, pixels, until, missing: None };
             self.tell(Event::Picture { key: key.clone(), side, state }).await;
         }
         self.tell(Event::Hydrated { key: key.clone(), details: Ok(Box::new(details)) }).await;

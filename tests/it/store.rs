@@ -239,6 +239,7 @@ pub fn decision(n: u128, lease: &Lease, disposition: Disposition) -> Decision {
                 cells: (40, 25),
                 tier: None,
                 portrait: false,
+                missing: None,
             }],
             protocol: "kitty".to_owned(),
             eye_pixels: vec![61, 58],

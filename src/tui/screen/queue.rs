@@ -128,6 +128,10 @@ fn images(model: &Model, row: &QueueRow) -> &'static str {
         std::iter::once(Side::Subject).chain(places).map(|side| model.picture(key, side)).collect();
     if states.iter().any(|s| matches!(s, PictureState::Gone { .. })) {
         "gone"
+    } else if states.iter().any(|s| matches!(s, PictureState::Unreadable { .. })) {
+        "unshown"
+    } else if states.iter().any(|s| s.missing().is_some()) {
+        "damaged"
     } else if states.iter().all(|s| matches!(s, PictureState::Ready { .. })) {
         "ready"
     } else if model.details.contains_key(key) {

@@ -162,6 +162,9 @@ fn pictures(
     drawn
 }
 
+/// What can be done where there is nothing to look at.
+const WITHOUT: &str = "Skip (s), escalate (e), or two decide (reason no_picture)";
+
 fn placeholder(
     model: &Model,
     desk: &Desk,
@@ -170,16 +173,14 @@ fn placeholder(
     theme: Theme,
     frame: &mut Frame<'_>,
 ) {
-    use crate::core::PictureState::{Failed, Gone, Ready, Waiting};
+    use crate::core::PictureState::{Failed, Gone, Ready, Unreadable, Waiting};
     let (text, meaning) = match (model.unreachable.get(&desk.key), model.picture(&desk.key, side)) {
         (Some(why), _) => (format!("no picture: {why}"), Meaning::Bad),
         (None, Waiting) => ("loading…".to_owned(), Meaning::Muted),
         (None, Ready { .. }) => ("drawing…".to_owned(), Meaning::Muted),
         (None, Failed { why }) => (format!("not yet: {why}"), Meaning::Warn),
-        (None, Gone { why }) => {
-            let ways = "Skip (s), escalate (e), or two decide (reason no_picture)";
-            (format!("no picture: {why}. {ways}."), Meaning::Bad)
-        }
+        (None, Gone { why }) => (format!("no picture: {why}. {WITHOUT}."), Meaning::Bad),
+        (None, Unreadable { why }) => (format!("cannot be shown: {why}. {WITHOUT}."), Meaning::Bad),
     };
     let middle = Rect::new(
         area.x + 1,
@@ -246,6 +247,12 @@ fn warning_line(
     words.extend(listed.map(|(at, _)| (0, format!("candidate {} is BLOCKLISTED", at + 1))));
     if case.set_aside > 0 {
         words.push((1, format!("{} unreadable", candidates(case.set_aside))));
+    }
+    let block = case.candidates.get(place).map_or(0, |candidate| candidate.block);
+    for (face, side) in [("A", Side::subject_of(block)), ("B", Side::Candidate(place))] {
+        if let Some(missing) = model.picture(&case.key, side).missing() {
+            words.push((0, format!("{face}: {missing} % of the picture is missing")));
+        }
     }
     if model.is_portrait(&details.case.key, Side::Candidate(place)) {
         words.push((0, "B: portrait, not the picture that matched".to_owned()));
