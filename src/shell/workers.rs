@@ -8,7 +8,6 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::figures::figures;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
@@ -17,7 +16,7 @@ use super::who::Who;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     Bands, CaseState, Clock, Decision, DecisionId, HistoryQuery, HistoryRow, Origin, QueueQuery,
-    ReviewerId, RowKind, SessionId, WorkerId,
+    ReviewerId, RowKind, SessionId, Start, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -115,10 +114,8 @@ impl Workers {
         mut query: QueueQuery,
         around: Option<SessionId>,
     ) -> store::Result<QueueView> {
-        if let Some(key) = around
-            && let Some(rank) = self.store.rank(&self.origin, &query, &key).await?
-        {
-            query.offset = rank.saturating_sub(u64::from(query.limit / 2));
+        if let Some(key) = around {
+            query.from = Start::Around(key);
         }
         let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
         self.tell(Event::Unreadable(RowKind::Case, page.unreadable)).await;
@@ -128,8 +125,8 @@ impl Workers {
         } else {
             Vec::new()
         };
-        let (rows, total) = (page.rows, page.total);
-        Ok(QueueView { offset: query.offset, query, rows, total, tally, explained })
+        let (offset, about, rows, total) = (page.before, page.about, page.rows, page.total);
+        Ok(QueueView { query, offset, about, rows, total, tally, explained })
     }
 
     async fn decide(&self, decision: &Decision) -> Event {
@@ -228,8 +225,7 @@ impl Workers {
     }
 
     async fn statistics(&self) -> Event {
-        let now = self.clock.now();
-        let figures = figures(self.store.as_ref(), &self.origin, &self.bands, now).await;
+        let figures = self.store.figures(&self.origin, &self.bands).await;
         Event::Statistics(figures.map(Box::new).map_err(|error| problem::of_store(&error)))
     }
 
@@ -412,7 +408,7 @@ impl Workers {
         let query = QueueQuery {
             states: vec![CaseState::Open],
             filter: String::new(),
-            offset: 0,
+            from: Start::Front,
             limit: QueueView::ROWS,
         };
         let event = self.load_queue(query, around).await;

@@ -24,13 +24,17 @@ mod sync;
 mod verify;
 mod webhook;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::args::{Args, Command};
 use super::error::{CliError, Exit};
 use super::output::say;
 use super::wire::{self, Setup};
-use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
+use crate::domain::{
+    CaseState, DecisionId, HistoryQuery, Origin, QueueQuery, QueueRow, ReviewerId, SessionId,
+    Start, blind,
+};
 use crate::shell::{Signer, SystemClock, Who};
 use crate::sim::Scenario;
 use crate::store::Store;
@@ -149,6 +153,17 @@ impl Desk {
         Ok(())
     }
 
+    /// Decisions of which something may be hidden from a reviewer: those in rounds that nothing has ended yet.
+    async fn hidden(&self, from: &ReviewerId) -> Result<BTreeSet<DecisionId>, CliError> {
+        let mut hidden = BTreeSet::new();
+        for case in self.store.open_rounds(&self.origin).await? {
+            let query = HistoryQuery { case: Some(case), ..HistoryQuery::default() };
+            let mut rows = self.store.history(&self.origin, &query).await?.rows;
+            hidden.extend(blind(&mut rows, from));
+        }
+        Ok(hidden)
+    }
+
     /// Finds a case by its session id or its number.
     async fn find(&self, name: &str) -> Result<QueueRow, CliError> {
         let name = name.trim_start_matches('#');
@@ -164,7 +179,7 @@ impl Desk {
             let query = QueueQuery {
                 states: CaseState::ALL.to_vec(),
                 filter: name.to_owned(),
-                offset: 0,
+                from: Start::Front,
                 limit: 1_000,
             };
             let page = self.store.queue(&self.origin, &query, now).await?;

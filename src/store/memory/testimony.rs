@@ -18,6 +18,14 @@ impl Testimony for MemoryStore {
         }))
     }
 
+    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>> {
+        let of = |row: &&AuditRow| {
+            serde_json::from_str::<AuditEntry>(&row.entry)
+                .is_ok_and(|entry| cases.contains(&entry.case))
+        };
+        Ok(self.on(origin, |shelf| shelf.audit.iter().filter(of).cloned().collect()))
+    }
+
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         Ok(self.on(origin, |shelf| shelf.audit.last().map(AuditRow::head).unwrap_or_default()))
     }

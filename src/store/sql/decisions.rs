@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, args};
+use super::engine::{Arg, anew, args};
 use super::{SqlStore, engine, rows, schema, statements};
 use crate::domain::{
-    CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
+    Along, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
+    SessionId,
 };
 use crate::roster::Roster;
 use crate::store::audit::Audited;
@@ -22,7 +23,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<DeliveryState> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let origin = &lease.origin;
                 let found = rows::case(tx, origin, &lease.case).await?;
@@ -49,7 +50,7 @@ impl Decisions for SqlStore {
                     rows::record(tx, origin, Audited::Settled, &answered.row.row, now).await?;
                 }
                 Ok(decided.row.state)
-            })
+            }))
             .await
     }
 
@@ -61,7 +62,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<Undone> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(Undone::Unknown);
                 };
@@ -88,7 +89,7 @@ impl Decisions for SqlStore {
                     rows::record(tx, origin, Audited::Proposed, &proposal.row.row, now).await?;
                 }
                 Ok(undone)
-            })
+            }))
             .await
     }
 
@@ -100,7 +101,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, proposal).await? else {
                     return Ok(false);
                 };
@@ -113,7 +114,7 @@ impl Decisions for SqlStore {
                 tx.announce(origin).await?;
                 rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
                 Ok(true)
-            })
+            }))
             .await
     }
 
@@ -125,7 +126,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(false);
                 };
@@ -139,6 +140,16 @@ impl Decisions for SqlStore {
                         .await?;
                 }
                 Ok(opens)
+            }))
+            .await
+    }
+
+    async fn open_rounds(&self, origin: &Origin) -> Result<Vec<SessionId>> {
+        self.engine
+            .read(async |tx| {
+                let found = tx.rows(statements::OPEN_ROUNDS, args![origin]).await?;
+                let key = |row: &engine::Row| SessionId::parse(&row.text("key").ok()?).ok();
+                Ok(found.iter().filter_map(key).collect())
             })
             .await
     }
@@ -146,6 +157,11 @@ impl Decisions for SqlStore {
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         let limit = query.limit.map_or(i64::MAX, i64::from);
         let mut values = args![origin, limit];
+        let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+        match query.along {
+            Along::Newest => {}
+            Along::Before(seq) | Along::After(seq) => values.push(Arg::from(number(seq))),
+        }
         values.extend(query.case.as_ref().map(Arg::from));
         values.extend(query.decision.map(Arg::from));
         self.engine
@@ -153,7 +169,8 @@ impl Decisions for SqlStore {
                 let found = tx.rows(statements::history(query), values).await?;
                 let past = |row: &engine::Row| Ok(rows::kept_decision(row)?.row.row);
                 let (rows, unreadable) = rows::apart(&found, past, (RowKind::Decision, "id"))?;
-                Ok(Past { rows, unreadable })
+                let end = found.last().and_then(|row| u64::try_from(row.int("seq").ok()?).ok());
+                Ok(Past { rows, unreadable, end })
             })
             .await
     }
@@ -166,7 +183,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<Undone> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(Undone::Unknown);
@@ -181,7 +198,7 @@ impl Decisions for SqlStore {
                     rows::record_by(tx, origin, Some(by), Audited::Released, row, now).await?;
                 }
                 Ok(released)
-            })
+            }))
             .await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, Row, args};
+use super::engine::{Arg, Row, anew, args};
 use super::{AT_ONCE, SqlStore, statements};
 use crate::domain::{Explained, Millis, Origin, SessionId, Status};
 use crate::store::looked::{Looked, PassedOver};
@@ -67,7 +67,7 @@ impl Looked for SqlStore {
         now: Millis,
     ) -> Result<Vec<PassedOver>> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let mut found = Vec::new();
                 for keys in keys.chunks(AT_ONCE) {
                     let mut values = args![origin, rule];
@@ -83,7 +83,7 @@ impl Looked for SqlStore {
                     found.extend(known);
                 }
                 Ok(found)
-            })
+            }))
             .await
     }
 
@@ -96,22 +96,24 @@ impl Looked for SqlStore {
     ) -> Result<()> {
         let PassedOver { key, status, reason } = passed;
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 tx.run(statements::ADD_ORIGIN, args![origin]).await?;
                 let values = args![origin, key, status.word(), rule, reason.word(), now];
                 tx.run(PASS_OVER, values).await.map(drop)
-            })
+            }))
             .await
     }
 
     async fn take_up(&self, origin: &Origin, key: &SessionId) -> Result<()> {
         let sql = format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND key = $2");
-        self.engine.write(async |tx| tx.run(sql, args![origin, key]).await.map(drop)).await
+        self.engine
+            .write(anew!(async |tx| tx.run(sql.clone(), args![origin, key]).await.map(drop)))
+            .await
     }
 
     async fn forget_passed(&self, origin: &Origin, before: Millis) -> Result<u64> {
         let sql = format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND seen_at < $2");
-        self.engine.write(async |tx| tx.run(sql, args![origin, before]).await).await
+        self.engine.write(anew!(async |tx| tx.run(sql.clone(), args![origin, before]).await)).await
     }
 
     async fn explained(&self, origin: &Origin) -> Result<Vec<(Explained, u64)>> {
@@ -143,10 +145,10 @@ impl Looked for SqlStore {
 
     async fn keep_place(&self, origin: &Origin, list: &str, record: &str) -> Result<()> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 tx.run(statements::ADD_ORIGIN, args![origin]).await?;
                 tx.run(KEEP_PLACE, args![origin, list, record]).await.map(drop)
-            })
+            }))
             .await
     }
 }

@@ -220,6 +220,9 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
         answered_at,
     ];
     tx.run(statements::SAVE_DECISION, values).await?;
+    if let Tx::Sqlite(_) = tx {
+        tx.run(statements::FIGURED, args![kept.seq]).await?;
+    }
     Ok(())
 }
 

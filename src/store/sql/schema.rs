@@ -1,7 +1,7 @@
 //! Makes the tables and brings older ones up to date. Migrations are numbered files in
 //! `assets/migrations/`, one folder a database; a number once released is never changed.
 
-use super::engine::{Engine, Tx, args};
+use super::engine::{Engine, Tx, anew, args};
 use crate::store::{Result, StoreError, new_salt};
 
 const SQLITE: &[&str] = &[
@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/sqlite/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
+    include_str!("../../../assets/migrations/sqlite/0015_figures.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -33,6 +34,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/postgres/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
+    include_str!("../../../assets/migrations/postgres/0015_figures.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -41,7 +43,7 @@ const POSTGRES: &[&str] = &[
 /// # Errors
 /// [`StoreError::Newer`] when a later version made it; nothing is written then.
 pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
-    engine.write(upgrade).await
+    engine.write(anew!(upgrade)).await
 }
 
 /// Whether a store was made in a database.
@@ -67,7 +69,7 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
         takes_all_letters(tx).await?;
     }
     for sql in &migrations[done..] {
-        tx.script(sql).await?;
+        tx.migrate(sql).await?;
     }
     if found == 0 {
         let row = args![known, new_salt()];

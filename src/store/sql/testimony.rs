@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::engine::args;
-use super::{SqlStore, rows, statements, unreadable};
+use super::engine::{Arg, anew, args};
+use super::{AT_ONCE, SqlStore, rows, statements, unreadable};
 use crate::domain::{DecisionId, Origin};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, Kept, Result, Testimony, Unreadable,
@@ -24,6 +24,22 @@ impl Testimony for SqlStore {
             .await
     }
 
+    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>> {
+        self.engine
+            .read(async |tx| {
+                let mut trails = Vec::new();
+                for some in cases.chunks(AT_ONCE) {
+                    let mut values = args![origin];
+                    values.extend(some.iter().map(|case| Arg::from(case.as_str())));
+                    let found = tx.rows(statements::trails(tx, some.len()), values).await?;
+                    trails.extend(found.iter().map(rows::audit_row));
+                }
+                trails.sort_by_key(|row| row.seq);
+                Ok(trails)
+            })
+            .await
+    }
+
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.engine.read(async |tx| rows::audit_head(tx, origin, false).await).await
     }
@@ -31,10 +47,10 @@ impl Testimony for SqlStore {
     async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let signed = tx.run(statements::SIGN, args![origin, seq, signature]).await?;
                 Ok(signed > 0)
-            })
+            }))
             .await
     }
 

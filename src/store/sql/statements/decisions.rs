@@ -1,6 +1,7 @@
 //! Statements about decisions.
 
 use super::quoted;
+use crate::domain::Along;
 use crate::store::HistoryQuery;
 
 /// Puts a decision in. Values: the case's number, id, reviewer, disposition, record, what the case
@@ -54,7 +55,8 @@ pub const NEWEST: &str = concat!(
 pub const DECISION: &str =
     concat!("SELECT d.* FROM decisions d WHERE d.", of_origin!(), " AND d.id = $2");
 
-/// Decisions, newest first. Values: origin, limit, the case's key, the decision's id.
+/// Decisions along a way. Values: origin, limit; the number that the way begins at, where it has one; the case's
+/// key; the decision's id.
 pub fn history(query: &HistoryQuery) -> String {
     let (of_origin, is_open) = (of_origin!(), is_open!());
     let mut sql = format!("SELECT d.* FROM decisions d WHERE d.{of_origin}");
@@ -67,6 +69,19 @@ pub fn history(query: &HistoryQuery) -> String {
         }
     }
     let mut last = 2;
+    let order = match query.along {
+        Along::Newest => "DESC",
+        Along::Before(_) => {
+            last += 1;
+            sql += " AND d.seq < $3";
+            "DESC"
+        }
+        Along::After(_) => {
+            last += 1;
+            sql += " AND d.seq > $3";
+            "ASC"
+        }
+    };
     if query.case.is_some() {
         last += 1;
         sql += " AND d.case_id = (SELECT c.id FROM cases c ";
@@ -76,5 +91,5 @@ pub fn history(query: &HistoryQuery) -> String {
         last += 1;
         sql += &format!(" AND d.id = ${last}");
     }
-    sql + " ORDER BY d.seq DESC LIMIT $2"
+    sql + &format!(" ORDER BY d.seq {order} LIMIT $2")
 }

@@ -34,6 +34,7 @@ macro_rules! is_open {
 mod cases;
 mod decisions;
 mod deliveries;
+mod figures;
 mod leases;
 mod team;
 mod testimony;
@@ -41,6 +42,7 @@ mod testimony;
 pub use cases::*;
 pub use decisions::*;
 pub use deliveries::*;
+pub use figures::*;
 pub use leases::*;
 pub use team::*;
 pub use testimony::*;
@@ -81,8 +83,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::{CaseState, DecisionId, DeliveryState, SessionId};
-    use crate::store::sql::engine::{Tx, args};
+    use crate::domain::{Along, CaseState, DecisionId, DeliveryState, SessionId, Start};
+    use crate::store::sql::engine::{Tx, anew, args};
     use crate::store::{HistoryQuery, Result, SqlStore};
 
     /// How SQLite means to answer a statement, one step a line.
@@ -98,11 +100,18 @@ mod tests {
         for states in [&some[..1], &some] {
             for filter in ["", "4821"] {
                 let filter = filter.to_owned();
-                queries.push(QueueQuery { states: states.to_vec(), filter, offset: 0, limit: 9 });
+                queries.push(QueueQuery {
+                    states: states.to_vec(),
+                    filter,
+                    from: Start::Front,
+                    limit: 9,
+                });
             }
         }
         queries
     }
+
+    const PARTS: [Part; 5] = [Part::First, Part::Behind, Part::On, Part::Back, Part::Last];
 
     fn histories() -> Vec<HistoryQuery> {
         let all = HistoryQuery::default();
@@ -110,6 +119,8 @@ mod tests {
             all.clone(),
             HistoryQuery { states: vec![DeliveryState::Unknown], ..all.clone() },
             HistoryQuery { case: SessionId::parse("a").ok(), ..all.clone() },
+            HistoryQuery { along: Along::Before(9), ..all.clone() },
+            HistoryQuery { along: Along::After(9), ..all.clone() },
             HistoryQuery { decision: Some(DecisionId(uuid::Uuid::nil())), ..all },
         ]
     }
@@ -118,7 +129,7 @@ mod tests {
     async fn no_statement_walks_through_a_table() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
-        store.engine.write(walks).await.unwrap();
+        store.engine.write(anew!(walks)).await.unwrap();
     }
 
     async fn walks(tx: &mut Tx) -> Result<()> {
@@ -135,6 +146,12 @@ mod tests {
             NEWEST,
             DECISION,
             UNSEEN,
+            PLACE,
+            FIGURES,
+            STALE,
+            TWICE,
+            OPEN_ROUNDS,
+            SCORES,
             TALLY,
             WORKERS,
             WATCHERS,
@@ -178,19 +195,32 @@ mod tests {
         ];
         let mut all: Vec<_> = fixed.map(str::to_owned).into();
         let none = BTreeSet::new();
-        all.extend([audit_of(tx), ACTS.to_owned(), last_place(), listed(tx, 3), seen(3)]);
+        all.extend([
+            audit_of(tx),
+            trails(tx, 3),
+            about(3),
+            some(3),
+            ACTS.to_owned(),
+            last_place(),
+            listed(tx, 3),
+            seen(3),
+        ]);
         all.push(take(tx, &none));
         all.extend(histories().iter().map(history));
         for query in &queries() {
-            all.extend([page(tx, query), total(query), place(query), before(query)]);
+            all.extend(PARTS.map(|part| page(tx, query, part)));
+            all.extend([total(query), place(query), before(query), ends(query)]);
+            all.extend([Part::Back, Part::On].map(|part| near(query, part)));
             all.push(next_free(tx, query, CaseState::Open));
         }
         // What may be walked through: results of the statement itself, and the indexes and tables that
         // hold a row a console at most.
-        let small = ["SCAN p", "SCAN page", "SCAN ends", "SCAN (", "SCAN CONSTANT"];
+        let small = ["SCAN p", "SCAN page", "SCAN ends", "SCAN near", "SCAN (", "SCAN CONSTANT"];
         let live = ["cases_leased", "decisions_claimed", "SCAN watchers", "SCAN duties"];
         // What is counted or listed whole, of one origin.
-        let whole = [TALLY.to_owned(), ACTS.to_owned(), history(&HistoryQuery::default())];
+        let whole =
+            [TALLY, ACTS, FIGURES, TWICE, SCORES, OPEN_ROUNDS].map(str::to_owned).into_iter();
+        let whole: Vec<_> = whole.chain([history(&HistoryQuery::default())]).collect();
         for sql in all {
             let plan = plan(tx, &sql).await;
             for step in plan.lines().filter(|step| step.starts_with("SCAN")) {
@@ -209,13 +239,14 @@ mod tests {
     async fn the_order_of_the_queue_and_the_outbox_is_never_sorted() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
-        store.engine.write(sorts).await.unwrap();
+        store.engine.write(anew!(sorts)).await.unwrap();
     }
 
     async fn sorts(tx: &mut Tx) -> Result<()> {
-        let mut ordered: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
+        let mut ordered: Vec<_> =
+            queries().iter().flat_map(|query| PARTS.map(|part| page(tx, query, part))).collect();
         ordered.extend(queries().iter().map(|query| next_free(tx, query, CaseState::Open)));
-        for sql in ordered.into_iter().chain([take(tx, &BTreeSet::new())]) {
+        for sql in ordered.into_iter().chain([take(tx, &BTreeSet::new()), UNSEEN.to_owned()]) {
             let plan = plan(tx, &sql).await;
             // The page itself, at most `limit` rows, is put in order once more.
             let sorts = plan.lines().filter(|step| step.contains("TEMP B-TREE")).count();
@@ -224,7 +255,8 @@ mod tests {
             assert!(!is_page || plan.contains("cases_queue"), "{sql}\n{plan}");
         }
         for query in &queries() {
-            for sql in [page(tx, query), before(query)] {
+            let pages = PARTS.map(|part| page(tx, query, part));
+            for sql in pages.into_iter().chain([before(query)]) {
                 let plan = plan(tx, &sql).await;
                 assert!(plan.contains("USING COVERING INDEX cases_queue"), "{sql}\n{plan}");
             }

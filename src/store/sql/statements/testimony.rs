@@ -85,6 +85,12 @@ pub const SIGNATURES: &str = concat!(
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
+/// The entries about some cases. Values: origin, the cases' keys.
+pub fn trails(tx: &Tx, cases: usize) -> String {
+    let (of_origin, case, cases) = (of_origin!(), tx.case_of_entry(), super::placeholders(cases));
+    format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} IN ({cases})")
+}
+
 /// The entries about a case, found by what they say: what stands beside them could be bent. Values: origin,
 /// the case's key.
 pub fn audit_of(tx: &Tx) -> String {
