@@ -21,4 +21,21 @@ GRANT UPDATE (session_number, kind, record, state, place, note, seen_at, fence, 
 GRANT UPDATE (state, due, attempts, fence, claim_worker, claim_until, may_have_written, status_done, listed,
     noted, writes, answered_at, note, settled_at) ON decisions TO secondlook_reviewer;
 GRANT DELETE ON watchers, duties, passed_over TO secondlook_reviewer;
+-- Another key or address of Didit is another place, which has no roster: once there is one in this store, its owner
+-- alone begins such a place.
+CREATE OR REPLACE FUNCTION origins_begin_with_the_owner() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF session_is_told() AND NOT EXISTS (SELECT 1 FROM origins o WHERE o.name = NEW.name)
+       AND EXISTS (SELECT 1 FROM acts a WHERE a.act NOT LIKE '{"act":"adopt"%')
+    THEN RAISE EXCEPTION 'this store has a roster for another key or address of Didit; its owner runs '
+        '`secondlook store rebind` for a new key, or `secondlook reviewers add` for this one'; END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS origins_begin_with_the_owner ON origins;
+CREATE TRIGGER origins_begin_with_the_owner BEFORE INSERT ON origins
+    FOR EACH ROW EXECUTE FUNCTION origins_begin_with_the_owner();
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION origins_begin_with_the_owner() SET search_path = %I, pg_temp', current_schema());
+END $$;
 UPDATE store SET owner = session_user;

@@ -1,5 +1,7 @@
 //! The arguments, from which help, completions and the manual page are made too.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -262,6 +264,9 @@ pub enum Command {
         /// At most so many decisions; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
+        #[command(flatten)]
+        /// Whose rows.
+        of: Of,
     },
     /// Take a decision back while it is held.
     Undo {
@@ -281,12 +286,15 @@ pub enum Command {
         /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
+        #[command(flatten)]
+        /// Whose rows.
+        of: Of,
     },
     /// Print figures: cases, decisions, reviewers, times.
     ///
     /// Cases by state and band; decisions by disposition, delivery, reviewer and hour; how often two readers
     /// agree; median times. On a terminal with bars beside the counts.
-    Stats,
+    Stats(Of),
     /// Run the simulated Didit API alone, for integrators.
     ///
     /// It answers on this machine alone, until stopped, and prints the variables that lead the other
@@ -319,6 +327,10 @@ pub enum Command {
         /// Show a test card too, the way the console draws faces; any key ends it.
         #[arg(long)]
         card: bool,
+        /// Look at the newest sessions too, and name what Didit sends that this version does not know: fields, sources,
+        /// risks and statuses, counted. Names only, never a value.
+        #[arg(long)]
+        api: bool,
         /// How pictures are drawn.
         #[command(flatten)]
         drawn: Drawn,
@@ -401,6 +413,17 @@ pub struct Search {
     /// Print the links to matched faces too: for an hour whoever holds one sees the face.
     #[arg(long)]
     pub show_links: bool,
+}
+
+/// Whose rows of one's own store are read.
+#[derive(Debug, clap::Args)]
+pub struct Of {
+    /// Read the rows of this application, by the id that the program names it by.
+    ///
+    /// No key is needed where the store holds one application's rows, or where the database's role or your key in the
+    /// ssh-agent is a person's of its roster.
+    #[arg(long, value_name = "ID")]
+    pub origin: Option<String>,
 }
 
 /// `verify …`
@@ -492,12 +515,24 @@ pub enum Queue {
         /// At most so many cases; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Show one case.
     Show {
         /// The case: its session number or its session id.
         case: String,
+        #[command(flatten)]
+        of: Of,
     },
+}
+
+impl Queue {
+    /// Whose rows are read.
+    pub fn origin(&self) -> Option<&str> {
+        let (Self::List { of, .. } | Self::Show { of, .. }) = self;
+        of.origin.as_deref()
+    }
 }
 
 /// `blocklist …`
@@ -524,6 +559,11 @@ pub enum StoreAct {
         /// On a PostgreSQL server: tell its owner, which is who runs this, from reviewers and auditors.
         #[arg(long)]
         roles: bool,
+        /// On a PostgreSQL server: part the tables by origin.
+        ///
+        /// Consoles have to be ended first.
+        #[arg(long)]
+        partitions: bool,
     },
     /// Show where the store is, what it holds and who is at work.
     Status,
@@ -715,9 +755,10 @@ pub enum Outbox {
     List,
     /// Send your held decisions now and wait until nothing is in flight.
     Flush {
-        /// Give up after so many seconds.
-        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
-        within: u64,
+        /// Give up after so long: `90`, `90s`, `15m` or `2h`. Without it, it takes as long as it needs, and gives up
+        /// when nothing came to its end for two minutes.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        within: Option<Duration>,
     },
     /// Take back what a colleague holds who does not come back to it.
     ///
@@ -768,7 +809,43 @@ pub enum Audit {
         /// An older export: every entry in it must still stand here as it was.
         #[arg(long, value_name = "EXPORT")]
         since: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Print the entries as JSON lines.
     Export,
+}
+
+/// A duration as people write it: seconds, or a number with `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = [("s", 1), ("m", 60), ("h", 3_600)];
+    let unit = unit.iter().find_map(|(unit, s)| text.strip_suffix(unit).map(|number| (number, *s)));
+    let (number, seconds) = unit.unwrap_or((text, 1));
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+    // A year is longer than anybody waits, and short enough for every clock.
+    let seconds = seconds.filter(|seconds| *seconds <= 366 * 86_400);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        "a time is seconds, or a number with s, m or h, such as 90s or 15m".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_people_write_them() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("15m", Some(900)),
+            ("2h", Some(7_200)),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+        for text in ["", "s", "-1", "1.5m", "1d", "99999999h", "18446744073709551615h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -122,6 +122,13 @@ impl From<StoreError> for CliError {
             StoreError::NotProven => {
                 (Exit::Auth, "`secondlook reviewers list` says who can, `doctor` who you are")
             }
+            StoreError::NoRoster(_) => (Exit::Auth, "See `secondlook store status`"),
+            StoreError::NotThem(_) => {
+                (Exit::Auth, "`secondlook reviewers list` says who is on it; start anew")
+            }
+            StoreError::Guard(_) => {
+                (Exit::Auth, "Nothing was changed; what is the owner's, the store's owner does")
+            }
             StoreError::NotSecond(_) => (Exit::Conflict, "Ask another colleague to look at it"),
             StoreError::NotEnacted(why) => match why {
                 crate::roster::NotEnacted::Nobody(_) | crate::roster::NotEnacted::Nothing => {
@@ -130,6 +137,7 @@ impl From<StoreError> for CliError {
                 _ => (Exit::Auth, "See `secondlook reviewers list`; nothing was changed"),
             },
             StoreError::NotEmpty => (Exit::Conflict, "Nothing was changed"),
+            StoreError::Kept(_) => (Exit::Auth, "Nothing was carried"),
             StoreError::InUse(_) => {
                 (Exit::Conflict, "End them, or wait a minute where they died, and try again")
             }

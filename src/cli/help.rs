@@ -165,8 +165,15 @@ pub const WORDS: &[Words] = &[
             "With --roles, on a PostgreSQL server, whoever runs it owns the store from then on: members of \
              secondlook_reviewer review in their own name alone, members of secondlook_auditor read. Run \
              again it changes nothing.",
+            "With --partitions, on a PostgreSQL server, cases, decisions and the audit are parted by origin, and so \
+             is what comes later; a store that is there already is moved, in one transaction that can be stopped and \
+             begun again. It takes the disk once more while it runs.",
         ],
-        &["secondlook store init", "secondlook store init --roles"],
+        &[
+            "secondlook store init",
+            "secondlook store init --roles",
+            "secondlook store init --partitions",
+        ],
     ),
     words("store status", &[], &["secondlook store status", "secondlook store status --json"]),
     words(

@@ -1,7 +1,7 @@
 //! Writing to standard output and standard error. A reader that went away (`| head`) ends the work
 //! quietly; a disk that is full is said, for what was asked for is not there.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -98,5 +98,37 @@ impl Columns {
             text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
         line(text.trim_end())
+    }
+}
+
+/// A bar on standard error that is written over, where that is a terminal.
+pub struct Gauge {
+    on_screen: bool,
+}
+
+impl Gauge {
+    /// One that has shown nothing yet.
+    pub fn new() -> Self {
+        Self { on_screen: io::stderr().is_terminal() }
+    }
+
+    /// Shows how far something has come; false where nothing can be written over.
+    pub fn draw(&self, done: u64, of: u64, words: &str) -> bool {
+        if self.on_screen {
+            let filled = (done.min(of) * 20).checked_div(of).unwrap_or(0);
+            let bar: String = (0..20).map(|at| if at < filled { '#' } else { '.' }).collect();
+            let line = format!("\r\x1b[K[{bar}] {words}");
+            let mut stderr = io::stderr().lock();
+            // A line of progress that cannot be shown stops nothing.
+            let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
+        }
+        self.on_screen
+    }
+
+    /// Takes it away.
+    pub fn over(&self) {
+        if self.on_screen {
+            let _ = io::stderr().lock().write_all(b"\r\x1b[K");
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::shell::child::{Sees, child};
 use crate::shell::{
     AgentAt, Given, Hint, Memory, Parts, Signer, SystemClock, Who, hint, roster, who, worker_id,
 };
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::term::{Blocks, Environment, Protocol, Wish};
 use crate::tui;
 
@@ -84,6 +84,17 @@ impl Setup {
         }
         let afresh = drawn.images == Some(Images::Auto);
         Ok(Self { config, store_url, reviewer, afresh })
+    }
+
+    /// Whether anything says where an API key is; whether there is one is found out when it is used.
+    ///
+    /// # Errors
+    /// When there is no home to look in.
+    pub fn has_key(&self) -> Result<bool, CliError> {
+        let set = [var("DIDIT_API_KEY"), var("DIDIT_API_KEY_FILE")].into_iter().flatten();
+        let command = &self.config.didit.api_key_command;
+        Ok(set.chain([command.clone()]).any(|word| !word.trim().is_empty())
+            || Paths::find()?.key().exists())
     }
 
     /// Finds the API key.
@@ -359,8 +370,13 @@ impl SharedBudget for Budget {
         // A task of its own: a call that waits among others in one task would keep the connection that
         // whoever runs them waits for.
         let granted = tokio::spawn(async move { store.grant(&origin, &asked, now).await }).await;
-        // Without the store nothing could be kept that a call brings.
-        granted.ok().and_then(std::result::Result::ok).unwrap_or(CallsGranted::NoneFor(1_000))
+        match granted {
+            Ok(Ok(granted)) => granted,
+            // Waiting mends nothing: what comes next says what is refused.
+            Ok(Err(StoreError::Guard(_))) => CallsGranted::Now(asked.wanted),
+            // Without the store nothing could be kept that a call brings.
+            Ok(Err(_)) | Err(_) => CallsGranted::NoneFor(1_000),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The case on the reviewer's desk: which pair is shown, what was judged, and whether a key may decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Painted;
 use super::opening::Opening;
@@ -139,6 +139,8 @@ pub struct Desk {
     pub judged: BTreeMap<usize, Judgement>,
     /// The pictures that were judged by, as their hashes: another picture is judged anew.
     pub judged_by: BTreeMap<Side, String>,
+    /// Candidates that the reviewer passed although there is no picture: two people decide such a case.
+    pub blind: BTreeSet<usize>,
     /// Why, in a word.
     pub reason: Option<Reason>,
     /// Why, in a sentence.
@@ -180,6 +182,7 @@ impl Desk {
             block: 0,
             judged: BTreeMap::new(),
             judged_by: BTreeMap::new(),
+            blind: BTreeSet::new(),
             reason: None,
             comment: None,
             face: None,
@@ -213,6 +216,15 @@ impl Desk {
     pub fn forget_judgements(&mut self) {
         self.judged.clear();
         self.judged_by.clear();
+        self.blind.clear();
+    }
+
+    /// A picture is here, or may be yet: it is not passed as if there were none.
+    pub fn wait_for(&mut self, side: Side) {
+        match side {
+            Side::Subject | Side::SubjectOf(_) => self.blind.clear(),
+            Side::Candidate(place) => _ = self.blind.remove(&place),
+        }
     }
 
     /// Forgets what was judged by another picture of this side.

@@ -32,8 +32,10 @@ pub enum ProblemKind {
     NotFound,
     /// The link is down or the server is in trouble: it is tried again.
     Network,
-    /// The store cannot keep anything: no decision may be taken.
+    /// The store does not answer: no decision may be taken.
     Store,
+    /// The store answers and keeps nothing: no decision may be taken.
+    Unwritable,
     /// The case is not ours, or was decided already.
     Lost,
     /// Anything else.

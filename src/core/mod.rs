@@ -32,8 +32,8 @@ pub use interlock::{Interlock, TargetLine};
 pub use keymap::{Keymap, KeymapError};
 pub use line::Line;
 pub use model::{
-    Exit, FORCED, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings, Severity, Size,
-    StoreTrouble, Unsent,
+    Cause, Exit, FORCED, Leaving, Link, Model, Notice, Overlay, Pending, Screen, Settings,
+    Severity, Size, StoreTrouble, Unsent,
 };
 pub use names::held as name_held;
 pub use opening::{CHOICES, Opening, Reach};

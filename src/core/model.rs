@@ -116,6 +116,19 @@ pub struct Notice {
     pub text: String,
     /// Since when.
     pub at: Millis,
+    /// What it is about, where that passes: the word goes with it.
+    pub cause: Option<Cause>,
+    /// What is true of it when that has passed.
+    pub rest: Option<String>,
+}
+
+/// What a word can be about that passes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The store keeps nothing.
+    Store,
+    /// Didit does not answer.
+    Link,
 }
 
 /// A decision that the screen has left but the store has not confirmed: the footer says `saving`.
@@ -243,7 +256,9 @@ pub struct Model {
     pub pictures: BTreeMap<(SessionId, Side), PictureState>,
     /// Decisions that are not confirmed yet, oldest first.
     pub pending: VecDeque<Pending>,
-    /// What this reviewer has on its way or decided last, newest first.
+    /// What the store has recorded and no reading of the outbox has shown yet, newest first.
+    pub recorded: Vec<HistoryRow>,
+    /// What this reviewer has on its way or decided last, newest first, as it was last read.
     pub outbox: Vec<HistoryRow>,
     /// The history screen.
     pub history: History,
@@ -310,6 +325,7 @@ impl Model {
             portraits: BTreeMap::new(),
             pictures: BTreeMap::new(),
             pending: VecDeque::new(),
+            recorded: Vec::new(),
             outbox: Vec::new(),
             history: History::default(),
             unreadable: Vec::new(),
@@ -442,6 +458,53 @@ impl Model {
         Ok(())
     }
 
+    /// Of which faces of the pair on the desk there is no picture and none to come, in words; nothing where both
+    /// can be looked at, or may be yet.
+    #[must_use]
+    pub fn blind(&self) -> Option<String> {
+        let (desk, details) = (self.desk.as_ref()?, self.desk_details()?);
+        let case = &details.case;
+        if case.set_aside > 0 && case.must_judge(&self.settings.bands).next().is_none() {
+            return Some(format!("{} cannot be read", super::verdict::candidates(case.set_aside)));
+        }
+        let sides = desk.sides().map(|side| self.picture(&desk.key, side));
+        let gone = sides.map(|state| matches!(state, PictureState::Gone { .. }));
+        let here = sides.map(|state| matches!(state, PictureState::Ready { .. }));
+        let faces = match gone {
+            [false, false] => return None,
+            [true, false] => "A",
+            [false, true] => "B",
+            [true, true] => "A and B",
+        };
+        let known = gone.iter().zip(here).all(|(gone, here)| *gone || here);
+        known.then(|| format!("no picture of {faces}"))
+    }
+
+    /// Whether something could be decided without a picture: all that is asked of a deciding key but the picture.
+    ///
+    /// # Errors
+    /// [`NotArmed`], whose words the status line shows.
+    pub fn ready_but_for_pictures(&self) -> Result<(), NotArmed> {
+        let desk = self.desk.as_ref().ok_or(NotArmed::NoCase)?;
+        if !self.fits() {
+            return Err(NotArmed::TooSmall);
+        }
+        if let Some(trouble) = self.store_trouble {
+            return Err(NotArmed::Store(trouble.words().to_owned()));
+        }
+        self.lease_held(desk)?;
+        if let Some(why) = self.unreachable.get(&desk.key) {
+            return Err(NotArmed::Gone(why.clone()));
+        }
+        if self.row(&desk.key).is_none() || self.desk_details().is_none() {
+            return Err(NotArmed::Loading);
+        }
+        if !self.pictures_visible() {
+            return Err(NotArmed::Covered);
+        }
+        Ok(())
+    }
+
     /// Whether the lease is ours; else why not.
     ///
     /// # Errors
@@ -466,24 +529,53 @@ impl Model {
         }
     }
 
+    /// What this reviewer has decided, newest first: what was recorded since the outbox was last read, and
+    /// what it holds. A decision is in one of them from the moment that it is pending no more.
+    pub fn decided(&self) -> impl Iterator<Item = &HistoryRow> {
+        self.recorded.iter().chain(&self.outbox)
+    }
+
     /// Decisions on their way, counted.
     #[must_use]
     pub fn unsent(&self) -> Unsent {
         let count = |wanted: fn(DeliveryState) -> bool| {
-            self.outbox.iter().filter(|row| wanted(row.state)).count()
+            self.decided().filter(|row| wanted(row.state)).count()
         };
         Unsent {
             held: self.pending.len() + count(|s| s == DeliveryState::Held),
             sending: count(|s| matches!(s, DeliveryState::Sending | DeliveryState::Unknown)),
             conflicts: count(|s| s == DeliveryState::Conflict),
             refused: count(|s| s == DeliveryState::Refused),
-            half: self.outbox.iter().filter(|row| row.is_half()).count(),
+            half: self.decided().filter(|row| row.is_half()).count(),
         }
     }
 
     /// Says something to the reviewer.
     pub fn say(&mut self, severity: Severity, text: impl Into<String>) {
-        self.notice = Some(Notice { severity, text: text.into(), at: self.now });
+        let text = text.into();
+        self.notice = Some(Notice { severity, text, at: self.now, cause: None, rest: None });
+    }
+
+    /// Says what is wrong, as long as it is.
+    pub fn say_while(&mut self, cause: Cause, text: impl Into<String>, rest: Option<String>) {
+        let (severity, text, at) = (Severity::Error, text.into(), self.now);
+        self.notice = Some(Notice { severity, text, at, cause: Some(cause), rest });
+    }
+
+    /// What words were about has passed.
+    pub fn passed(&mut self, cause: Cause) {
+        let Some(notice) = self.notice.take_if(|notice| notice.cause == Some(cause)) else {
+            return;
+        };
+        if let Some(rest) = notice.rest {
+            self.say(Severity::Warn, rest);
+        }
+    }
+
+    /// The store keeps what it is given.
+    pub fn store_keeps(&mut self) {
+        self.store_trouble = None;
+        self.passed(Cause::Store);
     }
 
     /// When `update` wants to be called again without anything happening: the end of a dwell, of a

@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::event::{Event, Problem, ProblemKind, Signal};
 use super::interlock::{Interlock, still_means};
 use super::line::Line;
-use super::model::{Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
+use super::model::{Cause, Exit, Leaving, Link, Model, Overlay, Screen, Severity, StoreTrouble};
 use super::names;
 use super::opening;
 use super::queue::QueueView;
@@ -14,7 +14,8 @@ use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
     Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
-    Millis, QueueQuery, Reason, SessionId, Start, Status, SubjectKind, Taken, Undone, blind,
+    Millis, Progress, QueueQuery, Reason, SessionId, Start, Status, SubjectKind, Taken, Undone,
+    blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -44,7 +45,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::StoreMended => {
-            model.store_trouble = None;
+            model.store_keeps();
             reload(model)
         }
         Event::News => reload(model),
@@ -114,6 +115,7 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Effect> {
         }
         Event::Link(None) => {
             model.link = Link::Online;
+            model.passed(Cause::Link);
             Vec::new()
         }
         Event::Link(Some(problem)) => {
@@ -482,6 +484,11 @@ fn open_interlock(model: &mut Model, at: Millis) {
         model.say(Severity::Warn, "You proposed this: somebody else has to confirm it.");
         return;
     }
+    if let Some(proposal) = model.proposal().filter(|proposal| proposal.target.is_none()) {
+        let words = verdict::named(proposal);
+        model.say(Severity::Warn, format!("The blocklist stays shut: {words} is proposed."));
+        return;
+    }
     let Some(details) = model.desk_details() else { return };
     let lock = Interlock::open(details, model.proposal(), model.settings.alone.as_deref());
     show_target(model, &lock);
@@ -652,7 +659,11 @@ fn put_row_on_desk(model: &mut Model, index: usize) {
     if model.desk.as_ref().is_some_and(|desk| desk.key == key) {
         return;
     }
-    let proposed = row.proposal.as_ref().and_then(|p| p.target.as_ref()).and_then(|target| {
+    let proposed = row.proposal.as_ref().and_then(|proposal| {
+        let Some(target) = &proposal.target else {
+            // What was not judged had no picture.
+            return proposal.judgements.iter().find(|j| j.judgement.is_none()).map(|j| j.place);
+        };
         let is_it = |c: &Candidate| c.session_id.as_ref() == Some(&target.session_id);
         row.case.candidates.iter().position(is_it)
     });
@@ -805,7 +816,7 @@ fn on_lease(
     let lease = match answer {
         Ok(LeaseAnswer::Yours(_)) => {
             // A lease is a write.
-            model.store_trouble = None;
+            model.store_keeps();
             LeaseState::Ours
         }
         Ok(LeaseAnswer::Taken(taken)) => LeaseState::Taken(taken),
@@ -924,7 +935,7 @@ fn on_voided(
     }
     let here = model.desk.as_ref().is_some_and(|desk| desk.key == case);
     let effects = if here { show_case(model, case) } else { reload(model) };
-    model.say(Severity::Warn, format!("A proposal is void, nothing was listed: {why}."));
+    model.say(Severity::Warn, format!("A proposal is void, nothing was done: {why}."));
     effects
 }
 
@@ -970,6 +981,11 @@ fn on_picture(model: &mut Model, key: SessionId, side: Side, state: PictureState
     });
     if changed && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key) {
         desk.disarm();
+    }
+    if !matches!(state, PictureState::Gone { .. })
+        && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
+    {
+        desk.wait_for(side);
     }
     if let PictureState::Ready { sha256, .. } = &state
         && let Some(desk) = model.desk.as_mut().filter(|desk| desk.key == key)
@@ -1019,11 +1035,12 @@ fn on_decided(
     let Some(pending) = model.pending.remove(at) else { return Vec::new() };
     match result {
         Ok(state) => {
-            model.store_trouble = None;
+            model.store_keeps();
             model.reopened.remove(&pending.decision.case);
             let name = pending.row.case.name();
             let words = recorded(model, &pending.decision, state);
             model.say(Severity::Info, format!("{name} {words}."));
+            remember(model, pending.decision, state);
             let mut effects = reload(model);
             if pending.undo {
                 effects.push(Effect::Undo(id));
@@ -1037,16 +1054,41 @@ fn on_decided(
                 problem.text,
                 problem.hint
             );
-            if problem.kind == ProblemKind::Store {
+            let of_store = matches!(problem.kind, ProblemKind::Store | ProblemKind::Unwritable);
+            if of_store {
                 model.store_trouble = Some(StoreTrouble::Unwritable);
             }
+            let rest = format!("{} was not decided.", pending.row.case.name());
             // The attempt has used the lease up: it is asked for again.
             let desk = Desk { lease: LeaseState::Asking, ..pending.desk };
             bring_back(model, pending.index, pending.row, desk);
-            model.say(Severity::Error, text);
+            if of_store {
+                model.say_while(Cause::Store, text, Some(rest));
+            } else {
+                model.say(Severity::Error, text);
+            }
             reload(model)
         }
     }
+}
+
+/// Keeps a recorded decision in sight until the outbox is read: what is taken back meanwhile is the newest, and
+/// who leaves is asked.
+fn remember(model: &mut Model, decision: Decision, state: DeliveryState) {
+    if model.outbox.iter().any(|row| row.decision.id == decision.id) {
+        return;
+    }
+    let due = model.now.plus(model.settings.undo_ms);
+    let row = HistoryRow {
+        decision,
+        state,
+        attempts: 0,
+        due,
+        note: None,
+        progress: Progress::default(),
+        settled_at: None,
+    };
+    model.recorded.insert(0, row);
 }
 
 /// What a decision is once it is recorded, in words.
@@ -1100,7 +1142,7 @@ fn undo(model: &mut Model) -> Vec<Effect> {
         }
         return Vec::new();
     }
-    let newest = model.outbox.iter().find(|row| row.state != DeliveryState::Undone);
+    let newest = model.decided().find(|row| row.state != DeliveryState::Undone);
     let standing = |row: &HistoryRow| match row.state {
         DeliveryState::Differs => "with another reader",
         DeliveryState::Local => "kept here",
@@ -1161,8 +1203,13 @@ fn on_undone(model: &mut Model, id: DecisionId, result: Result<Undone, Problem>)
     let text = match result {
         Ok(Undone::TakenBack(case)) => {
             let name =
-                model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.decision.case_name());
+                model.decided().find(|r| r.decision.id == id).map(|r| r.decision.case_name());
             let name = name.unwrap_or_else(|| case.short().to_owned());
+            // It is the newest no more, whenever the outbox is read.
+            let rows = model.recorded.iter_mut().chain(&mut model.outbox);
+            for row in rows.filter(|row| row.decision.id == id) {
+                row.state = DeliveryState::Undone;
+            }
             model.say(Severity::Info, format!("{name} taken back; nothing has left."));
             return show_case(model, case);
         }
@@ -1190,7 +1237,7 @@ fn on_reopened(
         Ok(true) => {
             model.reopened.insert(case.clone(), id);
             model.details.remove(&case);
-            let rows = || model.history.rows.iter().chain(&model.outbox);
+            let rows = || model.history.rows.iter().chain(model.decided());
             let done = rows().find(|row| row.decision.id == id).map(HistoryRow::happened);
             let text = match done.filter(|done| !done.is_empty()) {
                 Some(done) => format!("Open again, nothing is undone: {}.", done.join("; ")),
@@ -1227,7 +1274,7 @@ fn show_case(model: &mut Model, case: SessionId) -> Vec<Effect> {
 
 fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
     let state_before =
-        |id: DecisionId| model.outbox.iter().find(|r| r.decision.id == id).map(|r| r.state);
+        |id: DecisionId| model.decided().find(|r| r.decision.id == id).map(|r| r.state);
     let news = rows.iter().find(|row| {
         state_before(row.decision.id).is_some_and(|before| before != row.state)
             && !row.state.is_open()
@@ -1252,6 +1299,7 @@ fn on_outbox(model: &mut Model, rows: Vec<HistoryRow>) -> Vec<Effect> {
             _ => (Severity::Info, format!("{name} {}. {note}", row.state.word())),
         }
     });
+    model.recorded.retain(|own| rows.iter().all(|row| row.decision.id != own.decision.id));
     model.outbox = rows;
     if let Some((severity, text)) = word.filter(|(_, text)| !text.contains("undone")) {
         model.say(severity, text);
@@ -1410,14 +1458,24 @@ impl Model {
 
     /// Says what went wrong.
     fn problem(&mut self, problem: &Problem) {
+        let text = format!("{} {}", problem.text, problem.hint).trim().to_owned();
         match problem.kind {
-            ProblemKind::Network | ProblemKind::Key => self.link = Link::Down(problem.text.clone()),
+            ProblemKind::Network | ProblemKind::Key => {
+                self.link = Link::Down(problem.text.clone());
+                self.say_while(Cause::Link, text, None);
+            }
             ProblemKind::Store => {
                 self.store_trouble.get_or_insert(StoreTrouble::Unreachable);
+                self.say_while(Cause::Store, text, None);
             }
-            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {}
+            ProblemKind::Unwritable => {
+                self.store_trouble = Some(StoreTrouble::Unwritable);
+                self.say_while(Cause::Store, text, None);
+            }
+            ProblemKind::NotFound | ProblemKind::Lost | ProblemKind::Other => {
+                self.say(Severity::Error, text);
+            }
         }
-        self.say(Severity::Error, format!("{} {}", problem.text, problem.hint).trim().to_owned());
     }
 
     /// Forgets details and pictures of cases outside the window.

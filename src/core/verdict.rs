@@ -1,8 +1,8 @@
 //! From a deciding key to a decision: the rules that keep a wrong person from being decided about.
 
 use super::action::Action;
-use super::desk::{Desk, PictureState};
-use super::model::{Model, Overlay, Pending, Severity};
+use super::desk::{Desk, NotArmed, PictureState};
+use super::model::{Cause, Model, Overlay, Pending, Severity};
 use super::names;
 use crate::domain::{
     Case, Decision, DecisionId, Details, Disposition, Judged, Judgement, Millis, Reason, Receipt,
@@ -18,6 +18,9 @@ pub const BURST_MS: i64 = 30;
 pub const KEPT_BACK_MS: i64 = 50;
 /// A deciding key must have been quiet this long, in milliseconds: a held key decides at most once.
 pub const QUIET_MS: i64 = 150;
+
+/// Why a pair that can be looked at is not decided without a picture.
+const PICTURES_OF_THIS: &str = "there are pictures of this pair: choose another reason";
 
 /// What a key would do now, in the words of the consequence line. Names every session it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +43,36 @@ impl Consequence {
         let now = printable(case.status.word(), 20);
         let after = remaining(case, desk, model).len();
         let unreachable = case.kind == SubjectKind::Unreachable;
-        let approve = match approve_refusal(details, desk, model) {
+        let blind = model.blind();
+        let chosen = desk.reason == Some(Reason::NoPicture);
+        let two = match model.proposal() {
+            Some(proposal) => format!(", confirms {}", named(proposal)),
+            None => ", proposed to a second person".to_owned(),
+        };
+        let refusal = |disposition| {
+            let what = blind.as_ref()?;
+            let why = without_picture_refusal(model, disposition)?;
+            Some(format!("nothing, {what}: {why}"))
+        };
+        let approve = match approve_refusal(details, desk, model).filter(|_| blind.is_none()) {
             Some(why) => format!("nothing, {why}"),
-            None if after > 0 => format!("this pair different, then {after} more to judge"),
-            None if unreachable => format!("{name} kept here as approved, nothing at Didit"),
-            None => format!("{name} {now} -> Approved"),
+            None => match (refusal(Disposition::Approve), &blind) {
+                (Some(nothing), _) => nothing,
+                (None, Some(what)) if after > 0 => format!("{what}, then {after} more to judge"),
+                (None, None) if after > 0 => {
+                    format!("this pair different, then {after} more to judge")
+                }
+                (None, _) => match unfit_reason(model, blind.is_some()) {
+                    Some(why) => format!("nothing, {why}"),
+                    None => {
+                        let two = if chosen { two.as_str() } else { "" };
+                        match unreachable {
+                            true => format!("{name} kept here as approved, nothing at Didit{two}"),
+                            false => format!("{name} {now} -> Approved{two}"),
+                        }
+                    }
+                },
+            },
         };
         let seen = details.workflow.as_ref().is_some_and(|id| model.listing.contains(id));
         let listing = match details.auto_blocklist.or(seen.then_some(true)) {
@@ -53,11 +81,14 @@ impl Consequence {
             None => " (its workflow may blocklist by itself)",
         };
         // Any other word on the case is a no to what was proposed about it.
-        let declines = if model.proposal().is_some() { ", declines the proposal" } else { "" };
-        let reject = if unreachable {
-            format!("{name} kept here as rejected, nothing at Didit")
-        } else {
-            format!("{name} {now} -> Declined{listing}")
+        let declines =
+            if model.proposal().is_some() && !chosen { ", declines the proposal" } else { "" };
+        let two = if chosen { two.as_str() } else { "" };
+        let reject = match refusal(Disposition::Reject) {
+            Some(nothing) => nothing,
+            None if chosen && blind.is_none() => format!("nothing, {PICTURES_OF_THIS}"),
+            None if unreachable => format!("{name} kept here as rejected, nothing at Didit{two}"),
+            None => format!("{name} {now} -> Declined{listing}{two}"),
         };
         Some(Self {
             approve: format!("{approve}{declines}"),
@@ -68,7 +99,9 @@ impl Consequence {
 
 /// Must-judge candidates that would still be in the way of an approval after the one on the screen.
 fn remaining(case: &Case, desk: &Desk, model: &Model) -> Vec<usize> {
-    let different = |place: &usize| desk.judged.get(place) == Some(&Judgement::Different);
+    let different = |place: &usize| {
+        desk.judged.get(place) == Some(&Judgement::Different) || desk.blind.contains(place)
+    };
     case.must_judge(&model.settings.bands)
         .filter(|place| *place != desk.place && !different(place))
         .collect()
@@ -84,7 +117,8 @@ fn approve_refusal(details: &Details, desk: &Desk, model: &Model) -> Option<Stri
         };
         return Some(format!("several faces: press {keys} meant"));
     }
-    if details.case.set_aside > 0 && remaining(&details.case, desk, model).is_empty() {
+    let chosen = desk.reason == Some(Reason::NoPicture);
+    if details.case.set_aside > 0 && !chosen && remaining(&details.case, desk, model).is_empty() {
         return Some(format!("{} could not be read", candidates(details.case.set_aside)));
     }
     let judged_here = desk.candidate(&details.case.candidates)?.must_judge(&model.settings.bands);
@@ -125,39 +159,164 @@ fn gate(model: &mut Model, action: Action, at: Millis) -> bool {
         Ok(()) => !comment_holds_a_name(model),
         Err(why) => {
             let label = model.settings.keymap.label(action);
-            model.say(Severity::Warn, format!("'{label}' decided nothing: {}.", why.words()));
+            let words = match (&why, model.blind()) {
+                (NotArmed::Gone(why), Some(_)) if without_picture(action) => {
+                    format!("{why}; {}", two_people(model))
+                }
+                _ => why.words(),
+            };
+            model.say(Severity::Warn, format!("'{label}' decided nothing: {words}."));
+            let of_store = matches!(why, NotArmed::Store(_)).then_some(Cause::Store);
+            model.notice.iter_mut().for_each(|notice| notice.cause = of_store);
             false
         }
     }
 }
 
+/// Whether the key can be one of two people's word where there is no picture.
+fn without_picture(action: Action) -> bool {
+    matches!(action, Action::Approve | Action::Reject)
+}
+
+/// How what has no picture is decided.
+fn two_people(model: &Model) -> String {
+    let key = model.settings.keymap.label(Action::Reason);
+    let letter = Reason::ALL.iter().find(|(_, reason)| *reason == Reason::NoPicture);
+    let letter = letter.map_or(' ', |(letter, _)| *letter);
+    format!("two people decide, reason no_picture ({key} {letter})")
+}
+
+/// Who proposed what, in a few words.
+pub fn named(proposal: &Decision) -> String {
+    let name = printable(&proposal.reviewer.name, 20);
+    format!("{name}: {}", proposal.disposition.word())
+}
+
+/// Why a decision without a picture is none now, in words: it takes its reason, and two people who mean the same.
+fn without_picture_refusal(model: &Model, disposition: Disposition) -> Option<String> {
+    let (desk, case) = (model.desk.as_ref()?, &model.desk_details()?.case);
+    let bands = &model.settings.bands;
+    let counts = desk.candidate(&case.candidates).is_some_and(|c| c.must_judge(bands));
+    if !counts && case.must_judge(bands).next().is_some() {
+        return Some("this candidate needs no judgement".to_owned());
+    }
+    if desk.reason != Some(Reason::NoPicture) {
+        return Some(two_people(model));
+    }
+    if let Some(alone) = &model.settings.alone {
+        return Some(format!("that takes two people, and {alone}"));
+    }
+    let proposal = model.proposal()?;
+    if let Some(why) = void(model) {
+        return Some(format!("the proposal is void: {why}"));
+    }
+    let same = proposal.is_without_picture() && proposal.disposition == disposition;
+    let key = model.settings.keymap.label(Action::Escalate);
+    (!same).then(|| format!("{} is proposed; {key} declines that", named(proposal)))
+}
+
+/// The gate of a decision without a picture: everything counts but the picture. Says why not.
+fn gate_without_picture(
+    model: &mut Model,
+    action: Action,
+    disposition: Disposition,
+    at: Millis,
+) -> bool {
+    let label = model.settings.keymap.label(action);
+    if !quiet(model, action, at) {
+        let text = format!("'{label}' came again too soon (held down?): it counted once.");
+        model.say(Severity::Warn, text);
+        return false;
+    }
+    let why = match model.ready_but_for_pictures() {
+        Ok(()) => without_picture_refusal(model, disposition),
+        Err(why) => Some(why.words()),
+    };
+    if let Some(why) = why {
+        model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
+        return false;
+    }
+    !comment_holds_a_name(model)
+}
+
+/// Whether the reviewer said that there is no picture, and there is none.
+fn decides_blind(model: &Model) -> bool {
+    let chosen = model.desk.as_ref().is_some_and(|desk| desk.reason == Some(Reason::NoPicture));
+    chosen && model.blind().is_some()
+}
+
 /// `a`: the pair is of two people. The last one approves.
 pub fn approve(model: &mut Model, at: Millis) {
-    if !gate(model, Action::Approve, at) {
+    let label = model.settings.keymap.label(Action::Approve);
+    let blind = decides_blind(model);
+    if blind {
+        if !gate_without_picture(model, Action::Approve, Disposition::Approve, at) {
+            return;
+        }
+    } else if !gate(model, Action::Approve, at) {
         return;
     }
     let (Some(desk), Some(details)) = (&model.desk, model.desk_details()) else { return };
-    if let Some(why) = approve_refusal(details, desk, model) {
-        let label = model.settings.keymap.label(Action::Approve);
+    if !blind && let Some(why) = approve_refusal(details, desk, model) {
         model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
         return;
     }
     let next = remaining(&details.case, desk, model);
-    judge_here(model, Judgement::Different, at);
+    if next.is_empty()
+        && let Some(why) = unfit_reason(model, blind)
+    {
+        model.say(Severity::Warn, format!("'{label}' decided nothing: {why}."));
+        return;
+    }
+    if blind {
+        model.remember_before_burst(at);
+        if let Some(desk) = &mut model.desk {
+            desk.blind.insert(desk.place);
+        }
+    } else {
+        judge_here(model, Judgement::Different, at);
+    }
     let Some(desk) = &mut model.desk else { return };
     let after = desk.place;
     match next.iter().find(|place| **place > after).or(next.first()) {
         Some(place) => {
             let place = *place;
             desk.turn_to(place);
-            model.say(Severity::Info, format!("Different. {} more to judge.", next.len()));
+            let word = if blind { "No picture" } else { "Different" };
+            model.say(Severity::Info, format!("{word}. {} more to judge.", next.len()));
         }
         None => decide(model, Disposition::Approve, None, at),
     }
 }
 
+/// Why an approval does not fit its reason: what lacks a picture takes `no_picture` and two people, and where nothing
+/// does there is none.
+fn unfit_reason(model: &Model, blind: bool) -> Option<String> {
+    let desk = model.desk.as_ref()?;
+    let set_aside = model.desk_details().is_some_and(|details| details.case.set_aside > 0);
+    let lacks = blind || !desk.blind.is_empty() || set_aside;
+    match (lacks, desk.reason == Some(Reason::NoPicture)) {
+        (true, _) => without_picture_refusal(model, Disposition::Approve),
+        (false, true) => Some("there are pictures of all: choose another reason".to_owned()),
+        (false, false) => None,
+    }
+}
+
 /// `x`: the pair is of one person. Declines at once, the rest stays unjudged.
 pub fn reject(model: &mut Model, at: Millis) {
+    if decides_blind(model) {
+        if gate_without_picture(model, Action::Reject, Disposition::Reject, at) {
+            model.remember_before_burst(at);
+            decide(model, Disposition::Reject, None, at);
+        }
+        return;
+    }
+    let chosen = model.desk.as_ref().is_some_and(|desk| desk.reason == Some(Reason::NoPicture));
+    if chosen && model.armed(at).is_ok() {
+        let label = model.settings.keymap.label(Action::Reject);
+        model.say(Severity::Warn, format!("'{label}' decided nothing: {PICTURES_OF_THIS}."));
+        return;
+    }
     if !gate(model, Action::Reject, at) || !on_a_must_judge(model, Action::Reject) {
         return;
     }

@@ -114,7 +114,7 @@ impl Account {
     async fn post(&self, path: &str, body: serde_json::Value) -> Result<super::http::Answer> {
         let url = self.http.url(&["programmatic", path]);
         let call = Call::post(url, Body::Json(body));
-        let answer = self.http.send(&call, super::budget::Urgency::Now).await?;
+        let answer = self.http.send(&call, crate::domain::Urgency::Now).await?;
         took(&answer)?;
         Ok(answer)
     }
@@ -125,7 +125,7 @@ impl Account {
         token: &Token,
     ) -> Result<read::Items<T>> {
         let call = Call::get(self.http.url(path)).with_bearer(&token.0);
-        let answer = self.http.send(&call, super::budget::Urgency::Now).await?;
+        let answer = self.http.send(&call, crate::domain::Urgency::Now).await?;
         let text = answer.text().trim();
         if text.starts_with('[') {
             return Ok(read::list(text));

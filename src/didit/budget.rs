@@ -9,21 +9,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::domain::{CallsAsked, CallsGranted};
+use crate::domain::{CallsAsked, CallsGranted, SLICE_MS, Urgency};
 
 /// The window Didit counts in.
 const WINDOW: Duration = Duration::from_secs(60);
-
-/// How long a call can wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
-    /// Somebody waits for it, or a decision depends on it.
-    Now,
-    /// It is fetched ahead: a tenth of the budget is left to the others.
-    Background,
-    /// As `Background`, and who asks does the waiting: no place now is an answer.
-    Patient,
-}
 
 /// The minute that all who use one key share.
 #[async_trait]
@@ -59,24 +48,20 @@ impl Granted {
 /// The calls of one kind in the last 60 seconds.
 #[derive(Debug)]
 pub(super) struct Budget {
-    limit: usize,
-    left: VecDeque<Instant>,
+    limit: u32,
+    left: VecDeque<(Instant, Urgency)>,
     closed_until: Option<Instant>,
 }
 
 impl Budget {
     /// A budget of so many calls in any 60 seconds; at least one, or nothing would ever leave.
     pub(super) fn new(per_minute: u32) -> Self {
-        let limit = usize::try_from(per_minute.max(1)).unwrap_or(usize::MAX);
-        Self { limit, left: VecDeque::new(), closed_until: None }
+        Self { limit: per_minute.max(1), left: VecDeque::new(), closed_until: None }
     }
 
-    /// How many of a minute's calls this urgency may use up.
-    pub(super) fn most(&self, urgency: Urgency) -> usize {
-        match urgency {
-            Urgency::Now => self.limit,
-            Urgency::Background | Urgency::Patient => (self.limit - self.limit.div_ceil(10)).max(1),
-        }
+    /// How many calls there may be in any 60 seconds.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
     }
 
     /// Whether the server lets anything in at `now`, or how long to wait.
@@ -94,16 +79,25 @@ impl Budget {
     /// Takes a place at `now`, or says how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant, urgency: Urgency) -> Result<(), Duration> {
         self.open(now)?;
-        while self.left.front().is_some_and(|then| now.duration_since(*then) >= WINDOW) {
+        while self.left.front().is_some_and(|(then, _)| now.duration_since(*then) >= WINDOW) {
             self.left.pop_front();
         }
-        let most = self.most(urgency);
-        match self.left.len().checked_sub(most).and_then(|over| self.left.get(over)) {
+        let urgent = self.left.iter().filter(|(_, urgency)| *urgency != Urgency::Patient).count();
+        let most = as_count(urgency.most(self.limit, u32::try_from(urgent).unwrap_or(u32::MAX)));
+        let minute = self.left.len().checked_sub(most).and_then(|over| self.left.get(over));
+        let minute = minute.map(|(then, _)| WINDOW.saturating_sub(now.duration_since(*then)));
+        // The newest patient call that has to be past the slice before the next one.
+        let slice = Duration::from_millis(SLICE_MS.unsigned_abs());
+        let before = as_count(urgency.at_once(self.limit)).saturating_sub(1);
+        let patient = self.left.iter().rev().filter(|(_, urgency)| *urgency == Urgency::Patient);
+        let paced = patient.map(|(then, _)| now.duration_since(*then)).nth(before);
+        let paced = paced.and_then(|since| slice.checked_sub(since)).filter(|left| !left.is_zero());
+        match minute.max(paced) {
             None => {
-                self.left.push_back(now);
+                self.left.push_back((now, urgency));
                 Ok(())
             }
-            Some(then) => Err(WINDOW.saturating_sub(now.duration_since(*then))),
+            Some(wait) => Err(wait),
         }
     }
 
@@ -111,6 +105,10 @@ impl Budget {
     pub(super) fn close(&mut self, until: Instant) {
         self.closed_until = Some(self.closed_until.map_or(until, |known| known.max(until)));
     }
+}
+
+fn as_count(calls: u32) -> usize {
+    usize::try_from(calls).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -156,6 +154,22 @@ mod tests {
         // The urgent one took a place of its own: two have to age before one that can wait may go.
         assert_eq!(budget.take(start + MS(60_000), Urgency::Background), Err(MS(1)));
         assert_eq!(budget.take(start + MS(60_001), Urgency::Background), Ok(()));
+    }
+
+    #[test]
+    fn what_goes_on_for_long_is_spread_and_leaves_more_where_others_call() {
+        let mut budget = Budget::new(100);
+        let start = Instant::now();
+        for n in 0..10 {
+            assert_eq!(budget.take(start + MS(n), Urgency::Patient), Ok(()), "{n}");
+        }
+        assert_eq!(budget.take(start + MS(10), Urgency::Patient), Err(MS(4_990)));
+        for n in 0..70 {
+            assert_eq!(budget.take(start + MS(10 + n), Urgency::Now), Ok(()), "{n}");
+        }
+        // 80 are used, and a quarter is kept for those who call so much.
+        assert_eq!(budget.take(start + MS(5_000), Urgency::Patient), Err(MS(55_005)));
+        assert_eq!(budget.take(start + MS(5_000), Urgency::Background), Ok(()));
     }
 
     #[test]

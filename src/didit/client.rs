@@ -10,12 +10,12 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use url::Url;
 
-use super::budget::{SharedBudget, Urgency};
+use super::budget::SharedBudget;
 use super::error::{ApiError, ErrorKind, Result};
 use super::http::{Answer, Body, Call, Http, is_loopback};
 use super::rows;
 use super::types::{Balance, TopUp};
-use crate::domain::Origin;
+use crate::domain::{Origin, Urgency};
 
 /// How to reach Didit.
 #[derive(Clone)]
@@ -78,14 +78,14 @@ impl Client {
         Ok(Self { http: Arc::new(Http::new(settings)?), urgency: Urgency::Now })
     }
 
-    /// The same client for work that can wait (prefetching): it leaves a tenth of the budget to others.
+    /// The same client for work that can wait (prefetching): it leaves a little of the budget to others.
     #[must_use]
     pub fn background(&self) -> Self {
         Self { http: Arc::clone(&self.http), urgency: Urgency::Background }
     }
 
-    /// The same client for work that goes on for as long as it takes: as [`Client::background`], but where no
-    /// call may leave now it answers [`super::ErrorKind::Limited`] at once, so that whoever asks can wait and
+    /// The same client for work that goes on for as long as it takes: it leaves as much of
+    /// the budget to others as they use, and some more; and where no call may leave now it answers [`super::ErrorKind::Limited`] at once, so that whoever asks can wait and
     /// say so.
     #[must_use]
     pub fn patient(&self) -> Self {

@@ -15,11 +15,11 @@ use serde_json::value::RawValue;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::budget::{Budget, Granted, SharedBudget, Urgency};
+use super::budget::{Budget, Granted, SharedBudget};
 use super::client::Settings;
 use super::error::{ApiError, CarriedOut, ErrorKind, Result};
 use super::{read, refusal, retry};
-use crate::domain::{CallVerb, CallsAsked, CallsGranted, Millis};
+use crate::domain::{CallVerb, CallsAsked, CallsGranted, Millis, Urgency};
 
 /// Longest body that is read. A page of 100 rows with their links stays far below.
 const MOST_BYTES: usize = 8 << 20;
@@ -30,8 +30,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// an answer takes a while.
 const CLOCK_MS: i64 = 5_000;
 
-/// Of a shared minute this part is fetched at once.
-const AT_ONCE: u32 = 120;
+/// Of a shared minute this part is fetched at once by what goes on for long, and this one by the others: what is
+/// not used of it is lost to everybody.
+const AT_ONCE: (u32, u32) = (120, 300);
 
 /// No call takes longer, whatever the settings say.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -137,6 +138,9 @@ pub(super) struct Http {
     writes: Mutex<Places>,
     /// How far the server's clock is ahead of this computer's, in milliseconds, by its newest answer.
     ahead: Mutex<Option<i64>>,
+    /// Held by a patient call that asks for a part of the shared minute: who comes next finds what it brought. The
+    /// others are few, and nobody who waits is kept by one that is not polled.
+    asking: tokio::sync::Mutex<()>,
     /// The budget of all who use this key, once there is one.
     shared: OnceLock<Arc<dyn SharedBudget>>,
 }
@@ -145,11 +149,21 @@ pub(super) struct Http {
 struct Places {
     budget: Budget,
     granted: Granted,
+    /// What was granted to patient calls. They never take of the others': that is what was kept from them.
+    granted_patient: Granted,
 }
 
 impl Places {
     fn new(per_minute: u32) -> Mutex<Self> {
-        Mutex::new(Self { budget: Budget::new(per_minute), granted: Granted::default() })
+        let (granted, granted_patient) = (Granted::default(), Granted::default());
+        Mutex::new(Self { budget: Budget::new(per_minute), granted, granted_patient })
+    }
+
+    fn granted(&mut self, urgency: Urgency) -> &mut Granted {
+        match urgency {
+            Urgency::Now | Urgency::Background => &mut self.granted,
+            Urgency::Patient => &mut self.granted_patient,
+        }
     }
 }
 
@@ -189,6 +203,7 @@ impl Http {
             timeout: settings.timeout.min(LONGEST),
             reads: Places::new(settings.reads_per_minute),
             writes: Places::new(settings.writes_per_minute),
+            asking: tokio::sync::Mutex::default(),
             shared: OnceLock::new(),
             ahead: Mutex::new(None),
         })
@@ -329,23 +344,38 @@ impl Http {
         verb: CallVerb,
         urgency: Urgency,
     ) -> std::result::Result<(), Duration> {
-        let (had, most) = self.places(verb, |places| {
-            places.budget.open(Instant::now())?;
-            Ok::<_, Duration>((places.granted.take(Instant::now()), places.budget.most(urgency)))
-        })?;
+        let granted = || {
+            self.places(verb, |places| {
+                places.budget.open(Instant::now())?;
+                let had = places.granted(urgency).take(Instant::now());
+                Ok::<_, Duration>((had, places.budget.limit()))
+            })
+        };
+        if granted()?.0 {
+            return Ok(());
+        }
+        let _asking = match urgency {
+            Urgency::Patient => Some(self.asking.lock().await),
+            Urgency::Now | Urgency::Background => None,
+        };
+        let (had, limit) = granted()?;
         if had {
             return Ok(());
         }
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
         // Counted from before the question: an answer that was long under way is good for less.
         let asked_at = Instant::now();
-        let wanted = (most / AT_ONCE).clamp(1, 16);
-        match shared.grant(CallsAsked { verb, wanted, most }).await {
+        let wanted = match urgency {
+            Urgency::Now | Urgency::Background => (limit / AT_ONCE.1).clamp(1, 4),
+            Urgency::Patient => (limit / AT_ONCE.0).clamp(1, 16),
+        };
+        match shared.grant(CallsAsked { verb, wanted, limit, urgency }).await {
             CallsGranted::Now(calls) => {
-                let until = asked_at + Duration::from_millis(CallsGranted::LASTS_MS.unsigned_abs());
+                let lasts = Duration::from_millis(urgency.grant_lasts_ms().unsigned_abs());
+                let until = asked_at + lasts;
                 self.places(verb, |places| {
-                    places.granted.put(calls, until);
-                    places.granted.take(Instant::now()).then_some(()).ok_or(Duration::ZERO)
+                    let granted = places.granted(urgency);
+                    granted.put(calls, until);
+                    granted.take(Instant::now()).then_some(()).ok_or(Duration::ZERO)
                 })
             }
             CallsGranted::NoneFor(ms) => Err(Duration::from_millis(ms.max(1).unsigned_abs())),

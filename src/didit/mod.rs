@@ -20,6 +20,7 @@ mod retry;
 mod rows;
 mod search;
 mod sessions;
+mod survey;
 mod types;
 mod webhooks;
 
@@ -30,6 +31,7 @@ pub use error::{ApiError, CarriedOut, ErrorKind, Result};
 pub use events::{Item, parse_item};
 pub use search::parse_face_search;
 pub use sessions::parse_decision;
+pub use survey::{Survey, Unknown};
 pub use types::{
     Balance, BlocklistPage, BlocklistRow, CheckFile, CheckOptions, CheckReply, EntryId, EntryPage,
     EntryRow, EntryType, FaceSearchReply, FaceSearchRequest, FaceSteps, ListId, ListPage, ListRow,

@@ -25,9 +25,18 @@ impl Client {
     /// # Errors
     /// [`ApiError`]; [`ErrorKind::Protocol`] naming the host when the next page is on another one.
     pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionPage> {
+        self.session_page(self.list_url(query)).await
+    }
+
+    fn list_url(&self, query: &SessionQuery) -> Url {
         let mut url = self.url(&["v3", "sessions"]);
         ask(&mut url, query);
-        self.session_page(url).await
+        url
+    }
+
+    /// A page of sessions, as it came.
+    pub(super) async fn session_list(&self, query: &SessionQuery) -> Result<Answer> {
+        self.call(Call::get(self.list_url(query))).await
     }
 
     /// The page after.

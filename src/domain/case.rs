@@ -172,6 +172,20 @@ impl From<Status> for String {
 }
 
 impl Status {
+    /// The statuses of a session that Didit documents.
+    pub const KNOWN: [&str; 10] = [
+        "Not Started",
+        "In Progress",
+        "Approved",
+        "Declined",
+        "In Review",
+        "Expired",
+        "Abandoned",
+        "Kyc Expired",
+        "Resubmitted",
+        "Awaiting User",
+    ];
+
     /// The API's own word.
     #[must_use]
     pub fn word(&self) -> &str {

@@ -194,19 +194,22 @@ pub enum Reason {
     Fraud,
     /// The pictures do not show enough.
     PoorPicture,
+    /// There is no picture at all of a face that has to be judged: two people decide then.
+    NoPicture,
     /// None of these.
     Other,
 }
 
 impl Reason {
     /// All reasons, each with the letter that picks it.
-    pub const ALL: [(char, Self); 7] = [
+    pub const ALL: [(char, Self); 8] = [
         ('d', Self::DifferentPeople),
         ('s', Self::SamePerson),
         ('r', Self::Relatives),
         ('k', Self::KnownCustomer),
         ('f', Self::Fraud),
         ('p', Self::PoorPicture),
+        ('n', Self::NoPicture),
         ('o', Self::Other),
     ];
 
@@ -220,6 +223,7 @@ impl Reason {
             Self::KnownCustomer => "known_customer",
             Self::Fraud => "fraud",
             Self::PoorPicture => "poor_picture",
+            Self::NoPicture => "no_picture",
             Self::Other => "other",
         }
     }
@@ -342,17 +346,28 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether it only proposes: its target is an approved customer, and nobody else has seen it yet.
+    /// Whether it changes a status without a picture of a face that had to be judged: two people do that.
+    #[must_use]
+    pub fn is_without_picture(&self) -> bool {
+        self.reason == Some(Reason::NoPicture) && self.disposition.subject_status().is_some()
+    }
+
+    /// Whether it only proposes: its target is an approved customer, or there was no picture to decide by, and
+    /// nobody else has seen it yet.
     #[must_use]
     pub fn is_proposal(&self) -> bool {
         let approved = self.target.as_ref().is_some_and(|target| target.approved);
-        self.disposition == Disposition::Blocklist && approved && self.answers.is_none()
+        let listing = self.disposition == Disposition::Blocklist && approved;
+        (listing || self.is_without_picture()) && self.answers.is_none()
     }
 
     /// Whether it is a second person's yes to that proposal.
     #[must_use]
     pub fn confirms(&self, proposal: &Self) -> bool {
-        self.disposition == Disposition::Blocklist
+        let alike = self.disposition == Disposition::Blocklist
+            || (self.is_without_picture() && proposal.is_without_picture());
+        alike
+            && self.disposition == proposal.disposition
             && self.answers == Some(proposal.id)
             && self.target == proposal.target
             && self.reviewer.id != proposal.reviewer.id
@@ -368,7 +383,7 @@ impl Decision {
         if case.candidates != self.evidence {
             return Some(format!("the candidates of {} have changed", case.name()));
         }
-        let target = self.target.as_ref()?;
+        let target = self.target.as_ref().filter(|target| target.approved)?;
         let approved = now.is_approved(&target.session_id);
         let number = target.session_number.unwrap_or_default();
         (!approved).then(|| format!("#{number} is no approved customer any more"))

@@ -140,6 +140,12 @@ impl ReviewerId {
     pub fn person(&self) -> Option<&str> {
         self.0.strip_prefix("person:")
     }
+
+    /// The role of a database that it names, where it names one.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.0.strip_prefix("db:")
+    }
 }
 
 impl fmt::Display for ReviewerId {

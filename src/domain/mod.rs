@@ -12,6 +12,7 @@ mod figures;
 mod ids;
 mod risks;
 mod rows;
+mod share;
 mod text;
 
 pub use case::{
@@ -35,4 +36,5 @@ pub use rows::{
     Holder, Lease, LeaseAnswer, Parked, ParkedAs, Past, Place, Progress, QueuePage, QueueQuery,
     QueueRow, Retried, RowKind, SeenWorkflow, Settled, Start, Taken, Undone, Unreadable, blind,
 };
+pub use share::{SLICE_MS, Urgency};
 pub use text::{mask_number, printable, redact_mentions};

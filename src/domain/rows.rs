@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin, Receipt,
-    Reviewer, ReviewerId, SessionId, Status, WorkerId, printable,
+    Reviewer, ReviewerId, SessionId, Status, Urgency, WorkerId, printable,
 };
 
 /// What admitting a case did.
@@ -253,22 +253,19 @@ pub struct CallsAsked {
     pub verb: CallVerb,
     /// How many at most.
     pub wanted: u32,
-    /// How many all together may make in any minute, as far as these calls are concerned.
-    pub most: u32,
+    /// How many all together may make in any minute.
+    pub limit: u32,
+    /// How long these can wait.
+    pub urgency: Urgency,
 }
 
 /// What may be called of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallsGranted {
-    /// So many, within the next [`CallsGranted::LASTS_MS`].
+    /// So many, within the next [`Urgency::grant_lasts_ms`].
     Now(u32),
     /// None before so many milliseconds have passed.
     NoneFor(i64),
-}
-
-impl CallsGranted {
-    /// How long a grant lasts, in milliseconds.
-    pub const LASTS_MS: i64 = 2_000;
 }
 
 /// What undoing brought.

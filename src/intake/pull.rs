@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::policy::{self, Setback, Standing};
 use super::walk::{Shown, Step, Walk};
-use super::{Counts, Intake, IntakeError, Notice, Pause, Report};
+use super::{Counts, Intake, IntakeError, Notice, Pause, Report, Settings};
 use crate::didit::{
     ApiError, Client, ErrorKind, FaceSteps, SessionPage, SessionQuery, SessionRow, SetAside,
 };
@@ -132,6 +132,8 @@ struct Read {
     /// When the call began: an answer older than a decision must not undo it.
     at: Millis,
     answer: Result<Details, ApiError>,
+    /// Whether a note of ours stands at Didit that this answer does not show.
+    noted: Result<bool, ApiError>,
 }
 
 /// Asks Didit, for as long as it takes.
@@ -166,6 +168,26 @@ impl Reader {
         key: &SessionId,
     ) -> Result<Vec<ReviewEntry>, ApiError> {
         self.patiently(report, || self.client.reviews(key)).await
+    }
+
+    /// Whether a saved search bears a note of ours that its decision call does not show: another
+    /// secondlook decided it.
+    async fn noted_elsewhere(
+        &self,
+        report: Report<'_>,
+        settings: &Settings,
+        details: &Details,
+        cutoff: Millis,
+    ) -> Result<bool, ApiError> {
+        let search = details.case.kind == SubjectKind::SavedSearch && details.reviews.is_empty();
+        if !search || !matches!(policy::standing(settings, details, cutoff), Standing::Case(_)) {
+            return Ok(false);
+        }
+        match self.reviews(report, &details.case.key).await {
+            Ok(feed) => Ok(policy::ours(&feed)),
+            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Permission) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a call, and waits for its place in the minute for as long as that takes: the limit is Didit's,
@@ -434,15 +456,22 @@ impl Intake {
         let asked = ask.len() as u64;
         round.calls += asked + 1;
         let kind = list.kind();
-        let report = round.report;
-        let reader = self.reader();
+        let (report, cutoff) = (round.report, round.cutoff);
+        let (reader, settings) = (self.reader(), self.settings.clone());
+        // All calls stand in here. One that waits is not polled while another is taken in, and must not be waited for.
         let mut reads = stream::iter(ask)
             .map(|row| {
-                let reader = &reader;
+                let (reader, settings) = (&reader, &settings);
                 async move {
                     let at = reader.clock.now();
                     let answer = reader.decision(report, &row.session_id, kind).await;
-                    Read { key: row.session_id, listed: row.status, at, answer }
+                    let noted = match &answer {
+                        Ok(details) => {
+                            reader.noted_elsewhere(report, settings, details, cutoff).await
+                        }
+                        Err(_) => Ok(false),
+                    };
+                    Read { key: row.session_id, listed: row.status, at, answer, noted }
                 }
             })
             .buffer_unordered(self.settings.parallel.max(1));
@@ -504,7 +533,7 @@ impl Intake {
         self.tell_unknown(round, &details);
         let mut standing = policy::standing(&self.settings, &details, round.cutoff);
         if matches!(standing, Standing::Case(_)) {
-            match self.noted_elsewhere(round.report, &details).await {
+            match read.noted {
                 Ok(true) => standing = Standing::Explained(Explained::Decided),
                 Ok(false) => {}
                 Err(error) => return round.setback(Some(read.key), error),
@@ -531,23 +560,6 @@ impl Intake {
             if self.unknown.len() < MOST_UNKNOWN && self.unknown.insert((kind, name.clone())) {
                 (round.report)(Notice::Unknown { kind, name });
             }
-        }
-    }
-
-    /// Whether a saved search bears a note of ours that its decision call does not show: another
-    /// secondlook decided it.
-    async fn noted_elsewhere(
-        &self,
-        report: Report<'_>,
-        details: &Details,
-    ) -> Result<bool, ApiError> {
-        if details.case.kind != SubjectKind::SavedSearch || !details.reviews.is_empty() {
-            return Ok(false);
-        }
-        match self.reader().reviews(report, &details.case.key).await {
-            Ok(feed) => Ok(policy::ours(&feed)),
-            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Permission) => Ok(false),
-            Err(error) => Err(error),
         }
     }
 

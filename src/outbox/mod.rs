@@ -8,5 +8,5 @@ pub mod policy;
 mod runner;
 mod worker;
 
-pub use runner::{Event, Flushed, Outbox, Settings};
+pub use runner::{Event, Flushed, Flushing, Outbox, QUIET, Settings};
 pub use worker::{Attempt, Limits, deliver_one};

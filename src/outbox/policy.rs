@@ -273,9 +273,13 @@ pub fn never_sent(decision: &Decision) -> Option<Settled> {
         return Some(refused("The decision names no session to blocklist; decide the case again."));
     }
     // The store holds no proposal for sending; if one came here all the same, it stops here.
-    decision
-        .is_proposal()
-        .then(|| refused("An approved customer is blocklisted by two people; nobody confirmed it."))
+    decision.is_proposal().then(|| {
+        refused(if decision.is_without_picture() {
+            "What has no picture is decided by two people; nobody confirmed it."
+        } else {
+            "An approved customer is blocklisted by two people; nobody confirmed it."
+        })
+    })
 }
 
 fn nothing_to_send(decision: &Decision) -> Settled {

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::worker::{Attempt, Limits, deliver_one};
+use super::worker::{Attempt, Limits, Shows, deliver};
 use crate::didit::Client;
 use crate::domain::{
     Clock, Decision, DecisionId, DeliveryState, Millis, Origin, Parked, ParkedAs, ReviewerId,
@@ -72,6 +72,18 @@ pub struct Flushed {
     pub parked: Vec<Parked>,
 }
 
+/// How far a flush has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flushing {
+    /// Decisions that came to their end.
+    pub ended: usize,
+    /// How many were on their way when it began.
+    pub of: usize,
+}
+
+/// A flush that takes as long as it needs ends when nothing came to its end for so long: twice a minute of Didit's.
+pub const QUIET: Duration = Duration::from_secs(120);
+
 /// The least and the most to sleep when the store says that something is due, in milliseconds: a
 /// row that is due and cannot be taken must not spin, and a clock that jumps must not be slept over.
 const SLEEP: (i64, i64) = (250, 60_000);
@@ -84,6 +96,7 @@ pub struct Outbox {
     clock: Arc<dyn Clock>,
     settings: Settings,
     nudge: Arc<Notify>,
+    shows: Arc<Shows>,
 }
 
 /// Attempts on their way. Each is a task of its own, so that none waits for the store with a
@@ -106,7 +119,8 @@ impl Outbox {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
-        Self { store, client, clock, settings, nudge: Arc::new(Notify::new()) }
+        let (nudge, shows) = (Arc::new(Notify::new()), Arc::default());
+        Self { store, client, clock, settings, nudge, shows }
     }
 
     /// Makes a running outbox look at once: something was decided, sent now, or a claim was ended.
@@ -184,16 +198,33 @@ impl Outbox {
         within: Duration,
         stop: &CancellationToken,
     ) -> Result<Flushed, StoreError> {
+        self.flush_telling(Some(within), stop, &|_| ()).await
+    }
+
+    /// The same, and `told` hears how far it has come. Without `within` it takes as long as it needs: it ends when
+    /// nothing came to its end for [`QUIET`]. That is longer than any wait for a place in the minute.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn flush_telling(
+        &self,
+        within: Option<Duration>,
+        stop: &CancellationToken,
+        told: &(dyn Fn(Flushing) + Send + Sync),
+    ) -> Result<Flushed, StoreError> {
         for reviewer in self.whose() {
             self.store.send_now(&self.settings.origin, reviewer, self.clock.now()).await?;
         }
         let Settings { origin, .. } = &self.settings;
         let mut parked = self.store.park_strays(origin, self.clock.now()).await?;
+        let mut so_far = Flushing { ended: 0, of: self.open().await?.len() };
+        told(so_far);
         let mut results = HashMap::new();
         let stop = stop.child_token();
-        let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-        let last = self.clock.now().plus(within_ms);
-        let ends = tokio::time::sleep(within);
+        let wait = within.unwrap_or(QUIET);
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let mut last = self.clock.now().plus(wait_ms);
+        let ends = tokio::time::sleep(wait);
         tokio::pin!(ends);
         let mut on_the_way = OnTheWay::new();
         loop {
@@ -211,14 +242,24 @@ impl Outbox {
                 () = stop.cancelled(), if !stopping => {}
                 Some(done) = on_the_way.join_next() => {
                     let done = done.map_err(broken)?;
+                    let mut over = false;
                     match done.outcome {
                         Ok(Attempt::Settled { settled, barred }) => {
+                            over = !matches!(settled, Settled::Later { .. });
                             results.insert(done.decision, (done.case, settled, barred));
                         }
                         Ok(Attempt::ClaimLost) => {}
                         // One that cannot be read any more stops none of the others.
                         Err(StoreError::Corrupt(why)) => parked.push(unread(done.decision, &why)),
                         Err(error) => return Err(error),
+                    }
+                    if over {
+                        so_far.ended += 1;
+                        told(so_far);
+                        if within.is_none() {
+                            ends.set(tokio::time::sleep(QUIET));
+                            last = self.clock.now().plus(wait_ms);
+                        }
                     }
                 }
                 () = self.nudge.notified() => {}
@@ -328,7 +369,8 @@ impl Outbox {
     async fn deliver(&self, delivery: Delivery, ended_by: Option<&str>) -> Done {
         let (store, clock) = (self.store.as_ref(), self.clock.as_ref());
         let limits = &self.settings.limits;
-        let outcome = deliver_one(store, &self.client, clock, limits, &delivery, ended_by).await;
+        let (client, shows) = (&self.client, self.shows.as_ref());
+        let outcome = deliver(store, client, clock, limits, shows, &delivery, ended_by).await;
         let Decision { id, case, .. } = delivery.decision;
         Done { decision: id, case, outcome }
     }

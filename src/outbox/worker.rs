@@ -6,6 +6,7 @@
 //! runs out, and the next worker reads first.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::policy::{self, Answers, Failure, Meaning, Reading, StatusAnswer, Step, Trace};
@@ -68,6 +69,22 @@ const BLOCKLIST_PAGES: u32 = 5;
 /// Rows of such a page.
 const BLOCKLIST_ROWS: u32 = 100;
 
+/// Whether Didit's documents were seen to show in their own reviews what was written a moment ago. Where they do, one
+/// without a review has an empty feed, and the feed need not be read as well.
+#[derive(Debug, Default)]
+pub(super) struct Shows(AtomicBool);
+
+impl Shows {
+    /// A document of a workflow session was read back and bore the mark of what had just been written.
+    fn saw_own_mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn are_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Delivers a claimed decision and settles it in the store. With `ended_by`, somebody's name, this is the last
 /// look: what Didit said yes to and still does not show is `refused` then, in words.
 ///
@@ -81,8 +98,21 @@ pub async fn deliver_one(
     delivery: &Delivery,
     ended_by: Option<&str>,
 ) -> Result<Attempt, StoreError> {
+    deliver(store, client, clock, limits, &Shows::default(), delivery, ended_by).await
+}
+
+/// The same, by one of many that share what was seen of Didit's documents.
+pub(super) async fn deliver(
+    store: &dyn Store,
+    client: &Client,
+    clock: &dyn Clock,
+    limits: &Limits,
+    shows: &Shows,
+    delivery: &Delivery,
+    ended_by: Option<&str>,
+) -> Result<Attempt, StoreError> {
     let progress = delivery.progress;
-    let mut errand = Errand { store, client, clock, limits, delivery, ended_by, progress };
+    let mut errand = Errand { store, client, clock, limits, shows, delivery, ended_by, progress };
     let (settled, barred) = match errand.run().await {
         Ok(settled) => (settled, false),
         Err(End::Settle { settled, barred }) => (settled, barred),
@@ -125,6 +155,7 @@ struct Errand<'a> {
     client: &'a Client,
     clock: &'a dyn Clock,
     limits: &'a Limits,
+    shows: &'a Shows,
     delivery: &'a Delivery,
     ended_by: Option<&'a str>,
     progress: Progress,
@@ -220,6 +251,13 @@ impl Errand<'_> {
         let decided = decision.disposition.subject_status().as_ref() == Some(&status);
         let unclear = decided && read.trace == Trace::None;
         if !details.reviews.is_empty() && !unclear {
+            if self.shows_at_once(&read) {
+                self.shows.saw_own_mark();
+            }
+            return Ok(read);
+        }
+        let as_seen = !decided && status == decision.seen_status;
+        if details.reviews.is_empty() && as_seen && self.need_not_read_the_feed() {
             return Ok(read);
         }
         let mut feed = details.reviews;
@@ -229,6 +267,19 @@ impl Errand<'_> {
             None => {}
         }
         Ok(Reading::new(decision, status, Some(&feed)))
+    }
+
+    /// Whether a document showed in its own reviews what was written a moment ago.
+    fn shows_at_once(&self, read: &Reading) -> bool {
+        let workflow = self.delivery.decision.kind == SubjectKind::Workflow;
+        workflow && self.progress.writes == 1 && read.trace == Trace::Written
+    }
+
+    /// Nothing was ever written of this decision, and documents show what their feed holds: one without a review has
+    /// an empty feed. Whatever may have been written is always looked for in the feed itself.
+    fn need_not_read_the_feed(&self) -> bool {
+        let workflow = self.delivery.decision.kind == SubjectKind::Workflow;
+        workflow && self.progress == Progress::default() && self.shows.are_whole()
     }
 
     /// Whose face goes on the blocklist is the subject or one of its candidates, and no approved customer where

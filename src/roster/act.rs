@@ -109,6 +109,40 @@ impl Act {
     }
 }
 
+/// What stands beside an act in its text. Acts of before it say none of it, and whoever knows of none reads past it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Who did it with the rights of the database's owner, as far as that was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand: Option<PersonId>,
+    /// Of a recovery: whoever comes with it is nobody's second until somebody else signs for them, also where
+    /// the database tells its owner from reviewers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unvouched: bool,
+}
+
+impl Beside {
+    /// What stands in an act's text.
+    pub(super) fn of(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+}
+
+/// An act's text and what stands beside it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn text(act: &Act, beside: &Beside) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Text<'a> {
+        #[serde(flatten)]
+        act: &'a Act,
+        #[serde(flatten)]
+        beside: &'a Beside,
+    }
+    serde_json::to_string(&Text { act, beside })
+}
+
 /// An act as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enacted {

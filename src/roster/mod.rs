@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use act::{Act, Enacted, Require, Scope, statement};
+pub use act::{Act, Beside, Enacted, Require, Scope, statement, text};
 pub use standing::{
     CHALLENGE, DECISION, ROSTER, Standing, challenge, decision_statement, needs_signature,
     two_person,
@@ -134,7 +134,32 @@ pub struct Roster {
     former: BTreeMap<PersonId, Vec<ReviewerId>>,
     /// What was signed already, and when: nothing is done twice by one signature.
     signed: BTreeSet<(Millis, String)>,
+    /// Every name that anybody ever bore, in small letters: it stays theirs.
+    borne: BTreeSet<(String, PersonId)>,
+    /// Whose a role of the database ever was.
+    roles: BTreeSet<(String, PersonId)>,
     begun: bool,
+    /// Whether something was done to it that counts for nothing.
+    tried: bool,
+    /// Whether another key or address of the same store has one.
+    elsewhere: bool,
+}
+
+/// Why nothing is decided or sent where there is no roster: there should be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// The store has one for another key or another address of Didit.
+    #[error(
+        "this store has a roster for another key or address, and none for this one: its administrator runs \
+         `secondlook store rebind` for a new key, or `secondlook reviewers add` for this one"
+    )]
+    Elsewhere,
+    /// What was done to it counts for nothing: an owner did it whom this store cannot tell from reviewers.
+    #[error(
+        "this store holds a roster that counts for nothing here (`secondlook audit verify` says why): on a server \
+         its owner runs `secondlook store init --roles`; in a file `secondlook reviewers add` begins one"
+    )]
+    Uncounted,
 }
 
 /// From when on a key proves nothing.
@@ -167,10 +192,25 @@ impl Rosters {
                     roster.apply(act, enacted);
                     all.push((enacted.seq, roster.clone()));
                 }
-                Err(why) => findings.push((enacted.seq, why)),
+                Err(why) => {
+                    findings.push((enacted.seq, why));
+                    if !roster.begun && !roster.tried && begins(&enacted.act) {
+                        roster.tried = true;
+                        all.push((enacted.seq, roster.clone()));
+                    }
+                }
             }
         }
         (Self(all), findings)
+    }
+
+    /// Beside what other keys and addresses of the same store have.
+    #[must_use]
+    pub fn beside(mut self, elsewhere: bool) -> Self {
+        if let Some((_, now)) = self.0.last_mut() {
+            now.elsewhere = elsewhere;
+        }
+        self
     }
 
     /// The roster as it was before a place of the audit.
@@ -192,6 +232,12 @@ impl Rosters {
     pub fn now(&self) -> &Roster {
         self.before(u64::MAX)
     }
+}
+
+/// Whether a text is an act by which a roster begins: every one but to hand over what an identity held.
+#[must_use]
+pub fn begins(act: &str) -> bool {
+    !matches!(serde_json::from_str(act), Ok(Act::Adopt { .. }))
 }
 
 /// Why an act is not done.
@@ -223,6 +269,12 @@ pub enum NotEnacted {
     /// A name is somebody else's: a comment at Didit could not tell them.
     #[error("{0} is called that already, and comments at Didit could not tell them apart")]
     SameName(PersonId),
+    /// A name was somebody else's: what is recorded under it is theirs.
+    #[error("{0} was called that once, and comments at Didit could not tell them apart")]
+    OnceNamed(PersonId),
+    /// A key that was revoked proves nothing to anybody.
+    #[error("{0} was revoked, and what it signs proves nothing")]
+    Revoked(String),
     /// There is nobody of that name, or not that proof.
     #[error("there is no {0} on the roster")]
     Nobody(String),
@@ -261,7 +313,10 @@ impl Roster {
         }
         let Some(signature) = &enacted.signature else {
             let owners = enacted.owned || matches!(act, Act::Recover { .. });
-            let early = !self.begun && matches!(act, Act::Adopt { .. });
+            // Without a roster there is nobody to adopt from but other identities of the one person there is.
+            let early = !self.begun
+                && !self.tried
+                && matches!(&act, Act::Adopt { from, .. } if from.person().is_none());
             if !owners && !early {
                 return Err(NotEnacted::Unsigned);
             }
@@ -343,8 +398,12 @@ impl Roster {
                 if from == to || self.adopted.get(from) == Some(to) {
                     return Err(NotEnacted::Nothing);
                 }
-                let known =
-                    to.person().is_none_or(|id| self.people.keys().any(|p| p.as_str() == id));
+                // Once there is a roster, only a person of it is handed anything.
+                let known = if self.begun || to.person().is_some() {
+                    self.named(to).is_some()
+                } else {
+                    true
+                };
                 if known { Ok(()) } else { Err(NotEnacted::Nobody(to.to_string())) }
             }
             Act::Policy { require } if *require == self.require && self.begun => {
@@ -385,7 +444,14 @@ impl Roster {
     }
 
     fn apply(&mut self, act: Act, enacted: &Enacted) {
-        self.begun |= !matches!(act, Act::Adopt { .. });
+        let begins = !self.begun && !matches!(act, Act::Adopt { .. });
+        if begins {
+            self.begun = true;
+            // What somebody handed to themselves before anybody had to prove anything ends here.
+            self.adopted.retain(|_, to| to.person().is_some());
+        }
+        let beside = Beside::of(&enacted.act);
+        let by = (&enacted.by, beside.hand.as_ref());
         // Who came with a recovery passes on no more than they have.
         let by_unvouched = self.named(&enacted.by).is_some_and(|person| person.unvouched);
         if enacted.signature.is_some() {
@@ -395,7 +461,7 @@ impl Roster {
             Act::Add { person, label, admin, proofs } => {
                 let known = self.people.get(&person).map(|known| known.proofs.clone());
                 let adds = known.is_none_or(|known| proofs.iter().any(|p| !known.contains(p)));
-                let person = self.put(person, label, admin, proofs, &enacted.by);
+                let person = self.put(person, label, admin, proofs, by);
                 person.unvouched = by_unvouched && (adds || person.unvouched);
             }
             Act::Recover { person, proofs } => {
@@ -403,8 +469,9 @@ impl Roster {
                 self.recovered = Some((at, person.clone()));
                 // Where somebody is left from before it, they say whether it was right.
                 let left = self.people.values().any(|p| p.id != person && !p.unvouched);
-                let unvouched = !enacted.owned && (left || self.cast_out);
-                self.put(person, None, Some(true), proofs, &enacted.by).unvouched |= unvouched;
+                let asks = beside.unvouched || !enacted.owned;
+                let unvouched = asks && (left || self.cast_out);
+                self.put(person, None, Some(true), proofs, by).unvouched |= unvouched;
             }
             Act::Remove { person, proof: None } => {
                 if let Some(gone) = self.people.remove(&person) {
@@ -435,9 +502,19 @@ impl Roster {
         label: Option<String>,
         admin: Option<bool>,
         proofs: Vec<Proof>,
-        by: &ReviewerId,
+        (by, hand): (&ReviewerId, Option<&PersonId>),
     ) -> &mut Person {
         let added_by = self.former.remove(&id).unwrap_or_default();
+        let label = label.as_deref().map(as_label);
+        let called = label.iter().map(|label| label.to_lowercase());
+        for name in called.chain([id.to_string()]) {
+            self.borne.insert((name, id.clone()));
+        }
+        for proof in &proofs {
+            if let Proof::Role(role) = proof {
+                self.roles.insert((role.clone(), id.clone()));
+            }
+        }
         let person = self.people.entry(id.clone()).or_insert_with(|| Person {
             label: id.to_string(),
             id,
@@ -446,7 +523,7 @@ impl Roster {
             added_by,
             unvouched: false,
         });
-        if let Some(label) = label.as_deref().map(as_label) {
+        if let Some(label) = label {
             person.label = label;
         }
         person.admin = admin.unwrap_or(person.admin);
@@ -456,8 +533,11 @@ impl Roster {
                 person.proofs.push(proof);
             }
         }
-        if adds && *by != person.id.reviewer() && !person.added_by.contains(by) {
-            person.added_by.push(by.clone());
+        let hands = std::iter::once(by.clone()).chain(hand.map(PersonId::reviewer));
+        for by in hands.filter(|_| adds) {
+            if by != person.id.reviewer() && !person.added_by.contains(&by) {
+                person.added_by.push(by);
+            }
         }
         person
     }
@@ -466,6 +546,23 @@ impl Roster {
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.begun
+    }
+
+    /// The same beside what other keys and addresses of the same store have.
+    #[must_use]
+    pub fn beside(mut self, elsewhere: bool) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+
+    /// Why nothing is decided or sent, where there is no roster and there should be one.
+    #[must_use]
+    pub fn is_missing(&self) -> Option<Missing> {
+        match (self.begun, self.tried, self.elsewhere) {
+            (true, _, _) | (false, false, false) => None,
+            (false, true, _) => Some(Missing::Uncounted),
+            (false, false, true) => Some(Missing::Elsewhere),
+        }
     }
 
     /// Everybody, by their ids.
@@ -527,23 +624,38 @@ impl Roster {
     }
 
     /// Why an act is refused today, although it would count for what it says where it was done already: it
-    /// gives somebody another's name.
+    /// gives somebody a name that is or was another's, or a key that proves nothing any more.
     ///
     /// # Errors
-    /// [`NotEnacted::SameName`].
-    pub fn has_its_own_names(&self, act: &str) -> Result<(), NotEnacted> {
+    /// [`NotEnacted::SameName`], [`NotEnacted::OnceNamed`] and [`NotEnacted::Revoked`].
+    pub fn is_clear(&self, act: &str) -> Result<(), NotEnacted> {
         let act: Act = serde_json::from_str(act).map_err(|_| NotEnacted::Unreadable)?;
-        let (person, label) = match &act {
-            Act::Add { person, label, .. } => (person, label.as_deref().map(as_label)),
-            Act::Recover { person, .. } => (person, None),
+        let (person, label, proofs) = match &act {
+            Act::Add { person, label, proofs, .. } => (person, label.as_deref(), proofs),
+            Act::Recover { person, proofs } => (person, None, proofs),
             _ => return Ok(()),
         };
-        let is_called = |other: &&Person| {
-            other.is_called(person.as_str())
-                || label.as_ref().is_some_and(|label| other.is_called(label))
+        let dead = |key: String| self.revoked.contains_key(&key).then_some(key);
+        let dead = proofs.iter().find_map(|proof| match proof {
+            Proof::Key(key) => dead(key.fingerprint()),
+            Proof::Certificate { ca, .. } => dead(ca.fingerprint()),
+            Proof::Role(_) => None,
+        });
+        if let Some(key) = dead {
+            return Err(NotEnacted::Revoked(key));
+        }
+        // A label that reads like an identity is that identity's.
+        let bare = |label: &str| {
+            let label = as_label(label).to_lowercase();
+            label.strip_prefix("person:").unwrap_or(&label).to_owned()
         };
-        let other = self.people.values().filter(|other| other.id != *person).find(is_called);
-        other.map_or(Ok(()), |other| Err(NotEnacted::SameName(other.id.clone())))
+        let names: Vec<_> = label.map(bare).into_iter().chain([person.to_string()]).collect();
+        let others = || self.people.values().filter(|other| other.id != *person);
+        if let Some(other) = others().find(|other| names.iter().any(|name| other.is_called(name))) {
+            return Err(NotEnacted::SameName(other.id.clone()));
+        }
+        let once = self.borne.iter().find(|(name, of)| of != person && names.contains(name));
+        once.map_or(Ok(()), |(_, of)| Err(NotEnacted::OnceNamed(of.clone())))
     }
 
     /// Why somebody counts as nobody's second person, if they do not.
@@ -565,6 +677,11 @@ impl Roster {
     #[must_use]
     pub fn require(&self) -> Require {
         self.require
+    }
+
+    /// Whose work was handed over, and to whom.
+    pub fn adoptions(&self) -> impl Iterator<Item = (&ReviewerId, &ReviewerId)> {
+        self.adopted.iter()
     }
 
     /// Identities whose work somebody has now.
@@ -611,8 +728,10 @@ impl Roster {
             .then(|| format!("{} was put on the roster by who proposed it", person.label))
     }
 
-    /// Everybody who added somebody, or added who added them, and so on.
-    fn were_added_by(&self, person: &Person) -> Vec<ReviewerId> {
+    /// Everybody who added somebody, or added who added them, and so on; with a role of the database whosever it
+    /// is or was. Nobody confirms what one of these proposed.
+    #[must_use]
+    pub fn were_added_by(&self, person: &Person) -> Vec<ReviewerId> {
         let mut found = person.added_by.clone();
         let mut next = 0;
         while let Some(by) = found.get(next).cloned() {
@@ -620,9 +739,12 @@ impl Roster {
                 self.former.iter().find(|(known, _)| known.as_str() == id).map(|(_, by)| by)
             });
             let known = self.named(&by).map(|person| &person.added_by).or(gone);
-            for other in known.into_iter().flatten() {
-                if !found.contains(other) {
-                    found.push(other.clone());
+            let role = by.role();
+            let theirs = self.roles.iter().filter(|(known, _)| role == Some(known.as_str()));
+            let theirs = theirs.map(|(_, of)| of.reviewer());
+            for other in known.into_iter().flatten().cloned().chain(theirs) {
+                if other != person.id.reviewer() && !found.contains(&other) {
+                    found.push(other);
                 }
             }
             next += 1;

@@ -30,5 +30,6 @@ pub use memory::{Memory, MemoryError, Place};
 pub use pen::{Pen, Sink};
 pub use process::{SystemClock, ancestors, is_dead, worker_id};
 pub use run::{Console, Parts, ShellError, run};
-pub use signer::{NAMESPACE, Signed, Signer, check};
+pub use signer::{NAMESPACE, Signed, Signer};
 pub use who::{AgentAt, Hand, Hint, Who, hint, roster, who};
+pub use window::picture_link;

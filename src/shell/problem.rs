@@ -25,11 +25,20 @@ pub fn of_store(error: &StoreError) -> Problem {
         | StoreError::SecondReader
         | StoreError::NotProven
         | StoreError::NotSecond(_) => (ProblemKind::Lost, "Look at the case again."),
+        // The store does what it should, and this run is not whom it takes for one that may.
+        StoreError::NoRoster(_) | StoreError::NotThem(_) | StoreError::Guard(_) => {
+            (ProblemKind::Other, "Nothing was recorded; see `secondlook reviewers list`.")
+        }
         // One row of many: the store keeps what it is given.
         StoreError::Parked(_) => (ProblemKind::Other, ""),
         StoreError::Corrupt(_) => (ProblemKind::Other, "`secondlook audit verify` says which."),
         StoreError::AuditEnd(_) => (ProblemKind::Store, "See `secondlook audit verify`."),
-        StoreError::Full => (ProblemKind::Store, "Free some space; nothing is taken until then."),
+        StoreError::Full => {
+            (ProblemKind::Unwritable, "Free some space; nothing is taken until then.")
+        }
+        StoreError::ReadOnly | StoreError::Unfit(_) => {
+            (ProblemKind::Unwritable, "Nothing is taken that cannot be kept.")
+        }
         _ => (ProblemKind::Store, "Nothing is taken that cannot be kept; see `secondlook doctor`."),
     };
     Problem { kind, text: sentence(&error.to_string()), hint: hint.to_owned() }

@@ -3,8 +3,6 @@
 //! for all entries before it too. An entry that cannot be signed stays unsigned and says so: no decision
 //! waits for an agent.
 
-use std::io::Write as _;
-use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,8 +20,6 @@ use crate::store::{self, Store};
 pub const NAMESPACE: &str = "audit@secondlook";
 /// How long one signature may take: some agents ask first, or want a touch.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// No signature is longer, in bytes; a pipe holds as much.
-const LONGEST: usize = 16 * 1024;
 /// How many entries are read at a time.
 const PAGE: u32 = 100;
 
@@ -100,29 +96,6 @@ impl Signer {
         let output = run(command, text).await?;
         String::from_utf8(output).map_err(|_| "ssh-keygen wrote no text".to_owned())
     }
-}
-
-/// Whether a signature is one of this text in our namespace; the fingerprint of its key.
-///
-/// # Errors
-/// What `ssh-keygen` says against it, in one line.
-pub async fn check(text: &str, signature: &str) -> Result<String, String> {
-    if signature.len() > LONGEST {
-        return Err("it is too long for a signature".to_owned());
-    }
-    // ssh-keygen wants a file; a pipe that holds all of it already needs no disk.
-    let failed = |error: std::io::Error| format!("it cannot be handed to ssh-keygen: {error}");
-    let (file, mut writer) = std::io::pipe().map_err(failed)?;
-    writer.write_all(signature.as_bytes()).map_err(failed)?;
-    drop(writer);
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).map_err(|e| failed(e.into()))?;
-    let mut command = Command::from(child("ssh-keygen", Sees::Needed));
-    command.args(["-Y", "check-novalidate", "-n", NAMESPACE, "-s"]);
-    command.arg(format!("/dev/fd/{}", file.as_raw_fd()));
-    let said = run(command, text).await?;
-    let said = String::from_utf8_lossy(&said);
-    let key = said.split_whitespace().find(|word| word.starts_with("SHA256:"));
-    Ok(key.unwrap_or("a key").to_owned())
 }
 
 /// Runs a program with a text on its standard input and a deadline. It never asks on the terminal.

@@ -12,8 +12,8 @@ use super::agent::{self, Agent, AgentError, Patience};
 use crate::domain::{Clock, Decision, Millis, Origin, Reviewer, ReviewerId};
 use crate::proof::{self, Signer};
 use crate::roster::{
-    CHALLENGE, DECISION, Person, ROSTER, Roster, Scope, Standing, challenge, decision_statement,
-    needs_signature, statement,
+    CHALLENGE, DECISION, Missing, Person, ROSTER, Roster, Scope, Standing, challenge,
+    decision_statement, needs_signature, statement,
 };
 use crate::store::audit::hash_of;
 use crate::store::{self, Store};
@@ -29,6 +29,8 @@ pub struct Who {
     pub hand: Option<Hand>,
     /// Whether every decision has to be signed.
     pub every_decision: bool,
+    /// Why nothing is decided and nothing sent here, if that is so: there should be a roster.
+    pub stopped: Option<Missing>,
     /// Older identities whose work this person has now.
     pub adopted: Vec<ReviewerId>,
     /// What has to be told on every screen: a recovery of the last days.
@@ -75,7 +77,8 @@ pub async fn who(
     let every_decision = roster.require() == crate::roster::Require::EveryDecision;
     let run = |reviewer: Reviewer, standing, hand| {
         let adopted = roster.adopted_by(&reviewer.id);
-        Who { reviewer, standing, hand, every_decision, adopted, told: told.clone() }
+        let stopped = roster.is_missing();
+        Who { reviewer, standing, hand, every_decision, stopped, adopted, told: told.clone() }
     };
     let login = store.login().await?;
     // A server that tells reviewers from the owner takes what they write in the name of their role alone.
@@ -85,15 +88,15 @@ pub async fn who(
         }
         _ => system,
     };
+    // Whom nothing proves bears no name but their id: Didit's console shows nothing else, and what a label
+    // looks like there is nobody's to judge.
+    let nameless = Reviewer { id: system.id.clone(), name: system.id.0.clone() };
+    if let Some(missing) = roster.is_missing() {
+        return Ok(run(nameless, Standing::Unproven { why: missing.to_string() }, None));
+    }
     if !roster.is_begun() {
         return Ok(run(system.clone(), Standing::Alone, None));
     }
-    // Nobody bears the name of a person whom nothing proved them to be: Didit's console shows nothing else.
-    let nameless = Reviewer { id: system.id.clone(), name: system.id.0.clone() };
-    let called = |reviewer: &Reviewer| match roster.of_name(&reviewer.name) {
-        Some(_) => nameless.clone(),
-        None => reviewer.clone(),
-    };
     let role = login.role.as_deref().and_then(|role| roster.person_of_role(role));
     let signed = match around.find().await {
         Ok(agent) => proven(&roster, &scope, (agent, around), system, now).await,
@@ -103,17 +106,17 @@ pub async fn who(
         (Ok((person, _)), Some(role)) if person.id != role.id => {
             let why =
                 format!("the database knows you as {}, the ssh-agent as {}", role.id, person.id);
-            run(called(system), Standing::Unproven { why }, None)
+            run(nameless, Standing::Unproven { why }, None)
         }
         (Ok((person, _)), None) if login.told => {
             let why = format!("your role in the database is none of {}'s", person.label);
-            run(called(system), Standing::Unproven { why }, None)
+            run(nameless, Standing::Unproven { why }, None)
         }
         (Ok((person, hand)), _) => {
             run(person.reviewer(), Standing::Person { signs: true }, Some(hand))
         }
         (Err(_), Some(person)) => run(person.reviewer(), Standing::Person { signs: false }, None),
-        (Err(why), None) => run(called(system), Standing::Unproven { why }, None),
+        (Err(why), None) => run(nameless, Standing::Unproven { why }, None),
     })
 }
 
@@ -124,6 +127,7 @@ pub async fn who(
 pub async fn roster(store: &Arc<dyn Store>, origin: &Origin) -> store::Result<(Scope, Roster)> {
     let scope = Scope::of(&store.salt().await?, origin);
     let roster = Roster::of(&scope, &store.acts(origin).await?);
+    let roster = roster.beside(store.elsewhere(origin).await?);
     Ok((scope, roster))
 }
 
@@ -244,8 +248,9 @@ impl Who {
     #[must_use]
     pub fn alone(reviewer: Reviewer) -> Self {
         let standing = Standing::Alone;
-        let (hand, every_decision, adopted, told) = (None, false, Vec::new(), None);
-        Self { reviewer, standing, hand, every_decision, adopted, told }
+        let (hand, every_decision, stopped) = (None, false, None);
+        let (adopted, told) = (Vec::new(), None);
+        Self { reviewer, standing, hand, every_decision, stopped, adopted, told }
     }
 
     /// Signs a decision where that has to be. What has to be is the roster's word of this moment.
@@ -261,6 +266,9 @@ impl Who {
     ) -> Result<(), String> {
         let words = |error: store::StoreError| error.to_string();
         let (_, roster) = roster(store, origin).await.map_err(words)?;
+        if let Some(missing) = roster.is_missing() {
+            return Err(missing.to_string());
+        }
         if !roster.is_begun() {
             return Ok(());
         }
@@ -278,9 +286,13 @@ impl Who {
         }
     }
 
-    /// Why this run cannot decide at all, in words: every decision has to be signed, and nothing can sign.
+    /// Why this run cannot decide at all, in words: there should be a roster, or every decision has to be signed
+    /// and nothing can sign.
     #[must_use]
     pub fn cannot_decide(&self) -> Option<String> {
+        if let Some(missing) = self.stopped {
+            return Some(missing.to_string());
+        }
         let cannot = self.standing.cannot_be_second()?;
         self.every_decision.then(|| format!("the team wants every decision signed, and {cannot}"))
     }

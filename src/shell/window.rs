@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::given::Given;
 use super::problem;
 use crate::core::{Event, PictureState, ProblemKind, Side};
-use crate::didit::Client;
+use crate::didit::{ApiError, Client, ErrorKind};
 use crate::domain::{Clock, Details, Link, Millis, SessionId, Source, SubjectKind};
 use crate::picture::{
     self, DecodeError, FetchError, Fetcher, Key, Vault, link_deadline, refresh_at,
@@ -202,10 +202,66 @@ struct Worker {
 }
 
 /// Where a picture is.
-struct Found {
+pub struct Found {
     link: Link,
     /// It is the user's portrait and not the picture that matched.
     portrait: bool,
+}
+
+/// The picture's link; where the API sent none, the matched session's own face; else the portrait in
+/// Didit's record of the user, which is said to be that. Nothing where there is none of these.
+///
+/// # Errors
+/// [`ApiError`] where it could not be asked: then there may be one.
+pub async fn picture_link(
+    client: &Client,
+    details: &Details,
+    side: Side,
+) -> Result<Option<Found>, ApiError> {
+    let own = |link: Option<Link>| link.map(|link| Found { link, portrait: false });
+    let place = match side {
+        Side::Subject => return Ok(own(details.subject.link.clone())),
+        Side::SubjectOf(block) => return Ok(own(details.subject_link(block).cloned())),
+        Side::Candidate(place) => place,
+    };
+    let Some(known) = details.candidates.get(place) else { return Ok(None) };
+    if let Some(link) = known.link.clone() {
+        return Ok(own(Some(link)));
+    }
+    let session = details.case.candidates.get(place).and_then(|c| c.session_id.as_ref());
+    if let Some(session) = session {
+        let other = answered(client.decision(session, SubjectKind::Workflow).await)?;
+        if let Some(link) = other.and_then(|other| other.subject.link) {
+            return Ok(own(Some(link)));
+        }
+    }
+    let Some(user) = &known.user else { return Ok(None) };
+    let link = answered(client.user_portrait(user).await)?.flatten();
+    Ok(link.map(|link| Found { link, portrait: true }))
+}
+
+/// What was answered; nothing where Didit has nothing of the kind. Two people may decide without a picture, so
+/// what could not be asked is no such answer.
+fn answered<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind {
+            ErrorKind::NotFound
+            | ErrorKind::Permission
+            | ErrorKind::Validation
+            | ErrorKind::Protocol => Ok(None),
+            ErrorKind::Key
+            | ErrorKind::Credit
+            | ErrorKind::WrongStatus
+            | ErrorKind::Conflict
+            | ErrorKind::Limited { .. }
+            | ErrorKind::Server
+            | ErrorKind::Network
+            | ErrorKind::Timeout
+            | ErrorKind::Redirect
+            | ErrorKind::Settings => Err(error),
+        },
+    }
 }
 
 /// What became of one picture.
@@ -310,9 +366,17 @@ impl Worker {
             }
             None => {}
         }
-        let Some(Found { link, portrait }) = self.link(details, side).await else {
-            self.tell(side, gone(&Self::without(details, side))).await;
-            return Got::Gone;
+        let found = picture_link(&self.client.background(), details, side).await;
+        let Found { link, portrait } = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.tell(side, gone(&Self::without(details, side))).await;
+                return Got::Gone;
+            }
+            Err(error) => {
+                self.tell(side, PictureState::Failed { why: lower(&error.to_string()) }).await;
+                return Got::Later;
+            }
         };
         let received = self.now();
         if received >= link_deadline(&link, details.at) {
@@ -338,30 +402,6 @@ impl Worker {
                 Got::Later
             }
         }
-    }
-
-    /// The picture's link; where the API sent none, the matched session's own face; else the portrait in
-    /// Didit's record of the user, which is said to be that.
-    async fn link(&self, details: &Details, side: Side) -> Option<Found> {
-        let own = |link: Option<Link>| link.map(|link| Found { link, portrait: false });
-        let place = match side {
-            Side::Subject => return own(details.subject.link.clone()),
-            Side::SubjectOf(block) => return own(details.subject_link(block).cloned()),
-            Side::Candidate(place) => place,
-        };
-        let known = details.candidates.get(place)?;
-        if let Some(link) = known.link.clone() {
-            return own(Some(link));
-        }
-        let background = self.client.background();
-        if let Some(session) = details.case.candidates.get(place)?.session_id.clone() {
-            let other = background.decision(&session, SubjectKind::Workflow).await.ok();
-            if let Some(link) = other.and_then(|other| other.subject.link) {
-                return own(Some(link));
-            }
-        }
-        let link = background.user_portrait(known.user.as_ref()?).await.ok()??;
-        Some(Found { link, portrait: true })
     }
 
     /// Why there is no picture, and whose face it is where that is known.

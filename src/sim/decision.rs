@@ -156,6 +156,9 @@ impl State {
             session.status = lagging.status(&session.status).to_owned();
             session.reviews.truncate(lagging.feed(session.reviews.len()));
         }
+        if self.options.reviews_in_feed_only {
+            session.reviews.clear();
+        }
         let workflow = session.kind == Kind::Workflow;
         let mut made = json!({
             "session_id": session.id,

@@ -90,6 +90,8 @@ pub struct Options {
     pub api_sessions_change: bool,
     /// Reviews in the older, unpaged shape.
     pub old_reviews: bool,
+    /// Documents without their reviews: only the feed shows them.
+    pub reviews_in_feed_only: bool,
     /// The status that the older blocklist calls answer as if they were gone (404 or 405).
     pub old_blocklist_gone: Option<u16>,
     /// Credit at the start, in ten-thousandths of a dollar.
@@ -114,6 +116,7 @@ impl Default for Options {
             same_status: SameStatus::default(),
             api_sessions_change: true,
             old_reviews: false,
+            reviews_in_feed_only: false,
             old_blocklist_gone: None,
             balance: 1_425_000,
             search_price: 500,

@@ -35,10 +35,11 @@ pub enum Audited {
 impl Audited {
     /// What recording this decision is.
     pub(super) fn of(row: &super::HistoryRow) -> Self {
-        let blocklist = row.decision.disposition == Disposition::Blocklist;
+        let two =
+            row.decision.disposition == Disposition::Blocklist || row.decision.is_without_picture();
         match (row.state, row.decision.answers) {
             (DeliveryState::Proposed, _) => Self::Proposed,
-            (_, Some(_)) if blocklist => Self::Confirmed,
+            (_, Some(_)) if two => Self::Confirmed,
             _ => Self::Decided,
         }
     }
@@ -117,6 +118,26 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// What happens to a decision now, as its row has it; without a place in a chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] when its record cannot be written as JSON.
+    pub(super) fn now(what: Audited, row: &super::HistoryRow, at: Millis) -> Result<Self> {
+        Ok(Self {
+            seq: 0,
+            at,
+            what,
+            decision: row.decision.id.to_string(),
+            case: row.decision.case.to_string(),
+            disposition: row.decision.disposition.word().to_owned(),
+            state: row.state.word().to_owned(),
+            reviewer: row.decision.reviewer.id.0.clone(),
+            by: None,
+            record: record_hash(&row.decision)?,
+            before: String::new(),
+        })
+    }
+
     /// Whose doing it records.
     #[must_use]
     pub fn doer(&self) -> &str {
@@ -147,16 +168,9 @@ impl AuditRow {
     ) -> Result<Self> {
         let entry = AuditEntry {
             seq: head.seq.saturating_add(1),
-            at,
-            what,
-            decision: row.decision.id.to_string(),
-            case: row.decision.case.to_string(),
-            disposition: row.decision.disposition.word().to_owned(),
-            state: row.state.word().to_owned(),
-            reviewer: row.decision.reviewer.id.0.clone(),
             by: by.map(|by| by.0.clone()),
-            record: record_hash(&row.decision)?,
             before: head.hash.clone(),
+            ..AuditEntry::now(what, row, at)?
         };
         Self::of(&entry)
     }
@@ -189,89 +203,59 @@ pub fn record_hash(decision: &Decision) -> Result<String> {
 /// is its end, where that is known.
 #[must_use]
 pub fn verify(rows: &[AuditRow], head: Option<&AuditHead>) -> Vec<Finding> {
-    let mut links = Links::default();
-    let mut findings: Vec<_> = rows.iter().flat_map(|row| links.next(row)).collect();
-    findings.extend(head.and_then(|head| links.end(head)));
-    findings
-}
-
-/// The same, row by row: what has to be remembered of a chain to look at the next entry.
-#[derive(Debug)]
-pub struct Links {
-    expected: u64,
-    /// The hash that is kept and the one that is right: where they differ, the entry has been found,
-    /// and the next one is not blamed for it.
-    before: Option<[String; 2]>,
-}
-
-impl Default for Links {
-    fn default() -> Self {
-        Self { expected: 1, before: Some([String::new(), String::new()]) }
-    }
-}
-
-impl Links {
-    /// What is wrong with the next entry.
-    pub fn next(&mut self, row: &AuditRow) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
-        let expected = self.expected;
+    let mut findings = Vec::new();
+    let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
+    let mut expected = 1;
+    // The hash that is kept and the one that is right: where they differ, the entry has been found,
+    // and the next one is not blamed for it.
+    let mut before = Some([String::new(), String::new()]);
+    for row in rows {
         if row.seq < expected {
             find(row.seq, format!("entry {} stands here once more or too late", row.seq));
-            return findings;
+            continue;
         }
         if row.seq > expected {
             let last = row.seq - 1;
             find(expected, format!("entries {expected} to {last} are missing"));
-            self.before = None;
+            before = None;
         }
         let right = hash_of(&row.entry);
         let entry = serde_json::from_str::<AuditEntry>(&row.entry);
-        let follows = |entry: &AuditEntry| {
-            self.before.as_ref().is_none_or(|before| before.contains(&entry.before))
-        };
-        let what = if right != row.hash {
-            Some(format!("entry {} is not as it was written", row.seq))
+        if right != row.hash {
+            find(row.seq, format!("entry {} is not as it was written", row.seq));
         } else {
             match &entry {
                 Ok(entry) if entry.seq != row.seq => {
-                    Some(format!("entry {} stands in the place of {}", entry.seq, row.seq))
+                    find(
+                        row.seq,
+                        format!("entry {} stands in the place of {}", entry.seq, row.seq),
+                    );
                 }
-                Ok(entry) if !follows(entry) => {
-                    Some(format!("entry {} does not follow the one before", row.seq))
+                Ok(entry) if before.as_ref().is_some_and(|b| !b.contains(&entry.before)) => {
+                    find(row.seq, format!("entry {} does not follow the one before", row.seq));
                 }
                 // What is looked for in the text has to stand there as it is looked for.
                 Ok(entry) if json(entry).ok().as_ref() != Some(&row.entry) => {
-                    Some(format!("entry {} was written by another hand", row.seq))
+                    find(row.seq, format!("entry {} was written by another hand", row.seq));
                 }
-                Ok(_) => None,
-                Err(_) => Some(format!("entry {} is no entry", row.seq)),
+                Ok(_) => {}
+                Err(_) => find(row.seq, format!("entry {} is no entry", row.seq)),
             }
-        };
-        if let Some(what) = what {
-            find(row.seq, what);
         }
-        self.before = Some([row.hash.clone(), right]);
-        self.expected = row.seq.saturating_add(1);
-        findings
+        before = Some([row.hash.clone(), right]);
+        expected = row.seq.saturating_add(1);
     }
-
-    /// What is wrong with the end, where the chain is said to end with `head`.
-    #[must_use]
-    pub fn end(&self, head: &AuditHead) -> Option<Finding> {
-        let expected = self.expected;
+    if let Some(head) = head {
         let last = expected - 1;
-        let (seq, what) = if head.seq > last {
-            (expected, format!("entries {expected} to {} are missing", head.seq))
+        if head.seq > last {
+            find(expected, format!("entries {expected} to {} are missing", head.seq));
         } else if head.seq < last {
-            (head.seq + 1, format!("entries after {} were put in", head.seq))
-        } else if last > 0 && self.before.as_ref().is_some_and(|b| !b.contains(&head.hash)) {
-            (last, format!("entry {last} is not the one that was written last"))
-        } else {
-            return None;
-        };
-        Some(Finding { seq, what })
+            find(head.seq + 1, format!("entries after {} were put in", head.seq));
+        } else if last > 0 && before.is_some_and(|b| !b.contains(&head.hash)) {
+            find(last, format!("entry {last} is not the one that was written last"));
+        }
     }
+    findings
 }
 
 /// SHA-256 of an entry's text, hex.

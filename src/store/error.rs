@@ -54,6 +54,12 @@ pub enum StoreError {
     /// The decision is one of two people's, and who makes it is nobody that the roster knows.
     #[error("a second reading is a proven person's: `secondlook reviewers` says who that can be")]
     NotProven,
+    /// There is no roster where there should be one.
+    #[error("nothing is decided: {0}")]
+    NoRoster(crate::roster::Missing),
+    /// The decision is not that of whoever it names, by the roster as it is now.
+    #[error("nothing is decided: {0}")]
+    NotThem(String),
     /// A change of the roster that may not be made.
     #[error("the roster stays as it is: {0}")]
     NotEnacted(#[from] crate::roster::NotEnacted),
@@ -63,6 +69,9 @@ pub enum StoreError {
     /// The store holds something already, and may not.
     #[error("the store is not empty")]
     NotEmpty,
+    /// The store is not carried over.
+    #[error("the store is not copied: {0}")]
+    Kept(String),
     /// Consoles are at work in the store.
     #[error("{0} console(s) are at work in the store")]
     InUse(u64),
@@ -92,6 +101,9 @@ pub enum StoreError {
     /// A row cannot be read.
     #[error("a row of the store cannot be read: {0}")]
     Corrupt(String),
+    /// A guard in the database raised: it says what nobody may.
+    #[error("the store's guard refused it: {0}")]
+    Guard(String),
     /// Anything else.
     #[error("the store failed: {0}")]
     Other(String),

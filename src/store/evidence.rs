@@ -2,12 +2,14 @@
 //! and the roster of that moment. Asked before anything of it is sent, and by whoever verifies the audit;
 //! so a row that was changed or put in behind the program's back goes nowhere. Knows no database.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::audit::{AuditEntry, Audited, hash_of};
+use super::row::outcome;
 use super::{AuditRow, StoreError};
 use crate::domain::{
-    CaseState, Decision, DeliveryState, Disposition, Millis, Reviewer, ReviewerId,
+    CaseState, Decision, DeliveryState, Disposition, Millis, Reading, Reviewer, ReviewerId,
 };
 use crate::proof;
 use crate::roster::{DECISION, Enacted, Rosters, Scope, decision_statement, needs_signature};
@@ -44,10 +46,12 @@ pub struct Evidence {
     pub entries: Vec<AuditRow>,
     /// The entry before each of them, in the same order; nothing before the first of the chain.
     pub before: Vec<Option<AuditRow>>,
-    /// The proposal that it answers, if it names one.
-    pub proposal: Option<Kept>,
+    /// The other decisions that its case had, by their ids.
+    pub beside: HashMap<String, Kept>,
     /// What was done to the roster.
     pub acts: Vec<Enacted>,
+    /// Whether another key or address of the store has a roster.
+    pub elsewhere: bool,
 }
 
 /// Why a decision does not stand.
@@ -119,7 +123,7 @@ impl Kept {
         if !same {
             wrong.push(format!("decision {id} and its entry say different things"));
         }
-        if let Some(seq) = out_of_order(first, entries) {
+        if let Some(seq) = out_of_order(entries) {
             wrong.push(format!("entry {seq} of decision {id} cannot follow those before it"));
         }
         if let Some(last) = entries.last()
@@ -176,14 +180,14 @@ fn of<'a>(trail: &'a [AuditEntry], decision: &str) -> Vec<&'a AuditEntry> {
 }
 
 /// Whether a decision stands: it is as it was entered, its name is its reviewer's, and what two people have to
-/// do two people did. `trail` is what the audit says of its case, in its order; `proposal` is the decision that
-/// it answers. Whoever sends and whoever verifies ask the same.
+/// do two people did. `trail` is what the audit says of its case, in its order; `beside` are the decisions
+/// that the case had. Whoever sends and whoever verifies ask the same.
 ///
 /// # Errors
 /// [`Doubt`].
 pub fn stands(
     kept: &Kept,
-    proposal: Option<&Kept>,
+    beside: &HashMap<String, Kept>,
     trail: &[AuditEntry],
     scope: &Scope,
     rosters: &Rosters,
@@ -196,15 +200,23 @@ pub fn stands(
     let decision = kept.decision()?;
     let seq = beginning(&own).map_or(0, |entry| entry.seq);
     let roster = rosters.before(seq);
-    let readers = readers(trail, seq);
     if !roster.is_begun() {
+        // There should be one: nobody worked alone then.
+        if let Some(missing) = roster.is_missing() {
+            return Err(missing.to_string().into());
+        }
         let two = decision.answers.is_some() || decision.is_proposal();
         return if two { Err(Doubt::Early) } else { Ok(()) };
     }
+    let trail = in_order(trail);
+    let Round { readers, standing } = round(&trail, seq);
     is_ones_own_name(&decision, rosters, seq)?;
-    if readers.contains(&decision.reviewer.id.0.as_str()) {
-        let who = &decision.reviewer.id;
+    let who = &decision.reviewer.id;
+    if readers.iter().any(|entry| entry.reviewer == who.0) {
         return Err(format!("{who} had read the case before, and another person decides it").into());
+    }
+    if let Some(other) = standing {
+        return Err(format!("decision {other} was on its way for the case").into());
     }
     // Where the case stood is told by its entries; what the row says of it can only ask for more.
     let was = CaseState::from_word(&kept.case_was).unwrap_or(CaseState::Escalated);
@@ -213,12 +225,35 @@ pub fn stands(
         kept.is_signed(&decision, scope, rosters, seq)?;
     }
     if !readers.is_empty()
-        && let Some(why) = roster.is_nobodys_second(&decision.reviewer.id)
+        && let Some(why) = roster.is_nobodys_second(who)
     {
         return Err(why.into());
     }
-    is_seconded(&decision, seq, proposal, trail, scope, rosters)?;
+    if beginning(&own).is_some_and(|entry| entry.state != DeliveryState::Differs.word()) {
+        agrees(&decision, &readers, beside)?;
+    }
+    is_seconded(&decision, seq, beside, &trail, scope, rosters)?;
     Ok(())
+}
+
+/// A decision that takes effect is not outweighed by what those said who had read the case before.
+fn agrees(
+    decision: &Decision,
+    readers: &[&AuditEntry],
+    beside: &HashMap<String, Kept>,
+) -> Result<(), String> {
+    let mut readings = Vec::new();
+    for entry in readers {
+        let by = &entry.reviewer;
+        let kept = beside.get(&entry.decision);
+        let kept = kept.filter(|kept| hash_of(&kept.record) == entry.record);
+        let kept = kept.ok_or_else(|| format!("what {by} said of the case is gone"))?;
+        readings.push(Reading { by: ReviewerId(by.clone()), said: kept.decision()?.judgements });
+    }
+    match outcome(&readings, decision) {
+        DeliveryState::Differs => Err("an earlier reader said the contrary".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// A decision bears its reviewer's own name: Didit's console shows nothing else of them.
@@ -229,7 +264,9 @@ fn is_ones_own_name(decision: &Decision, rosters: &Rosters, seq: u64) -> Result<
         if roster.named(id).is_none() {
             return Err(format!("{id} was nobody of the roster then"));
         }
-        return match rosters.was_called(id, name, seq) {
+        // What somebody was called before is theirs until another is called so.
+        let anothers = roster.of_name(name).is_some_and(|person| person.id.reviewer() != *id);
+        return match rosters.was_called(id, name, seq) && !anothers {
             true => Ok(()),
             false => Err(format!("it bears another name than {id}'s")),
         };
@@ -244,17 +281,19 @@ fn is_ones_own_name(decision: &Decision, rosters: &Rosters, seq: u64) -> Result<
 fn is_seconded(
     decision: &Decision,
     seq: u64,
-    proposal: Option<&Kept>,
-    trail: &[AuditEntry],
+    beside: &HashMap<String, Kept>,
+    trail: &[&AuditEntry],
     scope: &Scope,
     rosters: &Rosters,
 ) -> Result<(), String> {
-    let confirms = decision.disposition == Disposition::Blocklist && !decision.is_proposal();
+    let listing = decision.disposition == Disposition::Blocklist;
     let approved = decision.target.as_ref().is_some_and(|target| target.approved);
-    if !confirms || !(approved || decision.answers.is_some()) {
+    let confirms = listing && (approved || decision.answers.is_some());
+    if decision.is_proposal() || !(confirms || decision.is_without_picture()) {
         return Ok(());
     }
-    let Some(kept) = proposal else {
+    let answered = decision.answers.and_then(|id| beside.get(&id.to_string()));
+    let Some(kept) = answered else {
         return Err("the proposal that it answers is gone".to_owned());
     };
     let proposed = kept.decision()?;
@@ -262,7 +301,7 @@ fn is_seconded(
         return Err("it does not confirm what was proposed".to_owned());
     }
     let of_proposal = |why: String| format!("of the proposal that it answers: {why}");
-    let entries = of(trail, &kept.id);
+    let entries: Vec<_> = trail.iter().filter(|entry| entry.decision == kept.id).copied().collect();
     if let Some(wrong) = kept.contradictions(&entries).into_iter().next() {
         return Err(of_proposal(wrong));
     }
@@ -278,78 +317,106 @@ fn is_seconded(
     kept.is_signed(&proposed, scope, rosters, proposed_at).map_err(of_proposal)
 }
 
-/// Whether a proposal waited for its answer at a place of the audit: it was made, or its answer was taken back
-/// just before it was entered as waiting again.
-fn waits(trail: &[AuditEntry], proposal: &str, seq: u64) -> bool {
+/// Whether a proposal waited for its answer at a place of the audit: it was made, or the answer that had ended
+/// it was taken back just before it was entered as waiting again.
+fn waits(trail: &[&AuditEntry], proposal: &str, seq: u64) -> bool {
     let before = &trail[..trail.partition_point(|entry| entry.seq < seq)];
-    let Some(last) = before.iter().rposition(|entry| entry.decision == proposal) else {
-        return false;
-    };
-    let first = before.iter().position(|entry| entry.decision == proposal) == Some(last);
-    let taken_back = || {
-        let answer = last.checked_sub(1).map(|at| &before[at]);
-        answer.is_some_and(|answer| {
-            matches!(answer.what, Audited::Undone | Audited::Released)
-                && answer.decision != proposal
-                && answer.seq + 1 == before[last].seq
-        })
-    };
-    before[last].what == Audited::Proposed && (first || taken_back())
+    let at = |seq: u64| before.iter().find(|entry| entry.seq == seq);
+    let mut own = before.iter().rev().filter(|entry| entry.decision == proposal);
+    let (Some(last), ended) = (own.next(), own.next()) else { return false };
+    let Some(ended) = ended else { return last.what == Audited::Proposed };
+    // An answer is entered just before the end of what it answers.
+    let answer = at(ended.seq.saturating_sub(1)).filter(|entry| entry.what.begins());
+    let taken_back = at(last.seq.saturating_sub(1))
+        .filter(|entry| matches!(entry.what, Audited::Undone | Audited::Released));
+    last.what == Audited::Proposed
+        && ended.what == Audited::Settled
+        && answer.is_some_and(|answer| taken_back.is_some_and(|t| t.decision == answer.decision))
 }
 
-/// Who had read a case before a place of the audit, in a round that is not over: those another person than
-/// they decides after. Told by the entries alone, whose beginnings are each in their doer's own name; what
-/// one of the readers decided themselves ends no round, and nobody takes back what another has read since.
-fn readers(trail: &[AuditEntry], seq: u64) -> Vec<&str> {
-    let mut readers: Vec<(&AuditEntry, &str)> = Vec::new();
-    // The decision that stands on the case, and whether what came of it is known.
-    let mut closed: Option<(&str, bool)> = None;
+/// What the entries of a case say of it at a place of the audit.
+struct Round<'a> {
+    /// The first entries of those who had read it, in a round that is not over: another person decides.
+    readers: Vec<&'a AuditEntry>,
+    /// The decision that was on its way for it.
+    standing: Option<&'a str>,
+}
+
+/// Who had read a case before a place of the audit, and what was on its way for it. Told by the entries alone,
+/// whose beginnings are each in their doer's own name; what one of the readers decided themselves ends no
+/// round, and nobody takes back what another has read since.
+fn round<'a>(trail: &[&'a AuditEntry], seq: u64) -> Round<'a> {
+    let mut readers: Vec<&AuditEntry> = Vec::new();
+    let mut closed: Option<Closed<'_>> = None;
     let mut last: Option<&AuditEntry> = None;
-    for entry in trail.iter().take_while(|entry| entry.seq < seq) {
+    for entry in trail.iter().copied().take_while(|entry| entry.seq < seq) {
         let (id, who) = (entry.decision.as_str(), entry.reviewer.as_str());
         let reads = matches!(entry.state.as_str(), "proposed" | "differs")
             || entry.disposition == Disposition::Escalate.word();
-        let newest = |readers: &[(&AuditEntry, &str)]| {
-            closed.is_none() && readers.last().is_some_and(|(first, _)| first.decision == id)
+        let newest = |readers: &[&AuditEntry]| {
+            closed.is_none() && readers.last().is_some_and(|first| first.decision == id)
         };
         match entry.what {
             Audited::Decided | Audited::Proposed | Audited::Confirmed => {
-                if closed.is_some_and(|(_, over)| over) {
+                if closed.is_some_and(|closed| closed.over) {
                     readers.clear();
                 }
                 closed = None;
                 if reads {
-                    if !readers.iter().any(|(first, _)| first.decision == id) {
-                        readers.push((entry, who));
+                    if !readers.iter().any(|first| first.decision == id) {
+                        readers.push(entry);
                     }
-                } else if !readers.iter().any(|(_, reader)| *reader == who) {
-                    closed = Some((id, entry.state == DeliveryState::Local.word()));
+                } else if !readers.iter().any(|first| first.reviewer == who) {
+                    let known = entry.state == DeliveryState::Local.word();
+                    closed = Some(Closed { by: id, known, over: known });
                 }
             }
             Audited::Undone | Audited::Released => {
                 if newest(&readers) && entry.doer() == who {
                     readers.pop();
                 }
-                closed = closed.filter(|(known, _)| *known != id);
+                closed = closed.filter(|closed| closed.by != id);
             }
             Audited::Reopened => {
-                closed = closed.map(|(known, over)| (known, over || known == id));
+                closed =
+                    closed.map(|closed| Closed { over: closed.over || closed.by == id, ..closed });
+            }
+            Audited::Retried => {
+                closed = closed
+                    .map(|closed| Closed { known: closed.known && closed.by != id, ..closed });
             }
             Audited::Settled => {
                 // A proposal that was answered stays a reading; one that is void is none any more.
                 let answered = last.is_some_and(|last| last.what.begins() && last.decision != id);
-                let proposal = readers.last().is_some_and(|(first, _)| first.state == "proposed");
+                let proposal = readers.last().is_some_and(|first| first.state == "proposed");
                 if newest(&readers) && proposal && !answered {
                     readers.pop();
                 }
                 let over = entry.state != DeliveryState::Refused.word();
-                closed = closed.map(|(known, was)| (known, was || (known == id && over)));
+                closed = closed.map(|closed| match closed.by == id {
+                    true => Closed { known: true, over: closed.over || over, ..closed },
+                    false => closed,
+                });
             }
-            Audited::Retried | Audited::Roster => {}
+            Audited::Roster => {}
         }
         last = Some(entry);
     }
-    readers.into_iter().map(|(_, who)| who).collect()
+    if closed.is_some_and(|closed| closed.over) {
+        readers.clear();
+    }
+    let standing = closed.filter(|closed| !closed.known).map(|closed| closed.by);
+    Round { readers, standing }
+}
+
+/// The decision that closed a case.
+#[derive(Clone, Copy)]
+struct Closed<'a> {
+    by: &'a str,
+    /// Whether what came of it is known.
+    known: bool,
+    /// Whether its round is over: who decides next decides anew.
+    over: bool,
 }
 
 impl Evidence {
@@ -371,11 +438,19 @@ impl Evidence {
             }
             trail.push(entry);
         }
-        let rosters = Rosters::of(&self.scope, &self.acts);
-        let proposal = self.proposal.as_ref();
-        stands(&self.kept, proposal, &trail, &self.scope, &rosters)
+        let rosters = Rosters::of(&self.scope, &self.acts).beside(self.elsewhere);
+        if let Some(missing) = rosters.now().is_missing() {
+            return Err(missing.to_string());
+        }
+        stands(&self.kept, &self.beside, &trail, &self.scope, &rosters)
             .map_err(|doubt| doubt.to_string())
     }
+}
+
+/// The decisions that entries speak of, each once.
+pub(super) fn decisions_of(entries: &[AuditRow]) -> HashSet<String> {
+    let read = |row: &AuditRow| serde_json::from_str::<AuditEntry>(&row.entry).ok();
+    entries.iter().filter_map(read).map(|entry| entry.decision).collect()
 }
 
 /// When an entry says that it was recorded; 0 where it cannot be read.
@@ -393,27 +468,86 @@ pub(super) fn is_entered(act: &Enacted, entry: &str) -> bool {
     })
 }
 
-/// What is wrong in the order of a decision's entries, each against the one before and the first: what was taken
-/// back stays so, only what was refused is tried again, and all are about the same record.
-fn out_of_order(first: &AuditEntry, entries: &[&AuditEntry]) -> Option<u64> {
-    let same = |entry: &&AuditEntry| {
-        (&entry.record, &entry.case, &entry.reviewer, &entry.disposition)
-            == (&first.record, &first.case, &first.reviewer, &first.disposition)
-    };
-    let follows = |before: &AuditEntry, entry: &AuditEntry| match (before.what, entry.what) {
-        (Audited::Undone | Audited::Released, _) => false,
-        // Nobody takes back what another decided; an administrator releases it.
-        (_, Audited::Undone) => entry.doer() == entry.reviewer,
-        (_, Audited::Retried) => before.what == Audited::Settled && before.state == "refused",
-        (_, Audited::Proposed) => {
-            first.what == Audited::Proposed && before.what == Audited::Settled
+/// The entries that count: those that follow what their decision's entries before them say. What somebody put in
+/// between says nothing of the case; whoever verifies names it.
+fn in_order(trail: &[AuditEntry]) -> Vec<&AuditEntry> {
+    let mut known: HashMap<&str, (&AuditEntry, &AuditEntry)> = HashMap::new();
+    let mut counting = Vec::new();
+    for entry in trail {
+        let id = entry.decision.as_str();
+        let first = match known.get(id) {
+            None if begins(entry) => entry,
+            Some((first, last)) if may_follow(first, last, entry) => first,
+            None | Some(_) => continue,
+        };
+        known.insert(id, (first, entry));
+        counting.push(entry);
+    }
+    counting
+}
+
+/// The first of a decision's entries that cannot follow those before it.
+fn out_of_order(entries: &[&AuditEntry]) -> Option<u64> {
+    let [first, rest @ ..] = entries else { return None };
+    if !begins(first) {
+        return Some(first.seq);
+    }
+    let mut last = first;
+    for entry in rest {
+        if !may_follow(first, last, entry) {
+            return Some(entry.seq);
         }
-        (_, Audited::Decided | Audited::Confirmed | Audited::Roster) => false,
-        _ => true,
+        last = entry;
+    }
+    None
+}
+
+/// Whether an entry may be a decision's first.
+fn begins(entry: &AuditEntry) -> bool {
+    let state = DeliveryState::from_word(&entry.state);
+    let decided =
+        matches!(state, Some(DeliveryState::Held | DeliveryState::Local | DeliveryState::Differs));
+    match entry.what {
+        Audited::Decided | Audited::Confirmed => decided,
+        Audited::Proposed => state == Some(DeliveryState::Proposed),
+        _ => false,
+    }
+}
+
+/// Whether an entry may come after the first and the last that a decision has: about the same record, and in the
+/// program's order. What was taken back stays so, only what was refused is tried again, only what is known is
+/// opened again, and what is known stays as it is. PostgreSQL's guards ask the same.
+fn may_follow(first: &AuditEntry, last: &AuditEntry, entry: &AuditEntry) -> bool {
+    use DeliveryState::{Conflict, Held, Local, Proposed, Refused, Sent, Undone, Unknown};
+    let same = (&entry.record, &entry.case, &entry.reviewer, &entry.disposition)
+        == (&first.record, &first.case, &first.reviewer, &first.disposition);
+    let (Some(was), Some(state)) =
+        (DeliveryState::from_word(&last.state), DeliveryState::from_word(&entry.state))
+    else {
+        return false;
     };
-    let late = entries.windows(2).find(|pair| !follows(pair[0], pair[1])).map(|pair| pair[1].seq);
-    let begins = entries.first().filter(|entry| entry.seq != first.seq).map(|entry| entry.seq);
-    begins.or(late).or_else(|| entries.iter().find(|entry| !same(entry)).map(|entry| entry.seq))
+    let escalation = first.disposition == Disposition::Escalate.word();
+    let open = matches!(was, Held | Unknown);
+    let proposal = first.what == Audited::Proposed;
+    let known =
+        matches!(last.what, Audited::Settled | Audited::Reopened) || (was == Local && !escalation);
+    same && match entry.what {
+        // Nobody takes back what another decided; an administrator releases it.
+        Audited::Undone => {
+            let own = entry.doer() == entry.reviewer;
+            let takes_back = open || was == Proposed || (was == Local && escalation);
+            own && takes_back && state == Undone
+        }
+        Audited::Released => open && state == Undone,
+        Audited::Settled if proposal => was == Proposed && matches!(state, Local | Refused),
+        Audited::Settled => open && matches!(state, Sent | Refused | Conflict | Local),
+        Audited::Proposed => proposal && last.what == Audited::Settled && state == Proposed,
+        Audited::Reopened => known && !proposal && state == was,
+        Audited::Retried => {
+            last.what == Audited::Settled && was == Refused && matches!(state, Held | Unknown)
+        }
+        Audited::Decided | Audited::Confirmed | Audited::Roster => false,
+    }
 }
 
 /// What a change of the roster is entered as.

@@ -78,8 +78,8 @@ pub trait Store:
     /// are none.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions are
-    /// kept of the new one already. Nothing is changed then.
+    /// [`StoreError::InUse`] when consoles are at work, [`StoreError::NotEmpty`] when decisions or a
+    /// roster are kept of the new one already. Nothing is changed then.
     async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool>;
 
     /// Hears of what others change: cases that come, go, are taken, given back, decided or settled. A
@@ -128,6 +128,23 @@ pub async fn make_roles(url: &str) -> Result<()> {
     made
 }
 
+/// Makes the store at a server's address where it is not there, and parts its tables by origin: those that are
+/// there, and by a trigger those that come. Again, it gives partitions to the origins that have none. `told` hears
+/// of each table how many rows were moved. It is one transaction: what breaks off changes nothing.
+///
+/// # Errors
+/// [`StoreError::InUse`] when consoles are at work, [`StoreError::Other`] for a file; and as [`open`].
+pub async fn make_partitions(
+    url: &str,
+    now: Millis,
+    told: impl Fn(&str, u64) + Send + Sync,
+) -> Result<()> {
+    let store = SqlStore::at(url).await?;
+    let made = Box::pin(store.make_partitions(now, &told)).await;
+    store.close().await;
+    made
+}
+
 /// What was carried from a store into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copied {
@@ -144,19 +161,24 @@ pub struct Copied {
 /// transaction: what breaks off leaves an empty store.
 ///
 /// # Errors
-/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::NotEmpty`] when the
-/// new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
+/// [`StoreError::InUse`] when consoles are at work in the old store, [`StoreError::Kept`] when whoever is logged
+/// into it is told from its owner, or its roster would be another one in the new store, [`StoreError::NotEmpty`]
+/// when the new one holds something, [`StoreError::BadUrl`] for a store in memory; and as [`open`].
 pub async fn copy(from: &str, to: &str, now: Millis) -> Result<Copied> {
     let from = SqlStore::there(from).await?;
-    let copied = match SqlStore::at(to).await {
-        Ok(to) => {
-            let copied = Box::pin(from.copy_into(&to, now)).await;
-            to.close().await;
-            copied
-        }
-        Err(error) => Err(error),
-    };
+    let copied = copy_of(&from, to, now).await;
     from.close().await;
+    copied
+}
+
+async fn copy_of(from: &SqlStore, to: &str, now: Millis) -> Result<Copied> {
+    if from.login().await?.told {
+        let why = "whoever is logged in is not its owner, whom it tells from reviewers";
+        return Err(StoreError::Kept(why.to_owned()));
+    }
+    let to = SqlStore::at(to).await?;
+    let copied = Box::pin(from.copy_into(&to, now)).await;
+    to.close().await;
     copied
 }
 

@@ -2,15 +2,17 @@
 //! claim and settle. Every backend loads a row, asks it, and saves it again, so that a rule stands
 //! in one place. Knows no SQL, no clock and no other row.
 
+use super::audit::hash_of;
 use super::{
     Admitted, Delivery, HistoryRow, Holder, Lease, LeaseAnswer, Progress, QueueRow, Result,
     Retried, Settled, StoreError, Taken, Undone,
 };
 use crate::domain::{
     Agreement, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Millis, Origin,
-    Reading, ReviewerId, Status, SubjectKind, WorkerId,
+    Reading, Reviewer, ReviewerId, Status, SubjectKind, WorkerId,
 };
-use crate::roster::Roster;
+use crate::proof;
+use crate::roster::{DECISION, Require, Roster, Scope, decision_statement, needs_signature};
 
 /// A case as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,7 +222,7 @@ impl CaseRow {
         }
         let waits = proposal.as_ref().map(|p| &p.row.decision);
         answers(decision, waits)?;
-        let state = self.outcome(decision);
+        let state = outcome(&self.readings, decision);
         let row = DecisionRow::new(decision, state, self.state, held_until, now);
         if let Some(proposal) = proposal {
             proposal.answer(decision, now);
@@ -234,25 +236,6 @@ impl CaseRow {
             self.readings.push(Reading { by: decision.reviewer.id.clone(), said });
         }
         Ok(row)
-    }
-
-    /// What a decision is at first. One reader's word against another's decides nothing: it takes effect
-    /// once no more readers of this round say the contrary than say the same.
-    fn outcome(&self, decision: &Decision) -> DeliveryState {
-        // A reading by nobody that the roster knows may be this very reviewer's.
-        let people = || self.readings.iter().filter(|reading| reading.by.person().is_some());
-        let count = |wanted| people().filter(|r| r.compare(decision) == wanted).count();
-        if decision.is_proposal() {
-            DeliveryState::Proposed
-        } else if decision.disposition == Disposition::Escalate {
-            DeliveryState::Local
-        } else if count(Agreement::Contrary) > count(Agreement::Alike) {
-            DeliveryState::Differs
-        } else if decision.kind == SubjectKind::Unreachable {
-            DeliveryState::Local
-        } else {
-            DeliveryState::Held
-        }
     }
 
     /// Puts it back where it was before an undone decision.
@@ -339,8 +322,9 @@ impl CaseRow {
         self.state == CaseState::Escalated && reviewer.person().is_none()
     }
 
+    /// Cases with strong candidates only are not queued, and decided by whoever takes one.
     fn is_decidable(&self) -> bool {
-        matches!(self.state, CaseState::Open | CaseState::Escalated)
+        matches!(self.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
     }
 
     /// A lease that has run out is still its holder's until somebody else takes the case.
@@ -400,7 +384,55 @@ fn answers(decision: &Decision, proposal: Option<&Decision>) -> Result<()> {
     if decision.disposition == Disposition::Blocklist && !decision.confirms(proposal) {
         return Err(StoreError::Other("another face was proposed for the blocklist".to_owned()));
     }
+    // One person's word without a picture is a proposal, and one waits already.
+    if decision.is_without_picture() && !decision.confirms(proposal) {
+        return Err(StoreError::Other(
+            "something else was proposed about this case, and that waits for an answer".to_owned(),
+        ));
+    }
     Ok(())
+}
+
+/// Refuses what would be recorded and never sent: where there should be a roster, in the name of somebody who is
+/// not on it or of another who is, and without the signature that it needs. `case_was` is where the case stands.
+pub(super) fn may_decide(
+    (scope, roster): (&Scope, &Roster),
+    decision: &Decision,
+    case_was: CaseState,
+    now: Millis,
+) -> Result<()> {
+    if let Some(missing) = roster.is_missing() {
+        return Err(StoreError::NoRoster(missing));
+    }
+    let Reviewer { id, name } = &decision.reviewer;
+    if !roster.is_begun() {
+        return Ok(());
+    }
+    let another = roster.of_name(name).filter(|person| person.id.reviewer() != *id);
+    if let Some(person) = another {
+        return Err(StoreError::NotThem(format!("{name} is the name of {}", person.id)));
+    }
+    if id.person().is_some() && roster.named(id).is_none() {
+        return Err(StoreError::NotThem(format!("{id} is on the roster no more")));
+    }
+    // That only people are one of two is said elsewhere.
+    let every = roster.require() == Require::EveryDecision;
+    if !needs_signature(roster, decision, case_was) || (id.person().is_none() && !every) {
+        return Ok(());
+    }
+    let record = serde_json::to_string(decision)
+        .map_err(|_| StoreError::Other("a decision cannot be written".to_owned()))?;
+    let text = decision_statement(scope, decision, &hash_of(&record));
+    let signer = decision
+        .signature
+        .as_ref()
+        .and_then(|signature| proof::verify(text.as_bytes(), signature, DECISION).ok());
+    match signer
+        .and_then(|signer| roster.person_of(&signer, now).map(|person| person.id.reviewer()))
+    {
+        Some(signed) if signed == *id => Ok(()),
+        _ => Err(StoreError::NotThem(format!("it has to be signed, and no key of {id} signed it"))),
+    }
 }
 
 /// Refuses the word on a case that waits for another person by somebody who is nobody's second: whoever it is
@@ -452,6 +484,25 @@ pub(super) struct DecisionRow {
     pub fence: i64,
     /// Who delivers it.
     pub claim: Option<Claim>,
+}
+
+/// What a decision is at first, after these readings of its case. One reader's word against another's decides
+/// nothing: it takes effect once no more readers of this round say the contrary than say the same.
+pub fn outcome(readings: &[Reading], decision: &Decision) -> DeliveryState {
+    // A reading by nobody that the roster knows may be this very reviewer's.
+    let people = || readings.iter().filter(|reading| reading.by.person().is_some());
+    let count = |wanted| people().filter(|r| r.compare(decision) == wanted).count();
+    if decision.is_proposal() {
+        DeliveryState::Proposed
+    } else if decision.disposition == Disposition::Escalate {
+        DeliveryState::Local
+    } else if count(Agreement::Contrary) > count(Agreement::Alike) {
+        DeliveryState::Differs
+    } else if decision.kind == SubjectKind::Unreachable {
+        DeliveryState::Local
+    } else {
+        DeliveryState::Held
+    }
 }
 
 impl DecisionRow {

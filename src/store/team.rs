@@ -15,6 +15,10 @@ pub trait Team: Send + Sync {
     /// What was done to the roster, in its order.
     async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>>;
 
+    /// Whether another key or address of this store has a roster, counting or not: then one without is no
+    /// place where somebody works alone.
+    async fn elsewhere(&self, origin: &Origin) -> Result<bool>;
+
     /// Changes the roster: the act and its entry of the audit in one transaction. The act's statement is
     /// signed for this very `now`.
     ///

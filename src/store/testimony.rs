@@ -13,9 +13,6 @@ pub trait Testimony: Send + Sync {
     /// replaced, so it does not hash to what it should.
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>>;
 
-    /// The entries about some cases, as they say themselves, in their order.
-    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>>;
-
     /// Where the audit ends.
     ///
     /// # Errors

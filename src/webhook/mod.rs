@@ -4,6 +4,7 @@
 //! handed in, and the network beyond its own listener. An event is answered with 2xx only when it has a
 //! place in the queue; when that is full the answer is 503, and Didit sends it again.
 
+mod canonical;
 mod http;
 mod receiver;
 mod recent;
@@ -12,5 +13,5 @@ mod work;
 
 pub use http::{Told, serve};
 pub use receiver::{Answer, Limits, Receiver, Waiting};
-pub use signature::{Headers, Refusal, Signed, Trust, verify};
+pub use signature::{Headers, Refusal, Scheme, Signed, Trust, verify};
 pub use work::{Notice, Report, work};

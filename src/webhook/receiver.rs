@@ -21,11 +21,23 @@ pub struct Limits {
     pub remembered: usize,
     /// Bytes of one body.
     pub body: usize,
+    /// Connections served at a time; the system lets a few more wait.
+    pub connections: usize,
+    /// How long a request may take to name itself, in milliseconds; its body may take as long again. Didit
+    /// itself waits five seconds for an answer.
+    pub patience_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { waiting: 1_024, waiting_kib: 64 * 1024, remembered: 65_536, body: 1 << 20 }
+        Self {
+            waiting: 1_024,
+            waiting_kib: 64 * 1024,
+            remembered: 65_536,
+            body: 1 << 20,
+            connections: 256,
+            patience_ms: 5_000,
+        }
     }
 }
 
@@ -33,7 +45,10 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// It waits to be worked on.
-    Accepted,
+    Accepted {
+        /// Whether something on the way wrote its body anew, so that the signature over the bytes is wrong.
+        reencoded: bool,
+    },
     /// It was accepted before.
     Repeated,
     /// It is not Didit's, or not of now.
@@ -72,10 +87,10 @@ impl Receiver {
         (Self { secret, clock, limits, known, room, queue }, Waiting(waiting))
     }
 
-    /// The longest body that is read.
+    /// What is kept and waited for at most.
     #[must_use]
-    pub fn longest(&self) -> usize {
-        self.limits.body
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Takes a request. An event is remembered only when it has a place in the queue, so that one that
@@ -95,10 +110,11 @@ impl Receiver {
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib) else {
             return Answer::Full;
         };
+        let reencoded = event.reencoded;
         match self.queue.try_send(Job { event, _room: room }) {
             Ok(()) => {
                 known.keep(name, ());
-                Answer::Accepted
+                Answer::Accepted { reencoded }
             }
             Err(_) => Answer::Full,
         }

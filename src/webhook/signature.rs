@@ -3,13 +3,14 @@
 //! All are HMAC-SHA256 in hex with the destination's secret, compared in constant time. The newest is over
 //! the canonical JSON of the body (with the time before it, by some documents), an older one over the
 //! body's bytes, the oldest over four fields only, so that the rest of such a body is not to be believed.
+//! An event bears several at once; who could take the newest away, or bend it, must not be left with the oldest.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::canonical::{Node, STYLES, Unread};
 use crate::domain::Millis;
 
 /// An event this far from the present, in seconds, is refused: somebody may be playing it again.
@@ -47,6 +48,31 @@ pub struct Signed {
     pub at: Millis,
     /// What tells the event from all others.
     pub name: String,
+    /// Whether its bytes are not those that were signed, though its JSON is: something on the way wrote it anew.
+    pub reencoded: bool,
+}
+
+/// A scheme of signing, by its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Over the canonical JSON.
+    V2,
+    /// Over the body's bytes.
+    Raw,
+    /// Over four fields.
+    Simple,
+}
+
+impl Scheme {
+    /// The header that bears it.
+    #[must_use]
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::V2 => "X-Signature-V2",
+            Self::Raw => "X-Signature",
+            Self::Simple => "X-Signature-Simple",
+        }
+    }
 }
 
 /// Why an event is refused.
@@ -55,9 +81,9 @@ pub enum Refusal {
     /// No header with a signature.
     #[error("it bears no signature")]
     Unsigned,
-    /// No signature is right.
-    #[error("its signature is wrong")]
-    Forged,
+    /// A signature is wrong. A right one beside it makes it no better.
+    #[error("its {} is wrong", .0.header())]
+    Forged(Scheme),
     /// No time that can be read, or none that the signature covers.
     #[error("it bears no signed time")]
     Timeless,
@@ -67,9 +93,13 @@ pub enum Refusal {
     /// Not JSON.
     #[error("it is no JSON object")]
     Unreadable,
+    /// A field stands in it twice: what was verified might not be what is used.
+    #[error("it names a field twice")]
+    Doubled,
 }
 
-/// Checks an event's signature and time.
+/// Checks an event's signatures and time. Each signature that is there has to be right, but for one over the
+/// body's bytes beside a right one over its JSON: a proxy may have written the body anew.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -88,57 +118,81 @@ pub fn verify(
     if away > WINDOW {
         return Err(Refusal::Untimely);
     }
+    // Over the bytes first: it costs least, and nothing has to be read for it.
+    let raw = headers.raw.map(|raw| signs(secret, raw, &[body]));
+    if raw == Some(false) && headers.v2.is_none() {
+        return Err(Refusal::Forged(Scheme::Raw));
+    }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Unreadable)?;
-    let value: Value = serde_json::from_str(text).map_err(|_| Refusal::Unreadable)?;
-    if !value.is_object() {
+    let value = Node::read(text).map_err(|why| match why {
+        Unread::Json => Refusal::Unreadable,
+        Unread::Doubled => Refusal::Doubled,
+    })?;
+    if !matches!(value, Node::Fields(_)) {
         return Err(Refusal::Unreadable);
     }
-    let canonical = Zeroizing::new(canonical(&value));
-    let (covers_time, trust, text) = if signs(secret, headers.raw, &[body]) {
-        (false, Trust::Whole, Zeroizing::new(text.to_owned()))
-    } else if signs(secret, headers.v2, &[canonical.as_bytes()]) {
-        // What was signed is what is read: a body that says a thing twice says it once here.
-        (false, Trust::Whole, canonical)
-    } else if signs(secret, headers.v2, &[format!("{sent}:").as_bytes(), canonical.as_bytes()]) {
-        (true, Trust::Whole, canonical)
-    } else {
-        let named = format!(
-            "{sent}:{}:{}:{}",
-            word(&value, "session_id"),
-            word(&value, "status"),
-            word(&value, "webhook_type")
-        );
-        if !signs(secret, headers.simple, &[named.as_bytes()]) {
-            return Err(Refusal::Forged);
-        }
-        (true, Trust::Named, canonical)
-    };
+    let v2 = headers.v2.map(|v2| canonical(secret, v2, sent, &value).ok_or(Scheme::V2));
+    let v2 = v2.transpose().map_err(Refusal::Forged)?;
+    let simple = headers.simple.map(|simple| {
+        let [session, status, kind] =
+            ["session_id", "status", "webhook_type"].map(|name| value.word(name));
+        signs(secret, simple, &[format!("{sent}:{session}:{status}:{kind}").as_bytes()])
+    });
+    if simple == Some(false) {
+        return Err(Refusal::Forged(Scheme::Simple));
+    }
+    let reencoded = raw == Some(false);
+    let covers_time = v2.as_ref().map_or(raw.is_none(), |signed| signed.covers_time);
+    let trust = if v2.is_some() || raw.is_some() { Trust::Whole } else { Trust::Named };
     // The header alone is not signed: the body has to say the same.
-    if !covers_time && value.get("timestamp").and_then(Value::as_i64) != Some(sent) {
+    if !covers_time && value.whole("timestamp") != Some(sent) {
         return Err(Refusal::Timeless);
     }
+    // What was signed is what is read.
+    let text = v2.map_or_else(|| Zeroizing::new(text.to_owned()), |signed| signed.text);
     // An id that is not signed could be made up to push a real event aside.
-    let own = value.get("event_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-    let name = match own.filter(|_| trust == Trust::Whole) {
-        Some(id) => format!("id {id}"),
-        None => format!(
-            "session {} {} {sent} {}",
-            word(&value, "session_id"),
-            word(&value, "webhook_type"),
-            word(&value, "status")
-        ),
+    let name = match value.word("event_id") {
+        id if trust == Trust::Whole && !id.is_empty() => format!("id {id}"),
+        _ => {
+            let [session, kind, status] =
+                ["session_id", "webhook_type", "status"].map(|name| value.word(name));
+            format!("session {session} {kind} {sent} {status}")
+        }
     };
     let at = Millis(sent.saturating_mul(1000));
-    Ok(Signed { text, trust, at, name })
+    Ok(Signed { text, trust, at, name, reencoded })
 }
 
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or("")
+/// What a signature over the canonical JSON is of.
+struct Canonical {
+    text: Zeroizing<String>,
+    covers_time: bool,
+}
+
+/// The text of a body that this signature is of, in any of the forms that signers make.
+fn canonical(secret: &SecretString, v2: &str, sent: i64, value: &Node) -> Option<Canonical> {
+    let prefix = format!("{sent}:");
+    let mut tried: Vec<Zeroizing<String>> = Vec::new();
+    for style in STYLES {
+        let text = style.write(value);
+        if tried.contains(&text) {
+            continue;
+        }
+        // Some documents have the time before it.
+        for covers_time in [false, true] {
+            let prefix = if covers_time { prefix.as_bytes() } else { &[] };
+            if signs(secret, v2, &[prefix, text.as_bytes()]) {
+                return Some(Canonical { text, covers_time });
+            }
+        }
+        tried.push(text);
+    }
+    None
 }
 
 /// Whether `signature` is the one over these parts.
-fn signs(secret: &SecretString, signature: Option<&str>, parts: &[&[u8]]) -> bool {
-    let Some(signature) = signature.and_then(|text| from_hex(text.trim())) else { return false };
+fn signs(secret: &SecretString, signature: &str, parts: &[&[u8]]) -> bool {
+    let Some(signature) = from_hex(signature.trim()) else { return false };
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         return false;
     };
@@ -158,54 +212,9 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// JSON with keys sorted, no blanks, whole numbers without a fraction, letters as they are.
-fn canonical(value: &Value) -> String {
-    let mut out = String::new();
-    write(value, &mut out);
-    out
-}
-
-fn write(value: &Value, out: &mut String) {
-    match value {
-        Value::Array(items) => {
-            out.push('[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    out.push(',');
-                }
-                write(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(fields) => {
-            let mut names: Vec<&String> = fields.keys().collect();
-            names.sort_unstable();
-            out.push('{');
-            for (place, name) in names.into_iter().enumerate() {
-                if place > 0 {
-                    out.push(',');
-                }
-                write(&Value::String(name.clone()), out);
-                out.push(':');
-                write(&fields[name], out);
-            }
-            out.push('}');
-        }
-        Value::Number(number) => match number.as_f64() {
-            #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
-                out.push_str(&(float as i64).to_string());
-            }
-            _ => out.push_str(&number.to_string()),
-        },
-        plain => out.push_str(&plain.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const NOW: Millis = Millis(1_795_132_800_500);
     const SENT: i64 = 1_795_132_800;
@@ -243,29 +252,27 @@ mod tests {
         // From RFC 4231, test case 2: key "Jefe".
         let key: SecretString = "Jefe".to_owned().into();
         let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert!(signs(&key, Some(known), &[b"what do ya want ", b"for nothing?"]));
-        assert!(signs(&key, Some(&known.to_uppercase()), &[b"what do ya want for nothing?"]));
-        assert!(!signs(&key, Some(known), &[b"what do ya want for nothing!"]));
+        assert!(signs(&key, known, &[b"what do ya want ", b"for nothing?"]));
+        assert!(signs(&key, &known.to_uppercase(), &[b"what do ya want for nothing?"]));
+        assert!(!signs(&key, known, &[b"what do ya want for nothing!"]));
     }
 
     #[test]
     fn the_canonical_form_is_the_documented_one() {
-        let value: Value = serde_json::from_str(&body()).unwrap();
+        let value = Node::read(&body()).unwrap();
         let wanted = format!(
             "{{\"b\":{{\"a\":81.4,\"z\":81}},\"event_id\":\"e-1\",\"session_id\":\"s-1\",\"status\":\"In Review\",\
              \"timestamp\":{SENT},\"webhook_type\":\"status.updated\",\"ä\":\"Zoë /\"}}"
         );
-        assert_eq!(canonical(&value), wanted);
-        let odd = json!([-0.0, 1e300, 0.1, null, true, "\n\"\\"]);
-        assert_eq!(canonical(&odd), "[0,1e+300,0.1,null,true,\"\\n\\\"\\\\\"]");
+        assert_eq!(STYLES[0].write(&value).as_str(), wanted);
     }
 
     #[test]
-    fn each_scheme_is_taken_and_no_other() {
+    fn each_scheme_is_taken_and_a_wrong_one_spoils_all_but_the_bytes() {
         let body = body();
-        let canonical = canonical(&serde_json::from_str(&body).unwrap());
+        let canonical = STYLES[0].write(&Node::read(&body).unwrap());
         let v2 = sign(canonical.as_bytes());
-        let prefixed = sign(format!("{SENT}:{canonical}").as_bytes());
+        let prefixed = sign(format!("{SENT}:{}", canonical.as_str()).as_bytes());
         let raw = sign(body.as_bytes());
         let simple = sign(format!("{SENT}:s-1:In Review:status.updated").as_bytes());
         let wrong = sign(b"something else");
@@ -274,23 +281,57 @@ mod tests {
             (Some(&prefixed), None, None, Ok(Trust::Whole)),
             (None, Some(&raw), None, Ok(Trust::Whole)),
             (None, None, Some(&simple), Ok(Trust::Named)),
-            (Some(&wrong), Some(&raw), None, Ok(Trust::Whole)),
-            (Some(&wrong), None, Some(&simple), Ok(Trust::Named)),
-            (Some(&wrong), Some(&wrong), Some(&wrong), Err(Refusal::Forged)),
-            (Some(&raw), None, None, Err(Refusal::Forged)),
-            (None, Some(&simple), None, Err(Refusal::Forged)),
+            (Some(&v2), Some(&raw), Some(&simple), Ok(Trust::Whole)),
+            (None, Some(&raw), Some(&simple), Ok(Trust::Whole)),
+            (Some(&v2), Some(&wrong), None, Ok(Trust::Whole)),
+            (Some(&wrong), Some(&raw), None, Err(Refusal::Forged(Scheme::V2))),
+            (Some(&wrong), None, Some(&simple), Err(Refusal::Forged(Scheme::V2))),
+            (Some(&wrong), Some(&raw), Some(&simple), Err(Refusal::Forged(Scheme::V2))),
+            (None, Some(&wrong), Some(&simple), Err(Refusal::Forged(Scheme::Raw))),
+            (Some(&v2), Some(&raw), Some(&wrong), Err(Refusal::Forged(Scheme::Simple))),
+            (None, None, Some(&wrong), Err(Refusal::Forged(Scheme::Simple))),
+            (Some(&raw), None, None, Err(Refusal::Forged(Scheme::V2))),
+            (None, Some(&simple), None, Err(Refusal::Forged(Scheme::Raw))),
             (None, None, None, Err(Refusal::Unsigned)),
         ] {
             let [v2, raw, simple] = [v2, raw, simple].map(|s| s.map(String::as_str));
             assert_eq!(check(v2, raw, simple, &body), wanted);
         }
         for short in ["", "00", "zz", &"ä".repeat(32)] {
-            assert_eq!(check(None, Some(short), None, &body), Err(Refusal::Forged));
+            let found = check(None, Some(short), None, &body);
+            assert_eq!(found, Err(Refusal::Forged(Scheme::Raw)));
         }
         // One changed letter: only the signature over four fields does not see it.
         let changed = body.replace("81.4", "91.4");
-        assert_eq!(check(Some(&v2), Some(&raw), None, &changed), Err(Refusal::Forged));
-        assert_eq!(check(Some(&v2), None, Some(&simple), &changed), Ok(Trust::Named));
+        let found = check(Some(&v2), Some(&raw), None, &changed);
+        assert_eq!(found, Err(Refusal::Forged(Scheme::V2)));
+        let found = check(Some(&v2), None, Some(&simple), &changed);
+        assert_eq!(found, Err(Refusal::Forged(Scheme::V2)));
+        assert_eq!(check(None, None, Some(&simple), &changed), Ok(Trust::Named));
+    }
+
+    #[test]
+    fn a_body_that_was_written_anew_on_the_way_is_known() {
+        let canonical = STYLES[0].write(&Node::read(&body()).unwrap());
+        let (v2, raw) = (sign(canonical.as_bytes()), sign(body().as_bytes()));
+        let sent = SENT.to_string();
+        let headers =
+            Headers { v2: Some(&v2), raw: Some(&raw), timestamp: Some(&sent), simple: None };
+        for (body, wanted) in [(body(), false), (format!("{} ", body()), true)] {
+            let signed = verify(&secret(), &headers, body.as_bytes(), NOW).ok().unwrap();
+            assert_eq!((signed.reencoded, signed.trust), (wanted, Trust::Whole));
+            assert_eq!(signed.text, canonical, "what was signed is what is read");
+        }
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused_however_it_is_signed() {
+        let twice = body().replace("\"b\":", "\"status\": \"Approved\", \"b\":");
+        let raw = sign(twice.as_bytes());
+        assert_eq!(check(None, Some(&raw), None, &twice), Err(Refusal::Doubled));
+        let inside = body().replace("\"z\": 81.0", "\"\\u0061\": 81.0");
+        let raw = sign(inside.as_bytes());
+        assert_eq!(check(None, Some(&raw), None, &inside), Err(Refusal::Doubled));
     }
 
     #[test]
@@ -321,7 +362,8 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for body in ["", "[]", "7", "{", "\u{feff}{}"] {
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(80), "]".repeat(80));
+        for body in ["", "[]", "7", "{", "\u{feff}{}", &deep] {
             let raw = sign(body.as_bytes());
             assert_eq!(check(None, Some(&raw), None, body), Err(Refusal::Unreadable), "{body}");
         }

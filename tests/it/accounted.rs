@@ -56,7 +56,7 @@ struct Found {
 }
 
 #[derive(Debug, Clone)]
-struct Held {
+pub struct Held {
     risks: Vec<usize>,
     unknown: bool,
     by_document: bool,
@@ -76,7 +76,7 @@ fn found() -> impl Strategy<Value = Found> {
     )
 }
 
-fn held() -> impl Strategy<Value = Held> {
+pub fn held() -> impl Strategy<Value = Held> {
     let risks = prop::collection::vec(0usize..KNOWN.len(), 0..3);
     let found = prop::collection::vec(found(), 0..4);
     (risks, prop::bool::weighted(0.2), prop::bool::weighted(0.2), found).prop_map(
@@ -84,7 +84,7 @@ fn held() -> impl Strategy<Value = Held> {
     )
 }
 
-fn session(number: u64, held: &Held) -> Session {
+pub fn session(number: u64, held: &Held) -> Session {
     let mut session = Session::in_review(number);
     session.warnings = held.risks.iter().map(|place| KNOWN[*place].to_owned()).collect();
     if held.unknown {

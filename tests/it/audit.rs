@@ -327,6 +327,16 @@ async fn an_agents_signatures_are_what_ssh_keygen_accepts() {
         }
     }
 
+    // One that was taken away shows in the count alone, and against what was kept.
+    let part = format!("\"signature\":\"{}\",", signature(two));
+    assert!(text.contains(&part), "{text}");
+    std::fs::write(folder.join("less.jsonl"), text.replace(&part, "")).unwrap();
+    let [less, kept] = ["less.jsonl", "audit.jsonl"].map(|n| folder.join(n).display().to_string());
+    let (exit, said) = rig.run(&["audit", "verify", &less]).await;
+    assert_eq!(exit, Some(0), "{said}");
+    let (exit, said) = rig.run(&["audit", "verify", &less, "--since", &kept]).await;
+    assert!(exit == Some(1) && said.contains("entry 2 lost its signature"), "{said}");
+
     // The agent goes: the decision is taken all the same, and what is unsigned says so.
     agent.kill().await.unwrap();
     let (exit, out, err) = rig.run_aloud(&["decide", "1002", "reject"]).await;

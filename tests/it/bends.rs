@@ -91,8 +91,13 @@ impl Bent {
 
     /// Changes the last decision's record, and its entry with it.
     async fn redo_last(&mut self, change: impl Fn(&mut Value)) {
-        let last = "SELECT record FROM decisions ORDER BY seq DESC LIMIT 1";
-        let old = self.text(last).await;
+        self.redo("true", change).await;
+    }
+
+    /// The same for the last decision of which `what` is true.
+    async fn redo(&mut self, what: &str, change: impl Fn(&mut Value)) {
+        let last = format!("SELECT record FROM decisions WHERE {what} ORDER BY seq DESC LIMIT 1");
+        let old = self.text(&last).await;
         let mut decision: secondlook::domain::Decision = serde_json::from_str(&old).unwrap();
         let mut value = serde_json::to_value(&decision).unwrap();
         change(&mut value);
@@ -502,5 +507,141 @@ async fn a_proposal_that_waits_no_more_is_confirmed_by_no_row() {
     bent.close_chain().await;
     bent.close().await;
     is_not_sent(&rig, 0, "the proposal that it answers did not wait any more", None).await;
+    rig.sim.shutdown().await;
+}
+
+/// What was sent and opened again begins a new round: who had read the case in the one before decides it as anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_was_opened_again_is_decided_by_who_had_read_it_before() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    rig.env = people[2].env();
+    ok(&rig, &["decide", "1001", "escalate"]).await;
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "reject"]).await;
+    ok(&rig, &["outbox", "flush"]).await;
+    ok(&rig, &["undo", &newest(&rig).await]).await;
+    rig.env = people[2].env();
+    ok(&rig, &["decide", "1001", "approve"]).await;
+    ok(&rig, &["outbox", "flush"]).await;
+    assert_eq!(writes(&rig), 2);
+    ok(&rig, &["audit", "verify"]).await;
+    rig.sim.shutdown().await;
+}
+
+/// The id of the newest decision.
+async fn newest(rig: &Rig) -> String {
+    let shown = ok(rig, &["history", "--json"]).await;
+    let shown: Value = serde_json::from_str(shown.lines().next().unwrap()).unwrap();
+    shown["decision"].as_str().unwrap().to_owned()
+}
+
+/// A proposal waits again when the answer that ended it is taken back, and for no other decision's sake.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declined_proposal_is_not_revived_by_a_decision_of_ones_own() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    let number = target(&rig).await;
+    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
+    rig.env = people[2].env();
+    ok(&rig, &blocklist).await;
+    let proposal = newest(&rig).await;
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "reject"]).await;
+    ok(&rig, &["outbox", "flush"]).await;
+    ok(&rig, &["undo", &newest(&rig).await]).await;
+    let session = rig.cases[0].session;
+    rig.sim.knobs().change(session, |session| session.status = "In Review".into());
+    ok(&rig, &["decide", "1001", "approve"]).await;
+    ok(&rig, &["undo", &newest(&rig).await]).await;
+    let mut bent = Bent::open(&rig).await;
+    let first =
+        format!("SELECT entry FROM audit WHERE decision = '{proposal}' ORDER BY seq LIMIT 1");
+    let first = bent.text(&first).await;
+    bent.append(serde_json::from_str(&first).unwrap()).await;
+    let again = format!(
+        "UPDATE decisions SET state = 'proposed', settled_at = NULL WHERE id = '{proposal}'"
+    );
+    bent.run(&again).await;
+    bent.run("UPDATE cases SET state = 'escalated', must_replace = NULL").await;
+    bent.close().await;
+    ok(&rig, &blocklist).await;
+    is_not_sent(&rig, 1, "the proposal that it answers did not wait any more", None).await;
+    rig.sim.shutdown().await;
+}
+
+/// Entries that cannot follow those before them end no round: the first reader stays one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_cannot_be_make_nobody_their_own_second_reader() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "escalate"]).await;
+    let mut bent = Bent::open(&rig).await;
+    let first = bent.text("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1").await;
+    let first: Value = serde_json::from_str(&first).unwrap();
+    // Somebody else is said to have closed the case with it, and it is known what came of that.
+    for (what, state, reviewer) in [
+        ("settled", "local", "person:ana"),
+        ("proposed", "held", "person:eva"),
+        ("settled", "sent", "person:eva"),
+        ("reopened", "sent", "person:eva"),
+    ] {
+        let mut entry = first.clone();
+        (entry["what"], entry["state"], entry["reviewer"]) =
+            (json!(what), json!(state), json!(reviewer));
+        bent.append(entry).await;
+    }
+    bent.run("UPDATE cases SET state = 'open', readings = NULL").await;
+    bent.close().await;
+    ok(&rig, &["decide", "1001", "reject"]).await;
+    let said = "person:ana had read the case before";
+    is_not_sent(&rig, 0, said, Some(said)).await;
+    let (_, out) = rig.run(&["audit", "verify"]).await;
+    assert!(out.contains("cannot follow those before it"), "{out}");
+    rig.sim.shutdown().await;
+}
+
+/// A decision that an earlier reader's word outweighs is not sent, whatever state its row was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_that_differs_is_not_called_agreed() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    rig.env = people[2].env();
+    ok(&rig, &["decide", "1001", "escalate"]).await;
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "approve"]).await;
+    let mut bent = Bent::open(&rig).await;
+    // What eva said, had she said it: the contrary. The case's row knows nothing of it.
+    let said = bent.text("SELECT record FROM decisions ORDER BY seq DESC LIMIT 1").await;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let mut judged = said["judgements"].clone();
+    for judged in judged.as_array_mut().unwrap() {
+        assert_eq!(judged["judgement"], json!("different"), "{said}");
+        judged["judgement"] = json!("same");
+    }
+    bent.redo("disposition = 'escalate'", |decision| decision["judgements"] = judged.clone()).await;
+    bent.close().await;
+    let said = "an earlier reader said the contrary";
+    is_not_sent(&rig, 0, said, Some(said)).await;
+    rig.sim.shutdown().await;
+}
+
+/// Of two decisions on one case the first stands until it is known what came of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_on_a_case_that_another_holds_is_not_sent() {
+    let names = ["chief", "ana", "eva"];
+    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
+    rig.env = people[2].env();
+    ok(&rig, &["decide", "1001", "reject"]).await;
+    let mut bent = Bent::open(&rig).await;
+    bent.run("UPDATE cases SET state = 'open'").await;
+    bent.close().await;
+    rig.env = people[1].env();
+    ok(&rig, &["decide", "1001", "approve"]).await;
+    is_not_sent(&rig, 0, "was on its way for the case", Some("was on its way for the case")).await;
+    rig.env = people[2].env();
+    ok(&rig, &["outbox", "flush"]).await;
+    assert_eq!(writes(&rig), 1, "the first is sent");
     rig.sim.shutdown().await;
 }

@@ -187,6 +187,8 @@ pub struct Play {
     pub moments: Option<Vec<Moment>>,
     /// What the store says to the next decision instead of yes.
     pub refuse: Option<Problem>,
+    /// Whether nobody reads the outbox: what was recorded is not listed yet.
+    pub unlisted: bool,
     in_hand: Vec<SessionId>,
     wanted: Vec<SessionId>,
     leases_changed: bool,
@@ -218,6 +220,7 @@ impl Play {
             todo: VecDeque::from([Effect::LoadQueue { query, around: None }]),
             moments: None,
             refuse: None,
+            unlisted: false,
             in_hand: Vec::new(),
             wanted: Vec::new(),
             leases_changed: false,
@@ -339,6 +342,11 @@ impl Play {
         }
     }
 
+    /// The outbox as it is read now, if it is.
+    fn listed(&self) -> Option<Event> {
+        (!self.unlisted).then(|| Event::Outbox(self.decisions.clone()))
+    }
+
     /// What a worker answers to an effect.
     pub fn answer(&mut self, effect: Effect) -> Vec<Event> {
         match effect {
@@ -366,8 +374,9 @@ impl Play {
                     settled_at: None,
                 };
                 self.decisions.insert(0, row);
-                let outbox = Event::Outbox(self.decisions.clone());
-                vec![outbox, Event::Decided { id, result: Ok(state) }]
+                let mut events = vec![Event::Decided { id, result: Ok(state) }];
+                events.extend(self.listed());
+                events
             }
             Effect::Skip(key) => {
                 self.in_hand.retain(|held| *held != key);

@@ -563,6 +563,30 @@ fn u_while_saving_takes_it_back_as_soon_as_it_is_saved() {
 }
 
 #[test]
+fn a_decision_counts_as_held_before_the_outbox_is_read() {
+    let mut play = three();
+    play.press("a");
+    play.unlisted = true;
+    play.press("a");
+    assert_eq!(play.model.unsent().held, 2);
+    play.press("u");
+    assert!(play.notice().contains("#2 taken back"), "{}", play.notice());
+    let states: Vec<_> = play.decisions.iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Undone, DeliveryState::Held], "the newest, no other");
+    assert_eq!((play.on_desk(), play.model.unsent().held), (2, 1));
+    // A reading from before it was recorded does not make it unknown.
+    let mut play = three();
+    play.unlisted = true;
+    play.press("a");
+    play.send(Event::Outbox(Vec::new()));
+    play.press("q");
+    assert_eq!(play.model.overlays.last(), Some(&Overlay::Quit), "who leaves is asked");
+    assert_eq!(play.model.exit, None);
+    play.send(Event::Outbox(play.decisions.clone()));
+    assert_eq!(play.model.unsent().held, 1, "and it is counted once");
+}
+
+#[test]
 fn u_touches_no_other_when_the_newest_is_not_held() {
     let mut play = three();
     play.press("a a");
@@ -782,6 +806,12 @@ fn t_picks_a_reason_by_one_letter() {
         play.press(&letter.to_string());
         assert_eq!(play.decided(), [""; 0], "a letter of a reason is no verdict");
         play.press("x");
+        if reason == Reason::NoPicture {
+            // There are pictures.
+            assert_eq!(play.decided(), [""; 0]);
+            assert!(play.notice().contains("choose another reason"), "{}", play.notice());
+            continue;
+        }
         assert_eq!(last_decision(&play).reason, Some(reason));
     }
     let mut play = three();
@@ -1215,6 +1245,27 @@ fn a_store_that_takes_nothing_stops_deciding_until_it_takes_something() {
     play.send(leased);
     play.look();
     assert!(play.armed(), "it took a lease");
+    assert_eq!(play.notice(), "", "what was wrong is not said any more");
+}
+
+#[test]
+fn what_is_wrong_with_the_store_is_said_as_long_as_it_is() {
+    let mut play = three();
+    play.refuse = Some(problem(ProblemKind::Unwritable));
+    play.strike("a");
+    play.wait(60);
+    let asked = play.todo.pop_front().unwrap();
+    for event in play.answer(asked) {
+        play.send(event);
+    }
+    assert!(play.notice().starts_with("#1 was NOT decided: "), "{}", play.notice());
+    play.send(Event::StoreMended);
+    assert_eq!(play.notice(), "#1 was not decided.", "what is still true of it");
+    let wrong = problem(ProblemKind::Unwritable);
+    play.send(Event::History(Err(wrong)));
+    assert!(!play.notice().is_empty() && play.model.store_trouble.is_some());
+    play.send(Event::StoreMended);
+    assert_eq!((play.notice(), play.model.store_trouble), ("", None));
 }
 
 #[test]
@@ -1696,8 +1747,8 @@ enum Step {
 
 const KEYS: &[&str] = &[
     "a", "a", "a", "a", "x", "x", "i", "s", "e", "B", "B", "1", "2", "3", "u", "u", "$", "h", "l",
-    "j", "k", "g", "G", "tab", "H", "t", "c", "r", "R", "/", "?", "v", "q", "esc", "esc", "enter",
-    ".", "space", "d", "z", "m",
+    "j", "k", "g", "G", "tab", "H", "t", "t", "n", "c", "r", "R", "/", "?", "v", "q", "esc", "esc",
+    "enter", ".", "space", "d", "z", "m",
 ];
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -2002,6 +2053,9 @@ impl Watch {
         if decision.disposition == Disposition::Escalate && !unsure {
             return Ok(());
         }
+        if decision.is_without_picture() {
+            return self.without_picture(decision, before, at);
+        }
         let here = self.looked_at(before, at)?;
         let details = self.hydrated.get(&desk.key).unwrap();
         prop_assert_eq!(&decision.seen_status, &details.case.status);
@@ -2057,6 +2111,53 @@ impl Watch {
         Ok(())
     }
 
+    /// Without a picture: only proposed, only where there is none and none to come, and what could be seen was.
+    fn without_picture(
+        &self,
+        decision: &secondlook::domain::Decision,
+        before: &Model,
+        at: Millis,
+    ) -> Result<(), TestCaseError> {
+        let desk = before.desk.as_ref().unwrap();
+        let details = self.hydrated.get(&desk.key).unwrap();
+        prop_assert_eq!(&decision.seen_status, &details.case.status);
+        prop_assert!(decision.is_proposal(), "one person decided without a picture");
+        prop_assert!(before.pictures_visible() && before.fits(), "not to be seen");
+        let gone = |side| {
+            matches!(self.pictures.get(&(desk.key.clone(), side)), Some(PictureState::Gone { .. }))
+        };
+        let unseen = |place: usize| gone(Side::Subject) || gone(Side::Candidate(place));
+        let line = secondlook::core::Consequence::of(before).unwrap();
+        let name = details.case.name();
+        match decision.disposition {
+            Disposition::Approve => {
+                prop_assert!(line.approve.starts_with(&name), "{}", line.approve);
+                prop_assert!(line.approve.ends_with("proposed to a second person"));
+                let mut lacks = details.case.set_aside > 0;
+                for place in details.case.must_judge(&before.settings.bands) {
+                    let seen = self.different.contains_key(&(desk.key.clone(), place));
+                    let here = place == desk.place && !unseen(place);
+                    if here {
+                        self.looked_at(before, at)?;
+                    }
+                    prop_assert!(seen || here || unseen(place), "candidate {place} was not judged");
+                    lacks |= !seen && unseen(place);
+                }
+                prop_assert!(lacks, "there are pictures of all");
+            }
+            Disposition::Reject => {
+                prop_assert!(line.reject.starts_with(&name), "{}", line.reject);
+                prop_assert!(line.reject.ends_with("proposed to a second person"));
+                let none = details.case.must_judge(&before.settings.bands).next().is_none();
+                prop_assert!(unseen(desk.place) || none && details.case.set_aside > 0);
+            }
+            Disposition::Blocklist | Disposition::Escalate | Disposition::Skip => {
+                return Err(TestCaseError::fail("nobody is blocklisted without a picture"));
+            }
+        }
+        Ok(())
+    }
+
     /// No effect names a session that was not on the screen.
     fn effect(
         &mut self,
@@ -2090,7 +2191,7 @@ impl Watch {
                     prop_assert_eq!(*id, before.history.current().unwrap().decision.id);
                 }
                 _ => {
-                    let mut rows = before.outbox.iter();
+                    let mut rows = before.decided();
                     let newest = rows.find(|row| row.state != DeliveryState::Undone).unwrap();
                     prop_assert_eq!(*id, newest.decision.id);
                     // An escalation may be taken back while nobody has taken it up.

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secondlook::domain::{CaseState, Decision, DeliveryState, Disposition, Origin, Status};
+use secondlook::didit::SharedBudget;
+use secondlook::domain::{
+    CallVerb, CallsAsked, CallsGranted, CaseState, Decision, DeliveryState, Disposition, Origin,
+    Status,
+};
 use secondlook::outbox::{Attempt, Event, Outbox, Settings};
 use secondlook::sim::{
     Candidate, Effect, Fault, Lag, On, Options, Recorded, Reply, Route, SameStatus, Session,
@@ -14,8 +18,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{
-    Backend, CLAIM, DeadlyStore, Death, Mortal, PATIENCE, Stage, answer, client, key_of, reviewer,
-    worker, world,
+    Backend, CLAIM, DeadlyStore, Death, HandClock, Mortal, PATIENCE, Stage, answer, client, key_of,
+    reviewer, worker, world,
 };
 
 const APPROVE: Disposition = Disposition::Approve;
@@ -930,6 +934,114 @@ async fn a_flush_sends_all_that_is_held_and_ends() {
     for session in sessions {
         assert_eq!(stage.changed(session), ["Declined"]);
     }
+}
+
+/// Reads at Didit that a flush of so many makes, with documents that show their reviews or do not.
+async fn reads_of_a_flush(n: u64, shown: bool) -> usize {
+    let options = Options { reviews_in_feed_only: !shown, ..Options::default() };
+    let stage = Stage::with(Backend::Memory, world(), options).await;
+    for number in 1..=n {
+        let session = stage.sim.knobs().add(Session::in_review(number));
+        stage.decide(session, APPROVE, "ana").await;
+    }
+    let flushed = outbox(&stage, "ana").flush(PATIENCE, &CancellationToken::new()).await.unwrap();
+    assert!(flushed.settled.iter().all(|(.., settled)| is_sent(settled)), "{flushed:?}");
+    assert_eq!(stage.count(Route::UpdateStatus), n as usize);
+    stage.count(Route::Decision) + stage.count(Route::Reviews)
+}
+
+/// The feed is read beside the document until documents were seen to show it: two reads a decision where there were
+/// three, and as many as ever where documents do not show what was written.
+#[tokio::test]
+async fn a_flush_reads_the_feed_only_until_documents_show_it() {
+    let n = 40;
+    let reads = reads_of_a_flush(n, true).await;
+    println!("{:.2} reads a decision", reads as f64 / n as f64);
+    // Three are under way before the first was read back.
+    assert!((2 * n as usize..=2 * n as usize + 3).contains(&reads), "{reads}");
+    assert_eq!(reads_of_a_flush(n, false).await, 4 * n as usize);
+}
+
+/// Spared reads weaken nothing: who is faster between the read and the write is still met.
+#[tokio::test]
+async fn somebody_between_the_read_and_the_write_is_met_without_the_feed_too() {
+    let stage = Stage::new(Backend::Sqlite, world()).await;
+    let sessions: Vec<_> =
+        (1..=6).map(|number| stage.sim.knobs().add(Session::in_review(number))).collect();
+    for session in &sessions[..5] {
+        stage.decide(*session, APPROVE, "ana").await;
+    }
+    let outbox = outbox(&stage, "ana");
+    outbox.flush(PATIENCE, &CancellationToken::new()).await.unwrap();
+    let feeds = stage.count(Route::Reviews);
+    stage.decide(sessions[5], APPROVE, "ana").await;
+    stage.sim.knobs().hold(Route::UpdateStatus);
+    let never = CancellationToken::new();
+    let flush = outbox.flush(PATIENCE, &never);
+    let meanwhile = async {
+        assert!(stage.sim.knobs().waiting(Route::UpdateStatus, 1, PATIENCE).await);
+        stage.sim.knobs().decide_elsewhere(sessions[5], "Declined", "bo@example.org", None);
+        stage.sim.knobs().release(Route::UpdateStatus);
+    };
+    let (flushed, ()) = tokio::join!(flush, meanwhile);
+    let flushed = flushed.unwrap();
+    let [(.., Settled::Conflict { theirs, by })] = &flushed.settled[..] else {
+        panic!("{flushed:?}")
+    };
+    assert_eq!(*theirs, Status::Declined);
+    assert!(by.contains("bo@example.org"), "{by}");
+    assert_eq!(stage.count(Route::Reviews), feeds, "the feed was not read");
+}
+
+/// The minute of others: every fourth write finds no place for longer than a call waits.
+struct Busy(std::sync::atomic::AtomicU64);
+
+#[async_trait::async_trait]
+impl SharedBudget for Busy {
+    async fn grant(&self, asked: CallsAsked) -> CallsGranted {
+        if asked.verb == CallVerb::Read {
+            return CallsGranted::Now(1);
+        }
+        if self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 4 != 3 {
+            return CallsGranted::Now(1);
+        }
+        CallsGranted::NoneFor(60_000)
+    }
+}
+
+/// Time goes by as on a clock that is a hundred times as fast.
+async fn time_goes_by(clock: &HandClock) {
+    let mut beat = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        beat.tick().await;
+        clock.turn(1_000);
+    }
+}
+
+/// A flush takes as long as it needs: what found no place in the minute is sent in a later one.
+#[tokio::test]
+async fn a_flush_without_a_time_ends_when_all_is_sent() {
+    let stage = Stage::new(Backend::Memory, world()).await;
+    for number in 1..=30 {
+        let session = stage.sim.knobs().add(Session::in_review(number));
+        stage.decide(session, REJECT, "ana").await;
+    }
+    let busy = Arc::new(Busy(0.into()));
+    stage.client.share(busy.clone());
+    let told = std::sync::Mutex::new(Vec::new());
+    let never = CancellationToken::new();
+    let outbox = made(&stage, Settings { idle_ms: 250, ..settings(&stage, "ana") });
+    let tell = |so_far| told.lock().unwrap().push(so_far);
+    let flushed = tokio::select! {
+        flushed = outbox.flush_telling(None, &never, &tell) => flushed.unwrap(),
+        () = time_goes_by(&stage.clock) => unreachable!(),
+    };
+    assert_eq!((flushed.settled.len(), flushed.open.len()), (30, 0));
+    assert!(flushed.settled.iter().all(|(.., settled)| is_sent(settled)));
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 31);
+    assert!(told.iter().enumerate().all(|(n, t)| (t.ended, t.of) == (n, 30)), "{told:?}");
+    assert!(busy.0.load(std::sync::atomic::Ordering::SeqCst) > 35, "it met full minutes");
 }
 
 #[tokio::test]

@@ -64,6 +64,15 @@ impl Person {
         self.path("key.pub").display().to_string()
     }
 
+    /// A signature of a text with the key, for a purpose.
+    pub fn sign(&self, namespace: &str, text: &str) -> String {
+        std::fs::write(self.path("text"), text).unwrap();
+        self.shell(&format!("ssh-keygen -q -Y sign -f key.pub -n {namespace} text 2>&1"));
+        let signature = std::fs::read_to_string(self.path("text.sig")).unwrap();
+        self.shell("rm text text.sig");
+        signature
+    }
+
     /// The variables that make a command this person's.
     pub fn env(&self) -> Vec<(String, String)> {
         vec![

@@ -100,9 +100,20 @@ impl Cluster {
 
     /// Stops the server at once, as a crash would.
     pub fn stop(&self) -> bool {
+        self.halt("immediate")
+    }
+
+    fn halt(&self, mode: &str) -> bool {
         let mut stop = self.command("pg_ctl");
-        stop.arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "-s", "stop"]);
+        stop.arg("-D").arg(self.data()).args(["-m", mode, "-w", "-s", "stop"]);
         stop.status().is_ok_and(|status| status.success())
+    }
+
+    /// Adds a line to the server's settings, which it reads with the next start or when it is told to.
+    fn set(&self, line: &str) {
+        let file = self.data().join("postgresql.auto.conf");
+        let mut file = std::fs::OpenOptions::new().append(true).open(file).unwrap();
+        std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// The address of a new, empty database.
@@ -132,9 +143,14 @@ impl Cluster {
         let programs = self.programs.clone();
         let standby =
             Self { programs, folder, made: AtomicU32::new(0), port: None, durable: false };
-        let mut copy = self.command("pg_basebackup");
-        copy.arg("-h").arg(self.folder.path()).args(["-U", "test", "-R", "-c", "fast", "-D"]);
-        assert!(copy.arg(standby.data()).status().unwrap().success(), "pg_basebackup failed");
+        // Copied while it stands still: pg_basebackup does not come with every build.
+        assert!(self.halt("fast"));
+        let mut copy = as_servant(Path::new("/bin/cp"));
+        assert!(copy.arg("-a").arg(self.data()).arg(standby.data()).status().unwrap().success());
+        self.run();
+        std::fs::write(standby.data().join("standby.signal"), "").unwrap();
+        standby
+            .set(&format!("primary_conninfo = 'host={} user=test'", self.folder.path().display()));
         standby.run();
         let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
         for line in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"]
@@ -151,11 +167,7 @@ impl Cluster {
 
     /// Makes a standby the server that is written to, waiting for nobody who follows it.
     pub fn promote(&self) {
-        let mut alone = std::fs::OpenOptions::new()
-            .append(true)
-            .open(self.data().join("postgresql.auto.conf"))
-            .unwrap();
-        std::io::Write::write_all(&mut alone, b"synchronous_standby_names = ''\n").unwrap();
+        self.set("synchronous_standby_names = ''");
         for what in ["reload", "promote"] {
             let mut control = self.command("pg_ctl");
             control.arg("-D").arg(self.data()).args(["-w", "-s", what]);
@@ -236,13 +248,7 @@ impl Cluster {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").current_dir("/");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if let Some((uid, gid)) = servant() {
-            command.uid(uid).gid(gid);
-        }
-        command
+        as_servant(&self.programs.join(program))
     }
 }
 
@@ -265,15 +271,31 @@ impl Drop for Cluster {
     }
 }
 
-/// Where Debian keeps the newest version's programs.
-fn programs() -> Option<PathBuf> {
+/// A program of the server, or beside it, as the user that the server runs as.
+pub fn as_servant(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some((uid, gid)) = servant() {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+/// Where the server's programs are: in the folder that `SECONDLOOK_PG_BIN` names, else where Debian keeps those of
+/// the newest version.
+pub fn programs() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("SECONDLOOK_PG_BIN").map(PathBuf::from) {
+        assert!(folder.join("initdb").exists(), "there is no initdb in SECONDLOOK_PG_BIN");
+        return Some(folder);
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
     let folders = versions.map(|version| version.path().join("bin"));
     folders.filter(|folder| folder.join("initdb").exists()).max()
 }
 
 /// PostgreSQL refuses to run as root: the user that root runs it as.
-fn servant() -> Option<(u32, u32)> {
+pub fn servant() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

@@ -91,6 +91,7 @@ async fn the_first_adds_themselves_with_a_key_that_is_tried_and_only_administrat
     rig.env = ana.env();
     let shown = ok(&rig, &["reviewers", "show", "ben"]).await;
     assert!(shown.contains("added by person:ana"), "{shown}");
+    assert!(shown.contains("cannot confirm what person:ana proposes"), "{shown}");
     // As OpenSSH writes it, and back.
     let list = ok(&rig, &["reviewers", "export"]).await;
     assert_eq!(list.lines().count(), 2, "{list}");
@@ -302,8 +303,8 @@ async fn a_chain_cut_or_written_anew_is_found_by_what_is_kept_elsewhere() {
     let head = head.lines().find_map(|line| line.strip_prefix("head ")).unwrap().to_owned();
     ok(&rig, &["decide", "1002", "approve"]).await;
     ok(&rig, &["audit", "verify", "--head", &head, "--since", &kept]).await;
-    // The end of the chain taken away, with its decision, and the head moved.
     let url = store_of(&rig);
+    // The end of the chain taken away, with its decision, and the head moved.
     let back = "DROP TRIGGER audit_is_kept; DROP TRIGGER decisions_are_kept; DELETE FROM audit WHERE seq > 2; DELETE FROM decisions; \
                 UPDATE audit_heads SET seq = 2, hash = (SELECT hash FROM audit WHERE seq = 2)";
     assert!(behind(&url, back).await);
@@ -313,6 +314,25 @@ async fn a_chain_cut_or_written_anew_is_found_by_what_is_kept_elsewhere() {
         assert!(code == Some(1) && out.contains("entry 3 is missing"), "{out}");
     }
     no(&rig, &["audit", "verify", "--head", "3:zz"], 2, "that is no head").await;
+    // What is no older export compares to nothing, and is not passed over.
+    let all = export.lines().collect::<Vec<_>>();
+    let (rows, end) = (all[..2].join("\n") + "\n", all[3]);
+    let head: Value = serde_json::from_str(end).unwrap();
+    let elsewhere = head["head"].to_string().replace("\"scope\":\"", "\"scope\":\"x");
+    let hash = secondlook::store::audit::hash_of(&elsewhere);
+    let other = format!("{{\"head\":{elsewhere},\"hash\":\"{hash}\"}}\n");
+    for (text, why) in [
+        (String::new(), "it holds no entry and no end"),
+        (rows.clone(), "it was cut"),
+        (other, "it is of another application or store"),
+    ] {
+        std::fs::write(&cut, text).unwrap();
+        no(&rig, &["audit", "verify", "--since", &cut.display().to_string()], 2, why).await;
+    }
+    // Lines taken out of its middle are told.
+    std::fs::write(&cut, format!("{}\n{end}\n", all[0])).unwrap();
+    let (code, out) = rig.run(&["audit", "verify", "--since", &cut.display().to_string()]).await;
+    assert!(code == Some(1) && out.contains("in the older export: "), "{out}");
     rig.sim.shutdown().await;
 }
 
@@ -390,6 +410,12 @@ async fn a_revoked_key_proves_nothing_and_a_recovery_is_told() {
     rig.env = eva.env();
     no(&rig, &["reviewers", "add", "eva", "--admin"], 4, "is no administrator").await;
     ok(&rig, &["reviewers", "recover", "eva", "--key", &eva.key()]).await;
+    // A key is named by its file as well; one that was revoked is not put in again without a word.
+    no(&rig, &["reviewers", "remove", "ben", "--key", &eva.key()], 3, "has no proof").await;
+    ok(&rig, &["reviewers", "remove", "ben", "--key", &ben.key()]).await;
+    for name in ["ben", "other"] {
+        no(&rig, &["reviewers", "add", name, "--key", &ben.key()], 4, "was revoked").await;
+    }
     ok(&rig, &["reviewers", "remove", "ben"]).await;
     let (_, _, err) = rig.run_aloud(&["decide", "1001", "approve"]).await;
     assert!(err.contains("The roster was recovered by the store's owner"), "{err}");

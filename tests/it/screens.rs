@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use secondlook::core::{
-    Event, LeaseState, Link, PictureState, ProblemKind, Screen, Side, Size, StoreTrouble,
+    Cause, Event, LeaseState, Link, PictureState, ProblemKind, Screen, Side, Size, StoreTrouble,
 };
 use secondlook::domain::{
     BoundingBox, CaseState, DeliveryState, Details, Millis, Person, Source, Status, SubjectKind,
@@ -379,6 +379,8 @@ fn review_when_the_store_is_full() {
         play.look();
         // In the play the lease is written at once, which a full disk would refuse too.
         play.model.store_trouble = Some(StoreTrouble::Unwritable);
+        let said = "#4821 was NOT decided: It did not work. Try again.";
+        play.model.say_while(Cause::Store, said, None);
         play
     });
 }

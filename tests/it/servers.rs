@@ -2,12 +2,14 @@
 //! place.
 
 use secondlook::domain::DeliveryState;
+use secondlook::sim::{Limits, Options, Sim};
 use secondlook::store::{self, Store};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::audit::behind;
 use crate::postgres::{Cluster, shared};
 use crate::store::{T, WINDOW, admit, at, decision, holder, lease, origin, row};
+use crate::terminal::{Home, Plays, world};
 
 /// Decides case `n` in the name of a reviewer; what became of it.
 async fn decide(store: &dyn Store, n: u32, who: &str) -> store::Result<DeliveryState> {
@@ -142,4 +144,51 @@ async fn when_the_server_dies_the_next_one_of_the_address_is_used() {
     while reader.tally(&origin()).await.is_err() {}
     assert_eq!(row(reader.as_ref(), 2).await.state, DeliveryState::Held);
     assert_eq!(store.audit_head(&origin()).await.unwrap().seq, 2);
+}
+
+/// What the server says of itself stands on the screen as long as it is true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_says_what_is_wrong_with_the_server_and_forgets_it_when_it_is_not() {
+    let Some(cluster) = shared() else { return };
+    let url = cluster.database().await;
+    let name = url.split(['/', '?']).nth(3).unwrap().to_owned();
+    let options = Options { limits: Limits::none(), ..Options::default() };
+    let sim = Sim::start(world([1001, 1002]), options).await.unwrap();
+    let mut home = Home::at(&sim, 300);
+    home.set("SECONDLOOK_STORE", &url);
+    let console = home.console(Plays::Xterm);
+    let case = console.any_armed();
+    let postgres = cluster.url("postgres");
+    // Whoever is logged in has to come again, as after a failover to a server that follows.
+    let again =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    for (wrong, mended, said) in [
+        (
+            format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
+            format!("ALTER DATABASE {name} RESET default_transaction_read_only"),
+            "The server takes no writes",
+        ),
+        (
+            "ALTER SCHEMA public RENAME TO elsewhere".to_owned(),
+            "ALTER SCHEMA elsewhere RENAME TO public".to_owned(),
+            "The store's tables are not there any more",
+        ),
+    ] {
+        let at = if wrong.contains("SCHEMA") { &url } else { &postgres };
+        assert!(behind(at, &wrong).await && behind(&postgres, &again).await);
+        console.wait(said, |screen| screen.contains(said) && !screen.contains(" ARMED "));
+        // With what is wrong goes its word; what it was about arms again, and is decided.
+        assert!(behind(at, &mended).await && behind(&postgres, &again).await);
+        console.wait("armed, and no word", |screen| {
+            screen.contains(" ARMED ")
+                && !screen.contains(said)
+                && !screen.contains("Nothing is taken")
+        });
+    }
+    let decided = console.any_armed();
+    assert_eq!(decided, case);
+    console.press("x");
+    console.wait_for(&[&format!("held: #{decided} reject"), "held 1"]);
+    console.press("q");
+    sim.shutdown().await;
 }

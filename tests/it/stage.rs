@@ -630,9 +630,6 @@ impl Testimony for DeadlyStore {
     async fn audit(&self, origin: &Origin, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
         self.inner.audit(origin, after, limit).await
     }
-    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>> {
-        self.inner.trails(origin, cases).await
-    }
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
         self.inner.audit_head(origin).await
     }
@@ -645,6 +642,9 @@ impl Team for DeadlyStore {
     }
     async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
         self.inner.acts(origin).await
+    }
+    async fn elsewhere(&self, origin: &Origin) -> Result<bool> {
+        self.inner.elsewhere(origin).await
     }
     async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
         self.inner.enact(origin, act, now).await

@@ -13,7 +13,7 @@ use crate::terminal::{
 
 /// The homes of reviewers who share a store: each has a key of their own, and all are on its roster. Nobody
 /// is there where OpenSSH is missing.
-fn team<const N: usize>(sim: &Sim, url: &str, names: [&str; N]) -> Option<Team<N>> {
+pub fn team<const N: usize>(sim: &Sim, url: &str, names: [&str; N]) -> Option<Team<N>> {
     let chief = Person::new("chief")?;
     let people: Vec<_> = names.iter().map(|name| Person::new(name)).collect::<Option<_>>()?;
     let home = |person: &Person| {
@@ -35,8 +35,8 @@ fn team<const N: usize>(sim: &Sim, url: &str, names: [&str; N]) -> Option<Team<N
 }
 
 /// Reviewers at work; their agents run as long as this lives.
-struct Team<const N: usize> {
-    homes: [Home; N],
+pub struct Team<const N: usize> {
+    pub homes: [Home; N],
     _people: Vec<Person>,
 }
 

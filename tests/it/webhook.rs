@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
 use secondlook::domain::{CaseState, QueueQuery, Start};
-use secondlook::intake::{Inbox, Settings, Taken};
+use secondlook::intake::{Inbox, Intake, Settings, Taken};
 use secondlook::sim::{Candidate, Options, Route, Session, session_id};
-use secondlook::webhook::{Answer, Headers, Limits, Notice, Receiver, Refusal, work};
+use secondlook::webhook::{
+    Answer, Headers, Limits, Notice, Receiver, Refusal, Scheme, serve, work,
+};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use sqlx::Connection as _;
@@ -19,8 +21,10 @@ use uuid::Uuid;
 
 use crate::ingest::Shell;
 use crate::stage::{Backend, START, Stage, key_of, world};
+use crate::terminal::has;
 
 const SECRET: &str = "whsec-of-a-test-0123456789";
+const ACCEPTED: Answer = Answer::Accepted { reencoded: false };
 
 fn sign(message: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -133,13 +137,13 @@ async fn of_ten_thousand_exactly_the_good_distinct_ones_become_cases() {
     let stage = Stage::new(Backend::Memory, world()).await;
     let second = START / 1000;
     let (mut all, mut wanted) = (Vec::new(), BTreeSet::new());
-    let (mut forged, mut untimely, mut repeated) = (0, 0, 0);
+    let (mut forged, mut untimely, mut repeated) = ([0, 0], 0, 0);
     for n in 0..10_000_u64 {
         let session = session_id(10_000 + n);
         let way = usize::try_from(n % 3).unwrap();
         match n % 20 {
             3 | 13 => {
-                forged += 1;
+                forged[way / 2] += 1;
                 all.push(Sent::new(&event(session, second, "In Review"), way).forged());
             }
             7 => {
@@ -185,9 +189,10 @@ async fn of_ten_thousand_exactly_the_good_distinct_ones_become_cases() {
     };
     let (answers, ()) = tokio::join!(send, work(waiting, &inbox, &report, &hurry));
     let count = |answer: Answer| answers.get(&format!("{answer:?}")).copied().unwrap_or(0);
-    assert_eq!(count(Answer::Accepted), wanted.len() as u64);
+    assert_eq!(count(ACCEPTED), wanted.len() as u64);
     assert_eq!(count(Answer::Repeated), repeated);
-    assert_eq!(count(Answer::Refused(Refusal::Forged)), forged);
+    let wrong = [Scheme::V2, Scheme::Raw].map(|s| count(Answer::Refused(Refusal::Forged(s))));
+    assert_eq!(wrong, forged);
     assert_eq!(count(Answer::Refused(Refusal::Untimely)), untimely);
     assert!(count(Answer::Full) > 0, "there was no lack of room");
     assert_eq!(*queued.lock().unwrap(), wanted.len());
@@ -201,7 +206,7 @@ async fn an_older_event_undoes_no_newer_one() {
     let (receiver, waiting) = receiver(&stage, Limits::default());
     for (at, status) in [(0, "In Review"), (20, "Approved"), (10, "In Review")] {
         let sent = Sent::new(&event(session, second + at, status), 0);
-        assert_eq!(sent.to(&receiver), Answer::Accepted);
+        assert_eq!(sent.to(&receiver), ACCEPTED);
     }
     let told = worked(&stage, receiver, waiting).await;
     let key = key_of(session);
@@ -214,6 +219,36 @@ async fn an_older_event_undoes_no_newer_one() {
     assert_eq!((row.state, row.note.as_deref()), (CaseState::Departed, Some("Approved at Didit")));
 }
 
+/// What an event says in full, under a signature that covers it, is not read again: neither when it comes nor when a
+/// listing shows it. The others are.
+#[tokio::test]
+async fn an_event_that_carries_the_decision_spares_the_read() {
+    let mut people = world();
+    for number in 1_001..=1_030 {
+        people.add(Session::in_review(number).with(Candidate::session(7, 81.5)));
+    }
+    let stage = Stage::new(Backend::Sqlite, people).await;
+    let (receiver, waiting) = receiver(&stage, Limits::default());
+    for (n, number) in (1_001..=1_020).enumerate() {
+        let sent = Sent::new(&event(session_id(number), START / 1000, "In Review"), n % 3);
+        assert_eq!(sent.to(&receiver), ACCEPTED);
+    }
+    // One that nobody takes for a case, told in full as well.
+    let mut clear = event(session_id(1_021), START / 1000, "In Review");
+    clear["decision"]["liveness_checks"][0]["matches"][0]["similarity_percentage"] = json!(12.5);
+    assert_eq!(Sent::new(&clear, 0).to(&receiver), ACCEPTED);
+    worked(&stage, receiver, waiting).await;
+    assert_eq!(stage.count(Route::Decision), 0, "the events carry it");
+    assert_eq!(open_cases(&stage).await.len(), 20);
+    let clock = stage.clock.clone();
+    let (store, origin) = (stage.store.clone(), stage.origin.clone());
+    let mut intake = Intake::new(store, &stage.client, clock, origin, Settings::default());
+    let counts = intake.pull(&|_| (), &CancellationToken::new()).await.unwrap();
+    assert_eq!((counts.seen, counts.known, counts.queued), (30, 20, 9));
+    assert_eq!((counts.explained.total(), counts.silent()), (1, 0));
+    assert_eq!(stage.count(Route::Decision), 9, "only what no event told");
+}
+
 #[tokio::test]
 async fn what_the_signature_does_not_cover_is_read_at_didit() {
     let mut people = world();
@@ -221,20 +256,17 @@ async fn what_the_signature_does_not_cover_is_read_at_didit() {
     let stage = Stage::new(Backend::Memory, people).await;
     let (receiver, waiting) = receiver(&stage, Limits::default());
     // The signature over four fields: the 81.5 % in the body is nobody's word.
-    assert_eq!(
-        Sent::new(&event(session, START / 1000, "In Review"), 3).to(&receiver),
-        Answer::Accepted
-    );
+    assert_eq!(Sent::new(&event(session, START / 1000, "In Review"), 3).to(&receiver), ACCEPTED);
     // An event without a decision.
     let mut bare = event(session_id(9_999), START / 1000, "In Review");
     bare["decision"] = Value::Null;
-    assert_eq!(Sent::new(&bare, 0).to(&receiver), Answer::Accepted);
+    assert_eq!(Sent::new(&bare, 0).to(&receiver), ACCEPTED);
     // One about something else, and one in review that nobody reads.
     let mut other = event(session, START / 1000, "ACTIVE");
     other["webhook_type"] = json!("user.status.updated");
     other["session_kind"] = json!("business");
     other["event_id"] = json!("another");
-    assert_eq!(Sent::new(&other, 0).to(&receiver), Answer::Accepted);
+    assert_eq!(Sent::new(&other, 0).to(&receiver), ACCEPTED);
     let told = worked(&stage, receiver, waiting).await;
     assert!(matches!(told[0], Notice::Taken { taken: Taken::Queued, .. }), "{told:?}");
     assert!(matches!(told[1], Notice::GivenUp(_)), "{told:?}");
@@ -252,7 +284,7 @@ async fn room_is_counted_in_bytes_and_what_found_none_may_come_again() {
     let sent: Vec<Sent> =
         (1..=3).map(|n| Sent::new(&event(session_id(n), START / 1000, "In Review"), 0)).collect();
     let answers: Vec<Answer> = sent.iter().map(|sent| sent.to(&receiver)).collect();
-    assert_eq!(answers, [Answer::Accepted, Answer::Accepted, Answer::Full]);
+    assert_eq!(answers, [ACCEPTED, ACCEPTED, Answer::Full]);
     // Room is made by working: the two become cases, then the third has its place.
     let (inbox, hurry) = (inbox(&stage), CancellationToken::new());
     let done = tokio::sync::Notify::new();
@@ -275,6 +307,204 @@ async fn room_is_counted_in_bytes_and_what_found_none_may_come_again() {
 fn receiver_of_nothing() -> secondlook::webhook::Waiting {
     let clock = crate::stage::HandClock::at(START);
     Receiver::new(SECRET.to_owned().into(), clock, Limits::default()).1
+}
+
+/// A JSON value as signers meet them: numbers that each language writes in its own way, names that each
+/// sorts in its own way, letters that one or the other escapes. Never one that no signer could have made.
+fn odd(random: &mut fastrand::Rng, depth: u32) -> String {
+    const NUMBERS: [&str; 22] = [
+        "0",
+        "-0.0",
+        "81.0",
+        "81.4",
+        "89.99999999999999",
+        "1e-5",
+        "1e-7",
+        "0.00012",
+        "-1.5e-9",
+        "1e16",
+        "1e21",
+        "1.5e300",
+        "123456789012345678901234567890",
+        "9007199254740993",
+        "-7",
+        "5e-324",
+        "1E+2",
+        "0.1",
+        "100000000000000000000.0",
+        "4.35",
+        "2.5e-8",
+        "1234567.875",
+    ];
+    const NAMES: [&str; 14] = [
+        "a",
+        "b",
+        "Z",
+        "10",
+        "9",
+        "0",
+        "01",
+        "4294967294",
+        "4294967295",
+        "é",
+        "\u{ff5e}",
+        "\u{1f600}",
+        "<x>&",
+        "a b",
+    ];
+    const TEXTS: [&str; 9] = [
+        "Zoë",
+        "李明",
+        "علي",
+        "\u{1f600}",
+        "tab\\tnew\\nline",
+        "\\u0000\\u001f\\b\\f",
+        "a/b\\\\c\\\"",
+        "<b>&amp;</b>",
+        "\u{7f}\u{2028}\u{2029}\u{e000}",
+    ];
+    match random.u32(..if depth > 3 { 5 } else { 8 }) {
+        0..3 => NUMBERS[random.usize(..NUMBERS.len())].to_owned(),
+        3 => format!("\"{}\"", TEXTS[random.usize(..TEXTS.len())]),
+        4 => ["null", "true", "false"][random.usize(..3)].to_owned(),
+        5 => {
+            let items: Vec<_> = (0..random.u32(..4)).map(|_| odd(random, depth + 1)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => {
+            let mut names = NAMES.to_vec();
+            random.shuffle(&mut names);
+            let count = random.usize(1..8);
+            let fields: Vec<_> = names[..count]
+                .iter()
+                .map(|n| format!("\"{n}\" : {}", odd(random, depth + 1)))
+                .collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+    }
+}
+
+/// What a signer of another language makes of these bodies.
+fn signed_by(program: &str, args: &[&str], bodies: &[String]) -> Option<Vec<(String, String)>> {
+    if !has(program) {
+        return None;
+    }
+    let script =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/signers").join(args[0]);
+    let mut command = std::process::Command::new(program);
+    command.arg(script).args([SECRET, args[1]]).env("PYTHONIOENCODING", "utf-8");
+    let pipe = std::process::Stdio::piped;
+    let mut child = command.stdin(pipe()).stdout(pipe()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines = bodies.join("\n") + "\n";
+    let feeding =
+        std::thread::spawn(move || std::io::Write::write_all(&mut input, lines.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    feeding.join().unwrap().unwrap();
+    assert!(output.status.success(), "{program}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let word = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    Some(rows.map(|row| (word(&row, "body"), word(&row, "v2"))).collect())
+}
+
+#[test]
+fn what_real_signers_of_other_languages_sign_is_taken_and_nothing_bent() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let bodies: Vec<String> = (0..2_000)
+        .map(|n| {
+            let odd = odd(&mut random, 0);
+            format!("{{\"timestamp\": {}, \"event_id\": \"e-{n}\", \"odd\": {odd}}}", START / 1000)
+        })
+        .collect();
+    let waiting = Limits { waiting: 4_096, ..Limits::default() };
+    for (program, args) in [
+        ("python3", ["sign.py", "letters"]),
+        ("python3", ["sign.py", "ascii"]),
+        ("node", ["sign.mjs", "objects"]),
+        ("node", ["sign.mjs", "lists"]),
+    ] {
+        let Some(signed) = signed_by(program, &args, &bodies) else { continue };
+        assert_eq!(signed.len(), bodies.len());
+        let clock = crate::stage::HandClock::at(START);
+        let (receiver, _waiting) = Receiver::new(SECRET.to_owned().into(), clock, waiting);
+        for (body, v2) in signed {
+            let sent = |body: String| Sent {
+                body,
+                timestamp: (START / 1000).to_string(),
+                v2: Some(v2.clone()),
+                raw: None,
+                simple: None,
+            };
+            // Bent in one place: a digit of the time, a letter of the name, the last value.
+            for (from, to) in [("\"e-", "\"f-"), ("\"odd\"", "\"ode\""), ("timestamp", "timestamq")]
+            {
+                let bent = sent(body.replacen(from, to, 1)).to(&receiver);
+                let forged = Answer::Refused(Refusal::Forged(Scheme::V2));
+                assert_eq!(bent, forged, "{program} {args:?} {body}");
+            }
+            assert_eq!(sent(body.clone()).to(&receiver), ACCEPTED, "{program} {args:?} {body}");
+        }
+    }
+}
+
+/// What the listener answers to these bytes, once it closes the connection.
+fn raw(url: &str, bytes: &[u8], ends: bool) -> String {
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    std::io::Write::write_all(&mut stream, bytes).unwrap();
+    if ends {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    let mut answer = Vec::new();
+    // A listener that hangs up early may reset the connection; what it said counts.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_listener_waits_for_nobody_and_believes_one_length_only() {
+    let clock = crate::stage::HandClock::at(START);
+    let limits = Limits { connections: 4, patience_ms: 300, ..Limits::default() };
+    let (receiver, mut waiting) = Receiver::new(SECRET.to_owned().into(), clock, limits);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let told = Arc::new(|_| ());
+    let serving = tokio::spawn(serve(listener, receiver, told, stop.clone()));
+    let ask = |bytes: &'static [u8], ends| {
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || raw(&url, bytes, ends))
+    };
+    for (bytes, wanted) in [
+        (&b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"[..], "HTTP/1.1 400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\ntransfer-ENCODING: chunked\r\ncontent-length: 2\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HTTP/1.1 400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n{}", "HTTP/1.1 400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 2\r\n\r\n{}", "HTTP/1.1 400"),
+        (b"no request at all\r\n\r\n", "HTTP/1.1 400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "HTTP/1.1 401"),
+        // A body that never comes.
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 408"),
+        // Half a head.
+        (b"POST / HTTP/1.1\r\nHost:", "HTTP/1.1 408"),
+    ] {
+        let answer = ask(bytes, false).await.unwrap();
+        assert!(answer.starts_with(wanted), "{}: {answer}", String::from_utf8_lossy(bytes));
+    }
+    // Far more who say half a word than there is room for: each is answered, and who comes after is served.
+    let half: Vec<_> = (0..40).map(|_| ask(b"POST / HTTP/1.1\r\nHost:", false)).collect();
+    for answer in half {
+        assert!(answer.await.unwrap().starts_with("HTTP/1.1 408"));
+    }
+    let sent = Sent::new(&event(session_id(1), START / 1000, "In Review"), 0);
+    assert_eq!(post(&url, &sent).await, 200);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    let stage = Stage::new(Backend::Memory, world()).await;
+    let waiting = std::mem::replace(&mut waiting, receiver_of_nothing());
+    let report = |_| ();
+    work(waiting, &inbox(&stage), &report, &CancellationToken::new()).await;
+    assert_eq!(open_cases(&stage).await.len(), 1, "and nothing that was refused became a case");
 }
 
 /// Posts an event as Didit does; the status of the answer.
@@ -332,7 +562,7 @@ async fn the_listener_answers_works_and_stops_in_good_order() {
     assert_eq!(row, json!({ "session_id": session_id(1_001), "result": "queued" }));
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("refused: its signature is wrong"), "{rest}");
+    assert!(rest.contains("refused: its X-Signature-V2 is wrong"), "{rest}");
     assert!(!format!("{first}{rest}{rows}").contains(SECRET));
     let (_, queue, _) = shell.json(&["queue", "list"], b"").await;
     assert_eq!(queue.len(), 1);

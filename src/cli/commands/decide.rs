@@ -9,13 +9,14 @@ use super::super::output::{json, line};
 use super::super::wire::Setup;
 use super::Desk;
 use super::outbox::timestamp;
-use crate::core::{Interlock, TargetLine, name_held};
+use crate::core::{Interlock, TargetLine, candidates, name_held};
 use crate::didit::{ApiError, ErrorKind};
 use crate::domain::{
     Candidate, Clock as _, Decision, DecisionId, DeliveryState, Details, Disposition, Holder,
-    Judged, Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, SubjectKind, Target,
+    Judged, Judgement, Lease, LeaseAnswer, Millis, QueueRow, Reason, Receipt, Side, SubjectKind,
+    Target,
 };
-use crate::shell::{SystemClock, Who, is_dead, worker_id};
+use crate::shell::{SystemClock, Who, is_dead, picture_link, worker_id};
 use crate::store::StoreError;
 
 /// What was asked.
@@ -60,7 +61,11 @@ pub async fn decide(args: &Args, wanted: Wanted) -> Result<Exit, CliError> {
     let clock = desk.clock().await;
     let who = desk.who(&setup).await?;
     if let Some(why) = who.cannot_decide() {
-        return Err(CliError::new(Exit::Auth, why, "`ssh-add` your key, or log in with `ssh -A`"));
+        let hint = match who.stopped {
+            Some(_) => "See `secondlook store status`",
+            None => "`ssh-add` your key, or log in with `ssh -A`",
+        };
+        return Err(CliError::new(Exit::Auth, why, hint));
     }
     let lease = lease(&desk, &who, &row, &clock).await?;
     let signing = desk.signing(&setup, &who).await?;
@@ -87,6 +92,7 @@ async fn under_lease(
     let details = desk.client.decision(&row.case.key, row.case.kind).await;
     let comment = wanted.comment.as_deref();
     let mut details = details.map_err(|error| unread(error, comment.is_some()))?;
+    is_meant(wanted, &details)?;
     if let Some(number) = wanted.target {
         with_status_of(desk, &mut details, number).await?;
     }
@@ -105,7 +111,9 @@ async fn under_lease(
             "Decide the case anew",
         ));
     }
-    let mut decision = form(setup, who, wanted, row, &details, now)?;
+    let unseen = unseen(setup, desk, wanted, &details).await?;
+    two_people(setup, who, wanted, row, &details, &unseen)?;
+    let mut decision = form(setup, who, wanted, row, (&details, &unseen[..]), now)?;
     who.sign(&desk.store, &desk.origin, &mut decision, now).await.map_err(|why| {
         let text = format!("nothing was decided: {}", why.trim_end_matches('.'));
         CliError::new(Exit::Auth, text, "See `secondlook doctor` and `secondlook reviewers list`")
@@ -114,6 +122,109 @@ async fn under_lease(
     let state = desk.store.decide(lease, &decision, held_until, now).await?;
     let due = (state == DeliveryState::Held).then_some(held_until);
     said(args, Some(decision.id), row, decision.disposition.word(), state.word(), due)
+}
+
+/// Refuses another session than the one whose number was given: what the store says of numbers is a note of what
+/// Didit said once, and Didit is asked now.
+fn is_meant(wanted: &Wanted, details: &Details) -> Result<(), CliError> {
+    let Ok(number) = wanted.case.trim_start_matches('#').parse::<u64>() else { return Ok(()) };
+    if details.case.session_number == Some(number) {
+        return Ok(());
+    }
+    let found = details.case.session_number.map_or_else(
+        || "a session without a number".to_owned(),
+        |number| format!("session #{number}"),
+    );
+    Err(CliError::new(
+        Exit::Conflict,
+        format!("the store has {found} under number {number}; nothing was decided"),
+        "Somebody changed the store: keep a copy of it, and name the case by its session id",
+    ))
+}
+
+/// The candidates that must be judged and cannot be, by their places: there is no picture of the face, or of the one
+/// that it was compared with.
+async fn unseen(
+    setup: &Setup,
+    desk: &Desk,
+    wanted: &Wanted,
+    details: &Details,
+) -> Result<Vec<usize>, CliError> {
+    let mut unseen = Vec::new();
+    if !matches!(wanted.verdict, Verdict::Approve | Verdict::Reject | Verdict::Blocklist) {
+        return Ok(unseen);
+    }
+    for place in details.case.must_judge(&setup.bands()) {
+        let block = details.case.candidates[place].block;
+        for side in [Side::subject_of(block), Side::Candidate(place)] {
+            if picture_link(&desk.client, details, side).await?.is_none() {
+                unseen.push(place);
+                break;
+            }
+        }
+    }
+    Ok(unseen)
+}
+
+/// What has no picture is decided by two people, each with the reason `no_picture`; what has one is not.
+fn two_people(
+    setup: &Setup,
+    who: &Who,
+    wanted: &Wanted,
+    row: &QueueRow,
+    details: &Details,
+    unseen: &[usize],
+) -> Result<(), CliError> {
+    let case = &details.case;
+    let lacks = !unseen.is_empty() || case.set_aside > 0;
+    let needs = match wanted.verdict {
+        Verdict::Approve => lacks,
+        // One pair that can be seen is enough to turn somebody away.
+        Verdict::Reject | Verdict::Blocklist => {
+            lacks && case.must_judge(&setup.bands()).count() == unseen.len()
+        }
+        Verdict::Escalate | Verdict::Skip => return Ok(()),
+    };
+    let chosen = wanted.reason == Some(Reason::NoPicture);
+    let refuse = |exit, why: String, hint: &str| Err(CliError::new(exit, why, hint));
+    let name = case.name();
+    match (needs, chosen) {
+        (false, false) => return Ok(()),
+        (false, true) => {
+            let why = format!("there are pictures to decide {name} by; nothing was decided");
+            return refuse(Exit::Usage, why, "Look at them, and choose another reason");
+        }
+        (true, false) => {
+            let what = match unseen.first() {
+                Some(place) => format!("a picture is missing to judge candidate {}", place + 1),
+                None => format!("{} could not be read", candidates(case.set_aside)),
+            };
+            let hint =
+                "Two people decide without it, each with `--reason no_picture`; or escalate it";
+            return refuse(Exit::Failed, format!("{what} of {name}; nothing was decided"), hint);
+        }
+        (true, true) => {}
+    }
+    if wanted.verdict == Verdict::Blocklist {
+        let why =
+            format!("nobody is blocklisted without a picture; nothing was decided about {name}");
+        return refuse(Exit::Failed, why, "Reject it with `--reason no_picture`");
+    }
+    if let Some(alone) = who.standing.cannot_be_second() {
+        let why =
+            format!("{name} has no picture to decide by, which takes two people, and {alone}");
+        return refuse(Exit::Auth, why, "Nothing was decided");
+    }
+    let same = |proposal: &Decision| {
+        let approves = proposal.disposition == Disposition::Approve;
+        proposal.is_without_picture() && approves == (wanted.verdict == Verdict::Approve)
+    };
+    if let Some(proposal) = row.proposal.as_ref().filter(|proposal| !same(proposal)) {
+        let (who, what) = (&proposal.reviewer.name, proposal.disposition.word());
+        let why = format!("{who} proposes to {what} {name}, which waits for an answer");
+        return refuse(Exit::Conflict, why, "`secondlook decide CASE escalate` declines that");
+    }
+    Ok(())
 }
 
 /// What the target's own session says of its status: a list of matches may be older. One that cannot be read as
@@ -248,7 +359,7 @@ fn form(
     who: &Who,
     wanted: &Wanted,
     row: &QueueRow,
-    details: &Details,
+    (details, unseen): (&Details, &[usize]),
     now: Millis,
 ) -> Result<Decision, CliError> {
     let case = &details.case;
@@ -259,13 +370,6 @@ fn form(
         Verdict::Escalate => (Disposition::Escalate, None),
         Verdict::Skip => (Disposition::Skip, None),
     };
-    if disposition == Disposition::Approve && case.set_aside > 0 {
-        return Err(CliError::new(
-            Exit::Failed,
-            format!("{} candidate(s) of {} could not be read", case.set_aside, case.name()),
-            "Reject or escalate it, or look at it in the Didit console",
-        ));
-    }
     let proposal = row.proposal.as_deref();
     let alone = who.standing.cannot_be_second();
     let target = |number| target(details, proposal, alone.as_deref(), number);
@@ -281,7 +385,7 @@ fn form(
             .map(|place| Judged {
                 place,
                 session_id: case.candidates[place].session_id.clone(),
-                judgement,
+                judgement: judgement.filter(|_| !unseen.contains(&place)),
             })
             .collect(),
         reason: wanted.reason,

@@ -9,8 +9,8 @@ use super::super::args::{Args, ExportFormat};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
 use super::super::wire::Setup;
-use super::Desk;
 use super::outbox::timestamp;
+use super::reading::Reading;
 use crate::domain::{
     Along, Case, HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind,
 };
@@ -100,10 +100,14 @@ const HEAD: [&str; 27] = [
 ];
 
 /// Prints every decision, oldest first.
-pub async fn export(args: &Args, format: ExportFormat) -> Result<Exit, CliError> {
+pub async fn export(
+    args: &Args,
+    format: ExportFormat,
+    origin: Option<&str>,
+) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
-    let me = desk.who(&setup).await?.reviewer.id;
+    let desk = Reading::open(&setup, origin).await?;
+    let me = desk.reader(&setup).await?;
     if format == ExportFormat::Csv {
         line(&csv(&HEAD.map(str::to_owned)))?;
     }

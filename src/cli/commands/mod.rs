@@ -14,6 +14,7 @@ mod money;
 mod outbox;
 mod prompt;
 mod queue;
+mod reading;
 mod replies;
 mod reviewers;
 mod search;
@@ -24,17 +25,13 @@ mod sync;
 mod verify;
 mod webhook;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::args::{Args, Command};
 use super::error::{CliError, Exit};
 use super::output::say;
 use super::wire::{self, Setup};
-use crate::domain::{
-    CaseState, DecisionId, HistoryQuery, Origin, QueueQuery, QueueRow, ReviewerId, SessionId,
-    Start, blind,
-};
+use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId, Start};
 use crate::shell::{Signer, SystemClock, Who};
 use crate::sim::Scenario;
 use crate::store::Store;
@@ -73,12 +70,16 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         Some(Command::Policy(what)) => reviewers::policy(&args, what).await,
         Some(Command::Outbox(what)) => outbox::outbox(&args, what).await,
         Some(Command::Audit(what)) => audit::audit(&args, what).await,
-        Some(Command::History { limit }) => outbox::history(&args, *limit).await,
+        Some(Command::History { limit, of }) => {
+            outbox::history(&args, *limit, of.origin.as_deref()).await
+        }
         Some(Command::Undo { decision }) => outbox::undo(&args, decision).await,
         Some(Command::Blocklist(what)) => blocklist::blocklist(&args, what).await,
         Some(Command::Webhook(what)) => webhook::webhook(&args, what).await,
-        Some(Command::Export { format }) => export::export(&args, *format).await,
-        Some(Command::Stats) => stats::stats(&args).await,
+        Some(Command::Export { format, of }) => {
+            export::export(&args, *format, of.origin.as_deref()).await
+        }
+        Some(Command::Stats(of)) => stats::stats(&args, of.origin.as_deref()).await,
         Some(Command::Sim { port, media_port, scenario, cases, seed, link_life }) => {
             let options = sim::Wanted {
                 port: *port,
@@ -91,7 +92,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
             sim::sim(&args, &options).await
         }
         Some(Command::Config(what)) => config::config(&args, what),
-        Some(Command::Doctor { card, .. }) => doctor::doctor(&args, *card).await,
+        Some(Command::Doctor { card, api, .. }) => doctor::doctor(&args, *card, *api).await,
         Some(Command::Keys { .. }) => generate::keys(&args),
         Some(Command::Completions { shell }) => generate::completions(*shell),
         Some(Command::Man { command, dir: None }) => generate::man(command),
@@ -153,49 +154,42 @@ impl Desk {
         Ok(())
     }
 
-    /// Decisions of which something may be hidden from a reviewer: those in rounds that nothing has ended yet.
-    async fn hidden(&self, from: &ReviewerId) -> Result<BTreeSet<DecisionId>, CliError> {
-        let mut hidden = BTreeSet::new();
-        for case in self.store.open_rounds(&self.origin).await? {
-            let query = HistoryQuery { case: Some(case), ..HistoryQuery::default() };
-            let mut rows = self.store.history(&self.origin, &query).await?.rows;
-            hidden.extend(blind(&mut rows, from));
-        }
-        Ok(hidden)
-    }
-
     /// Finds a case by its session id or its number.
     async fn find(&self, name: &str) -> Result<QueueRow, CliError> {
-        let name = name.trim_start_matches('#');
-        let unknown = || {
-            CliError::new(
-                Exit::Nothing,
-                format!("there is no case {}", crate::domain::printable(name, 64)),
-                "See `secondlook queue list`, or bring new ones in with `secondlook sync`",
-            )
-        };
-        let now = wire::now();
-        if let Ok(number) = name.parse::<u64>() {
-            let query = QueueQuery {
-                states: CaseState::ALL.to_vec(),
-                filter: name.to_owned(),
-                from: Start::Front,
-                limit: 1_000,
-            };
-            let page = self.store.queue(&self.origin, &query, now).await?;
-            let mut found =
-                page.rows.into_iter().filter(|row| row.case.session_number == Some(number));
-            return match (found.next(), found.next()) {
-                (Some(row), None) => Ok(row),
-                (Some(_), Some(_)) => Err(CliError::new(
-                    Exit::Usage,
-                    format!("several cases have the number {number}"),
-                    "Name the case by its session id",
-                )),
-                (None, _) => Err(unknown()),
-            };
-        }
-        let key = SessionId::parse(name).map_err(|_| unknown())?;
-        self.store.case(&self.origin, &key, now).await?.ok_or_else(unknown)
+        find(&self.store, &self.origin, name).await
     }
+}
+
+/// Finds a case by its session id or its number.
+async fn find(store: &Arc<dyn Store>, origin: &Origin, name: &str) -> Result<QueueRow, CliError> {
+    let name = name.trim_start_matches('#');
+    let unknown = || {
+        CliError::new(
+            Exit::Nothing,
+            format!("there is no case {}", crate::domain::printable(name, 64)),
+            "See `secondlook queue list`, or bring new ones in with `secondlook sync`",
+        )
+    };
+    let now = wire::now();
+    if let Ok(number) = name.parse::<u64>() {
+        let query = QueueQuery {
+            states: CaseState::ALL.to_vec(),
+            filter: name.to_owned(),
+            from: Start::Front,
+            limit: 1_000,
+        };
+        let page = store.queue(origin, &query, now).await?;
+        let mut found = page.rows.into_iter().filter(|row| row.case.session_number == Some(number));
+        return match (found.next(), found.next()) {
+            (Some(row), None) => Ok(row),
+            (Some(_), Some(_)) => Err(CliError::new(
+                Exit::Usage,
+                format!("several cases have the number {number}"),
+                "Name the case by its session id",
+            )),
+            (None, _) => Err(unknown()),
+        };
+    }
+    let key = SessionId::parse(name).map_err(|_| unknown())?;
+    store.case(origin, &key, now).await?.ok_or_else(unknown)
 }

@@ -1,23 +1,24 @@
 //! `outbox list`, `flush` and `retry`, `history` and `undo`: what is on its way and what became of it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::super::args::{Args, Outbox as What};
 use super::super::error::{CliError, Exit};
-use super::super::output::{Columns, json, line, say, table};
+use super::super::output::{Columns, Gauge, json, line, say, table};
 use super::super::wire::Setup;
 use super::Desk;
+use super::reading::Reading;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
     Along, Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Past, Retried,
     ReviewerId, Settled, SubjectKind, Undone, Unreadable,
 };
-use crate::outbox::{Flushed, Outbox, Settings};
+use crate::outbox::{Flushed, Flushing, Outbox, Settings};
 use crate::shell::{Who, is_dead, worker_id};
 
 /// Decisions that are read at a time.
@@ -115,8 +116,18 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<Exit, CliError> {
+async fn flush(
+    args: &Args,
+    setup: &Setup,
+    desk: &Desk,
+    within: Option<Duration>,
+) -> Result<Exit, CliError> {
     let who = desk.who(setup).await?;
+    // What is held stays so: it can be sent where its roster is.
+    if let Some(missing) = who.stopped {
+        let text = format!("nothing is sent: {missing}");
+        return Err(CliError::new(Exit::Auth, text, "See `secondlook store status`"));
+    }
     let worker = worker_id();
     let mut settings = Settings::new(desk.origin.clone(), worker, who.reviewer.id.clone());
     settings.adopted.clone_from(&who.adopted);
@@ -126,9 +137,35 @@ async fn flush(args: &Args, setup: &Setup, desk: &Desk, within: u64) -> Result<E
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let signing = desk.signing(setup, &who).await?;
-    let flushed = outbox.flush(Duration::from_secs(within), &stop).await?;
+    let progress = Sending { gauge: Gauge::new(), said: Mutex::new(Instant::now()) };
+    let flushed = outbox.flush_telling(within, &stop, &|so_far| progress.tell(so_far)).await;
+    progress.gauge.over();
+    let flushed = flushed?;
     desk.sign(signing).await?;
     report(args, desk, &flushed).await
+}
+
+/// How far a flush has come: a line that is written over where standard error is a terminal, else one now and then.
+struct Sending {
+    gauge: Gauge,
+    said: Mutex<Instant>,
+}
+
+/// So long passes between two lines that stay.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+impl Sending {
+    fn tell(&self, Flushing { ended, of }: Flushing) {
+        let words = format!("{ended} of {of} sent or ended");
+        if self.gauge.draw(ended as u64, of as u64, &words) {
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.elapsed() >= BETWEEN_LINES {
+            say(&words);
+            *said = Instant::now();
+        }
+    }
 }
 
 async fn report(args: &Args, desk: &Desk, flushed: &Flushed) -> Result<Exit, CliError> {
@@ -351,9 +388,13 @@ async fn tell_retried(
 }
 
 /// Prints what was decided.
-pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> {
+pub async fn history(
+    args: &Args,
+    limit: Option<u32>,
+    origin: Option<&str>,
+) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    let desk = Reading::open(&setup, origin).await?;
     let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
     let (mut columns, mut unreadable) = (Columns::new(&head), Vec::new());
     let (mut along, mut left, mut hidden) = (Along::Newest, limit.unwrap_or(u32::MAX), None);
@@ -364,7 +405,7 @@ pub async fn history(args: &Args, limit: Option<u32>) -> Result<Exit, CliError> 
         let mut page = desk.store.history(&desk.origin, &query).await?;
         // Behind the first page: what is hidden of it was recorded before, and all that comes is older.
         if hidden.is_none() {
-            hidden = Some(desk.hidden(&desk.who(&setup).await?.reviewer.id).await?);
+            hidden = Some(desk.hidden(&desk.reader(&setup).await?).await?);
         }
         let veiled = |row: &&mut HistoryRow| {
             hidden.as_ref().is_none_or(|hidden| hidden.contains(&row.decision.id))

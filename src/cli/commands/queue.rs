@@ -9,7 +9,7 @@ use super::super::args::{Args, Queue};
 use super::super::error::{CliError, Exit};
 use super::super::output::{Columns, json, line, say, table};
 use super::super::wire::{self, Setup};
-use super::Desk;
+use super::reading::Reading;
 use crate::domain::{Band, Bands, CaseState, QueueQuery, QueueRow, Start};
 
 /// Cases that are read at a time.
@@ -45,11 +45,11 @@ struct CandidateRow<'a> {
 /// Lists or shows.
 pub async fn queue(args: &Args, what: &Queue) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    let desk = Reading::open(&setup, what.origin()).await?;
     let bands = setup.bands();
     let result = match what {
-        Queue::List { state, limit } => list(args, &desk, state, *limit, &bands).await,
-        Queue::Show { case } => show(args, &desk, case, &bands).await,
+        Queue::List { state, limit, .. } => list(args, &desk, state, *limit, &bands).await,
+        Queue::Show { case, .. } => show(args, &desk, case, &bands).await,
     };
     desk.store.close().await;
     result
@@ -57,7 +57,7 @@ pub async fn queue(args: &Args, what: &Queue) -> Result<Exit, CliError> {
 
 async fn list(
     args: &Args,
-    desk: &Desk,
+    desk: &Reading,
     state: &str,
     limit: Option<u64>,
     bands: &Bands,
@@ -131,7 +131,7 @@ impl Printed {
     }
 }
 
-async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exit, CliError> {
+async fn show(args: &Args, desk: &Reading, case: &str, bands: &Bands) -> Result<Exit, CliError> {
     let row = desk.find(case).await?;
     if args.json {
         json(&as_json(&row, bands))?;
@@ -144,11 +144,12 @@ async fn show(args: &Args, desk: &Desk, case: &str, bands: &Bands) -> Result<Exi
     }
     if let Some(proposal) = &row.proposal {
         let target = proposal.target.as_ref().and_then(|target| target.session_number);
-        line(&format!(
-            "{} proposes to blocklist #{}; another person confirms or declines",
-            proposal.reviewer.name,
-            target.unwrap_or_default(),
-        ))?;
+        let what = match target {
+            Some(number) => format!("blocklist #{number}"),
+            None => format!("{} without a picture", proposal.disposition.word()),
+        };
+        let name = &proposal.reviewer.name;
+        line(&format!("{name} proposes to {what}; another person confirms or declines"))?;
     }
     if let Some(note) = &row.note {
         line(note)?;

@@ -15,9 +15,9 @@ use crate::domain::{Clock as _, Millis, ReviewerId, printable};
 use crate::proof::{
     AllowedSigner, CertName, Proof, PublicKey, Signer, parse_signers, print_signers,
 };
-use crate::roster::{Act, Person, PersonId, Require, Roster, Scope, Standing};
+use crate::roster::{self, Act, Beside, Person, PersonId, Require, Roster, Scope, Standing};
 use crate::shell::agent::Agent;
-use crate::shell::{Hand, roster};
+use crate::shell::{Hand, roster as roster_of};
 use crate::store::NewAct;
 
 /// The longest list of signers that is read, in bytes.
@@ -31,6 +31,8 @@ struct Shown<'a> {
     admin: bool,
     proofs: Vec<String>,
     added_by: Vec<&'a str>,
+    cannot_confirm: Vec<String>,
+    adopted: Vec<String>,
     unvouched: bool,
 }
 
@@ -63,7 +65,7 @@ pub async fn policy(args: &Args, what: &PolicyWhat) -> Result<Exit, CliError> {
 }
 
 async fn show_policy(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
     let word = roster.require().word();
     if args.json {
         json(&serde_json::json!({ "require": word }))?;
@@ -94,7 +96,7 @@ async fn act_on(args: &Args, setup: &Setup, desk: &Desk, what: &What) -> Result<
         }
         What::Remove { person, key } => {
             let person = id(person)?;
-            let (_, roster) = roster(&desk.store, &desk.origin).await?;
+            let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
             let proof = key.as_deref().map(|key| proof_of(&roster, &person, key)).transpose()?;
             enact(setup, desk, Act::Remove { person, proof }).await?;
         }
@@ -121,13 +123,16 @@ fn id(text: &str) -> Result<PersonId, CliError> {
     })
 }
 
-fn shown(person: &Person) -> Shown<'_> {
+fn shown<'a>(roster: &Roster, person: &'a Person) -> Shown<'a> {
+    let ids = |ids: Vec<ReviewerId>| ids.into_iter().map(|id| id.0).collect();
     Shown {
         person: person.id.as_str(),
         label: &person.label,
         admin: person.admin,
         proofs: person.proofs.iter().map(words).collect(),
         added_by: person.added_by.iter().map(|by| by.0.as_str()).collect(),
+        cannot_confirm: ids(roster.were_added_by(person)),
+        adopted: ids(roster.adopted_by(&person.reviewer().id)),
         unvouched: person.unvouched,
     }
 }
@@ -148,14 +153,20 @@ fn words(proof: &Proof) -> String {
 }
 
 async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
-    if !roster.is_begun() {
-        say("There is no roster: one person works alone here. The first one adds themselves with \
-             `secondlook reviewers add ME --key ~/.ssh/id_ed25519.pub`.");
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
+    match roster.is_missing() {
+        Some(missing) => say(&format!("Nothing is decided or sent here: {missing}.")),
+        None if !roster.is_begun() => {
+            say(
+                "There is no roster: one person works alone here. The first one adds themselves with \
+                 `secondlook reviewers add ME --key ~/.ssh/id_ed25519.pub`.",
+            );
+        }
+        None => {}
     }
     if args.json {
         for person in roster.people() {
-            json(&shown(person))?;
+            json(&shown(&roster, person))?;
         }
         return Ok(Exit::Done);
     }
@@ -170,14 +181,17 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
         vec![person.id.to_string(), person.label.clone(), admin.to_owned(), proofs.join(", ")]
     });
     table(&["person", "label", "", "proofs"], &cells.collect::<Vec<_>>())?;
+    for (from, to) in roster.adoptions() {
+        line(&format!("{to} has what {} held", printable(&from.0, 100)))?;
+    }
     Ok(Exit::Done)
 }
 
 async fn show(args: &Args, desk: &Desk, name: &str) -> Result<Exit, CliError> {
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
     let person = roster.person(name).ok_or_else(|| nobody(name))?;
     if args.json {
-        json(&shown(person))?;
+        json(&shown(&roster, person))?;
         return Ok(Exit::Done);
     }
     line(&format!("{}, {}{}", person.id, person.label, if person.admin { ", admin" } else { "" }))?;
@@ -185,7 +199,13 @@ async fn show(args: &Args, desk: &Desk, name: &str) -> Result<Exit, CliError> {
         line(&format!("  {}", words(proof)))?;
     }
     for by in &person.added_by {
-        line(&format!("  added by {by}, whose proposals they cannot confirm"))?;
+        line(&format!("  added by {by}"))?;
+    }
+    for proposer in roster.were_added_by(person).iter().filter(|by| by.person().is_some()) {
+        line(&format!("  cannot confirm what {proposer} proposes"))?;
+    }
+    for from in roster.adopted_by(&person.reviewer().id) {
+        line(&format!("  has what {} held", printable(&from.0, 100)))?;
     }
     if let Some(why) = roster.is_nobodys_second(&person.reviewer().id) {
         line(&format!("  nobody's second person: {why}"))?;
@@ -204,6 +224,9 @@ fn nobody(name: &str) -> CliError {
 /// One proof of a person, by its fingerprint or role.
 fn proof_of(roster: &Roster, person: &PersonId, key: &str) -> Result<Proof, CliError> {
     let known = roster.person(person.as_str()).ok_or_else(|| nobody(person.as_str()))?;
+    // A fingerprint or a role, else a key or the file that holds one.
+    let given = read_key(key).map(|key| key.fingerprint());
+    let key = given.as_deref().unwrap_or(key);
     let is_it = |proof: &&Proof| match proof {
         Proof::Key(public) => public.fingerprint() == key || public.line() == key,
         Proof::Certificate { ca, .. } => ca.fingerprint() == key,
@@ -215,7 +238,7 @@ fn proof_of(roster: &Roster, person: &PersonId, key: &str) -> Result<Proof, CliE
         (None, _) => Err(CliError::new(
             Exit::Nothing,
             format!("{person} has no proof {}", printable(key, 80)),
-            "Name it by the SHA256:… or the role that `secondlook reviewers show` prints",
+            "Name it by the SHA256:… or the role that `secondlook reviewers show` prints, or by the key's file",
         )),
         (Some(_), Some(_)) => Err(CliError::new(
             Exit::Usage,
@@ -303,15 +326,20 @@ async fn enact(setup: &Setup, desk: &Desk, act: Act) -> Result<(), CliError> {
     let login = desk.store.login().await?;
     let now = desk.clock().await.now();
     if login.owner {
-        let role = login.role.unwrap_or_default();
-        return put(
-            desk,
-            NewAct { by: ReviewerId::of_role(&role), act: text(&act)?, signature: None },
-            now,
-        )
-        .await;
+        // The act is the owner's; who had the owner's login is kept beside it, as far as that is proven.
+        let run = desk.who(setup).await?;
+        let hand = run.reviewer.id.person().and_then(|id| PersonId::parse(id).ok());
+        if hand.is_none() && matches!(act, Act::Add { .. }) {
+            say(
+                "Entered as the database's owner: nobody of the roster was proven to have done this, so \
+                 whoever has that login had better propose nothing.",
+            );
+        }
+        let by = ReviewerId::of_role(&login.role.unwrap_or_default());
+        let act = text(&act, &Beside { hand, ..Beside::default() })?;
+        return put(desk, NewAct { by, act, signature: None }, now).await;
     }
-    let (scope, roster) = roster(&desk.store, &desk.origin).await?;
+    let (scope, roster) = roster_of(&desk.store, &desk.origin).await?;
     if !roster.is_begun() {
         return first(desk, scope, act, now).await;
     }
@@ -327,7 +355,7 @@ async fn enact(setup: &Setup, desk: &Desk, act: Act) -> Result<(), CliError> {
             "`ssh-add` the key of an administrator, or log in with `ssh -A`",
         ));
     };
-    let act = text(&act)?;
+    let act = text(&act, &Beside::default())?;
     let signature = hand.sign_act(&act, now).await.map_err(unsigned)?;
     put(desk, NewAct { by: run.reviewer.id, act, signature: Some(signature) }, now).await
 }
@@ -356,7 +384,8 @@ async fn first(desk: &Desk, scope: Scope, act: Act, now: Millis) -> Result<(), C
     let by = person.reviewer();
     let hand = Hand::with((agent, wire::agent_at()), signer, scope, by.clone());
     say(&format!("{person} is the first on the roster, and its administrator."));
-    let act = text(&Act::Add { person, label, admin: Some(true), proofs })?;
+    let act = Act::Add { person, label, admin: Some(true), proofs };
+    let act = text(&act, &Beside::default())?;
     let signature = hand.sign_act(&act, now).await.map_err(unsigned)?;
     put(desk, NewAct { by, act, signature: Some(signature) }, now).await
 }
@@ -369,7 +398,8 @@ async fn recover(desk: &Desk, act: Act) -> Result<(), CliError> {
         Some(role) => ReviewerId::of_role(&role),
         None => ReviewerId(format!("os:{}", rustix::process::getuid().as_raw())),
     };
-    put(desk, NewAct { by, act: text(&act)?, signature: None }, now).await?;
+    let act = text(&act, &Beside { unvouched: true, ..Beside::default() })?;
+    put(desk, NewAct { by, act, signature: None }, now).await?;
     say(
         "Every console says so for seven days, and who comes with it is nobody's second person until an \
          administrator from before it signs for them.",
@@ -378,11 +408,22 @@ async fn recover(desk: &Desk, act: Act) -> Result<(), CliError> {
 }
 
 async fn adopt(setup: &Setup, desk: &Desk, old: &str, person: &str) -> Result<(), CliError> {
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
     let from = ReviewerId(printable(old, 100));
+    if let Some(missing) = roster.is_missing() {
+        let text = format!("nothing was handed over: {missing}");
+        return Err(CliError::new(Exit::Auth, text, "See `secondlook store status`"));
+    }
     if roster.is_begun() {
         let to = id(person)?.reviewer();
         return enact(setup, desk, Act::Adopt { from, to }).await;
+    }
+    if let Some(nobody) = from.person() {
+        return Err(CliError::new(
+            Exit::Nothing,
+            format!("there is no roster, so {} is nobody yet", printable(nobody, 40)),
+            "An administrator hands over what a person held: `secondlook reviewers adopt` once there is one",
+        ));
     }
     // Without a roster whoever owns the store is the one person that there is.
     let me = setup.reviewer.id.clone();
@@ -394,7 +435,7 @@ async fn adopt(setup: &Setup, desk: &Desk, old: &str, person: &str) -> Result<()
         ));
     }
     let now = desk.clock().await.now();
-    let act = text(&Act::Adopt { from, to: me.clone() })?;
+    let act = text(&Act::Adopt { from, to: me.clone() }, &Beside::default())?;
     put(desk, NewAct { by: me, act, signature: None }, now).await
 }
 
@@ -403,8 +444,8 @@ async fn put(desk: &Desk, act: NewAct, now: Millis) -> Result<(), CliError> {
     Ok(())
 }
 
-fn text(act: &Act) -> Result<String, CliError> {
-    serde_json::to_string(act).map_err(|_| CliError::failed("the change cannot be written"))
+fn text(act: &Act, beside: &Beside) -> Result<String, CliError> {
+    roster::text(act, beside).map_err(|_| CliError::failed("the change cannot be written"))
 }
 
 fn unsigned(why: String) -> CliError {
@@ -417,7 +458,7 @@ fn unsigned(why: String) -> CliError {
 
 /// Prints the roster as OpenSSH's `allowed_signers`.
 async fn export(desk: &Desk) -> Result<Exit, CliError> {
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
     let mut signers = Vec::new();
     for person in roster.people() {
         for proof in &person.proofs {
@@ -524,7 +565,7 @@ pub async fn administrator(setup: &Setup, desk: &Desk) -> Result<ReviewerId, Cli
     if let (true, Some(role)) = (login.owner, login.role) {
         return Ok(ReviewerId::of_role(&role));
     }
-    let (_, roster) = roster(&desk.store, &desk.origin).await?;
+    let (_, roster) = roster_of(&desk.store, &desk.origin).await?;
     let run = desk.who(setup).await?;
     match roster.named(&run.reviewer.id) {
         Some(person) if person.admin => Ok(run.reviewer.id),

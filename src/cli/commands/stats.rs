@@ -7,7 +7,7 @@ use super::super::args::Args;
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, table};
 use super::super::wire::{self, Setup};
-use super::Desk;
+use super::reading::Reading;
 use crate::domain::{Figures, Section};
 use crate::term;
 use crate::tui::bar;
@@ -16,9 +16,9 @@ use crate::tui::bar;
 const LONGEST: u16 = 60;
 
 /// Prints the figures.
-pub async fn stats(args: &Args) -> Result<Exit, CliError> {
+pub async fn stats(args: &Args, origin: Option<&str>) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    let desk = Reading::open(&setup, origin).await?;
     let figures = desk.store.figures(&desk.origin, &setup.bands()).await;
     desk.store.close().await;
     if args.json {

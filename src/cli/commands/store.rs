@@ -28,23 +28,29 @@ struct Held {
 /// Does what is asked.
 pub async fn store(args: &Args, what: &What) -> Result<Exit, CliError> {
     match what {
-        What::Init { roles } => init(args, *roles).await,
+        What::Init { roles, partitions } => init(args, *roles, *partitions).await,
         What::Status => status(args).await,
         What::Copy { from, to } => copy(args, from, to).await,
         What::Rebind { from } => rebind(args, from.as_deref()).await,
     }
 }
 
-async fn init(args: &Args, roles: bool) -> Result<Exit, CliError> {
+async fn init(args: &Args, roles: bool, partitions: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
+    if (roles || partitions) && !setup.store_url.starts_with("postgres") {
+        let what = if roles {
+            "only a PostgreSQL server tells an owner from reviewers"
+        } else {
+            "only a PostgreSQL server parts its tables"
+        };
+        let next = "Name one by --store or SECONDLOOK_STORE; nothing was changed";
+        return Err(CliError::new(Exit::Usage, what, next));
+    }
+    if partitions {
+        let told = |table: &str, moved: u64| say(&format!("{table}: {moved} row(s) moved"));
+        store::make_partitions(&setup.store_url, wire::now(), told).await?;
+    }
     if roles {
-        if !setup.store_url.starts_with("postgres") {
-            return Err(CliError::new(
-                Exit::Usage,
-                "only a PostgreSQL server tells an owner from reviewers",
-                "Name one by --store or SECONDLOOK_STORE; nothing was changed",
-            ));
-        }
         store::make_roles(&setup.store_url).await?;
         say(
             "Now `GRANT secondlook_reviewer TO …` each reviewer's own role, and `secondlook reviewers \
@@ -147,7 +153,7 @@ async fn rebind_in(
     say(&format!("{} can be read with this key.", read.case.name()));
     store.rebind(&from, &to, wire::now()).await.map_err(|error| match error {
         store::StoreError::NotEmpty => CliError::from(error).reworded(
-            "decisions were made with the new key already, so the old rows cannot be given to it",
+            "decisions were made, or a roster was begun, with the new key already, so the old rows cannot be given to it",
             "Send what the old key holds with `secondlook outbox flush` under that key; nothing was changed",
         ),
         error => error.into(),

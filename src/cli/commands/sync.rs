@@ -1,9 +1,9 @@
 //! `sync`: flagged cases into the store, without the screen.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::args::Args;
 use super::super::error::{CliError, Exit};
-use super::super::output::{json, line, say};
+use super::super::output::{Gauge, json, line, say};
 use super::super::wire::Setup;
 use super::Desk;
 use crate::intake::{Counts, Intake, IntakeError, Notice};
@@ -93,19 +93,22 @@ pub async fn sync(args: &Args, watch: bool) -> Result<Exit, CliError> {
     result
 }
 
-/// How far it has come: a line that is written over where standard error is a terminal, else a line at the
-/// beginning of each longer wait.
+/// How far it has come: a line that is written over where standard error is a terminal, else one where it waits, now
+/// and then.
 struct Progress {
-    on_screen: bool,
+    gauge: Gauge,
     state: Mutex<(u64, Counts)>,
+    said: Mutex<Option<Instant>>,
 }
 
 /// Waits shorter than this are not worth a line.
-const WORTH_SAYING: Duration = Duration::from_secs(5);
+const WORTH_SAYING: Duration = Duration::from_secs(2);
+/// So long passes between two lines that stay.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 impl Progress {
     fn new() -> Self {
-        Self { on_screen: std::io::stderr().is_terminal(), state: Mutex::default() }
+        Self { gauge: Gauge::new(), state: Mutex::default(), said: Mutex::default() }
     }
 
     fn listed(&self, listed: u64) {
@@ -114,17 +117,18 @@ impl Progress {
 
     fn so_far(&self, counts: Counts) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = counts;
-        if self.on_screen {
-            self.draw("");
-        }
+        self.draw("");
     }
 
     fn waits(&self, wait: Duration) {
         let words = format!("waits {} s for Didit's limit", wait.as_millis().div_ceil(1_000));
-        if self.on_screen {
-            self.draw(&words);
-        } else if wait >= WORTH_SAYING {
+        if self.draw(&words) || wait < WORTH_SAYING {
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() >= BETWEEN_LINES) {
             say(&format!("{}; {words}", self.words()));
+            *said = Some(Instant::now());
         }
     }
 
@@ -134,20 +138,13 @@ impl Progress {
         format!("{}{of} seen, {} queued", counts.seen, counts.queued)
     }
 
-    fn draw(&self, more: &str) {
+    fn draw(&self, more: &str) -> bool {
         let (listed, counts) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = (counts.seen.min(listed) * 20).checked_div(listed).unwrap_or(0);
-        let bar: String = (0..20).map(|at| if at < filled { '#' } else { '.' }).collect();
-        let line = format!("\r\x1b[K[{bar}] {} {more}", self.words());
-        let mut stderr = std::io::stderr().lock();
-        // A line of progress that cannot be shown stops nothing.
-        let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
+        self.gauge.draw(counts.seen, listed, &format!("{} {more}", self.words()))
     }
 
     fn over(&self) {
-        if self.on_screen {
-            let _ = std::io::stderr().lock().write_all(b"\r\x1b[K");
-        }
+        self.gauge.over();
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -90,10 +91,21 @@ async fn listen_on(
     if !address.ip().is_loopback() {
         say("this address is not loopback: put a reverse proxy with TLS before it");
     }
-    let told: Told = Arc::new(|answer| match answer {
+    let reencoded = AtomicU64::new(0);
+    let told: Told = Arc::new(move |answer| match answer {
         Answer::Refused(why) => say(&format!("refused: {why}")),
         Answer::Full => say("no room: Didit was asked to send an event again"),
-        Answer::Accepted | Answer::Repeated => {}
+        // Said at 1, 2, 4, 8, …: it is the same proxy each time.
+        Answer::Accepted { reencoded: true } => {
+            let count = reencoded.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                say(&format!(
+                    "body re-encoded on the way, {count} so far: X-Signature is wrong, X-Signature-V2 is right; \
+                     let the proxy pass bodies on as they are"
+                ));
+            }
+        }
+        Answer::Accepted { reencoded: false } | Answer::Repeated => {}
     });
     let as_json = args.json;
     let report = move |notice: Notice| tell(as_json, &notice);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use super::team::is_elsewhere;
 use crate::domain::{
     Along, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
 };
 use crate::roster::Roster;
 use crate::store::audit::Audited;
-use crate::store::row::{DecisionRow, may_be_second};
+use crate::store::row::{DecisionRow, may_be_second, may_decide};
 use crate::store::{Decisions, HistoryQuery, HistoryRow, Lease, Past, Result, StoreError, Undone};
 
 #[async_trait]
@@ -25,15 +26,18 @@ impl Decisions for MemoryStore {
         let mut shelves = self.shelves();
         let known = |d: &DecisionRow| d.row.decision.id == decision.id;
         let twice = shelves.values().any(|shelf| shelf.decisions.iter().any(known));
+        let elsewhere = is_elsewhere(&shelves, &lease.origin);
         let shelf = shelves.entry(lease.origin.clone()).or_default();
         let mut proposal = shelf.proposal(&lease.case).cloned();
         let row = shelf.cases.get_mut(&lease.case).ok_or(StoreError::LostLease)?;
+        let scope = self.scope(&lease.origin);
+        let roster = Roster::of(&scope, &shelf.acts).beside(elsewhere);
         if row.state == CaseState::Escalated {
-            let roster = Roster::of(&self.scope(&lease.origin), &shelf.acts);
             may_be_second(&roster, decision, proposal.as_ref().map(|p| &p.row.decision))?;
         }
         let mut changed = row.clone();
         let decided = changed.decide(lease, decision, proposal.as_mut(), held_until, now)?;
+        may_decide((&scope, &roster), decision, decided.case_was, now)?;
         if twice {
             return Err(StoreError::Conflict);
         }
@@ -71,13 +75,8 @@ impl Decisions for MemoryStore {
                     case.put_back(&row);
                 }
                 shelf.record(Audited::Undone, &row.row, now)?;
-                let answered = row.row.decision.answers.and_then(|id| shelf.decision(id));
+                shelf.propose_again(&row, None, now)?;
                 shelf.replace(row);
-                if let Some(mut proposal) = answered {
-                    proposal.propose_again();
-                    shelf.record(Audited::Proposed, &proposal.row, now)?;
-                    shelf.replace(proposal);
-                }
                 self.announce(true);
             }
             Ok(undone)
@@ -176,6 +175,7 @@ impl Decisions for MemoryStore {
                     case.put_back(&row);
                 }
                 shelf.record_by(Some(by), Audited::Released, &row.row, now)?;
+                shelf.propose_again(&row, Some(by), now)?;
                 shelf.replace(row);
                 self.announce(true);
             }

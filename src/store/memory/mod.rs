@@ -161,6 +161,21 @@ impl Shelf {
         Ok(())
     }
 
+    /// Has the proposal wait again whose answer was taken back, if it answered one.
+    fn propose_again(
+        &mut self,
+        answer: &DecisionRow,
+        by: Option<&ReviewerId>,
+        at: Millis,
+    ) -> Result<()> {
+        let answered = answer.row.decision.answers.and_then(|id| self.decision(id));
+        let Some(mut proposal) = answered else { return Ok(()) };
+        proposal.propose_again();
+        self.record_by(by, Audited::Proposed, &proposal.row, at)?;
+        self.replace(proposal);
+        Ok(())
+    }
+
     fn insert(&mut self, row: CaseRow) {
         let key = row.case.key.clone();
         self.order.insert((row.place, key.clone()));
@@ -243,7 +258,10 @@ impl Store for MemoryStore {
             return Err(StoreError::InUse(u64::try_from(at_work).unwrap_or(u64::MAX)));
         }
         let mut shelves = self.shelves();
-        if shelves.get(to).is_some_and(|shelf| !shelf.decisions.is_empty()) {
+        if shelves
+            .get(to)
+            .is_some_and(|shelf| !shelf.decisions.is_empty() || !shelf.acts.is_empty())
+        {
             return Err(StoreError::NotEmpty);
         }
         let Some(shelf) = shelves.remove(from) else { return Ok(false) };

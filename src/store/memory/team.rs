@@ -2,11 +2,19 @@
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use std::collections::BTreeMap;
+
+use super::{MemoryStore, Shelf};
 use crate::domain::{Millis, Origin, WorkerId};
-use crate::roster::{Enacted, Roster};
+use crate::roster::{Enacted, Roster, begins};
 use crate::store::evidence::{at_of, enacted_entry};
 use crate::store::{AuditRow, CallsAsked, CallsGranted, Login, NewAct, Result, StoreError, Team};
+
+/// Whether another origin has a roster.
+pub(super) fn is_elsewhere(shelves: &BTreeMap<Origin, Shelf>, origin: &Origin) -> bool {
+    let others = shelves.iter().filter(|(other, _)| *other != origin);
+    others.flat_map(|(_, shelf)| &shelf.acts).any(|act| begins(&act.act))
+}
 
 #[async_trait]
 impl Team for MemoryStore {
@@ -16,6 +24,10 @@ impl Team for MemoryStore {
 
     async fn acts(&self, origin: &Origin) -> Result<Vec<Enacted>> {
         Ok(self.on(origin, |shelf| shelf.acts.clone()))
+    }
+
+    async fn elsewhere(&self, origin: &Origin) -> Result<bool> {
+        Ok(is_elsewhere(&self.shelves(), origin))
     }
 
     async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
@@ -30,7 +42,7 @@ impl Team for MemoryStore {
                 Enacted { seq, at: now, not_before, by, act: text, signature, owned, entered };
             let roster = Roster::of(&scope, &shelf.acts);
             let judged = roster.judge(&scope, &enacted)?;
-            roster.has_its_own_names(&enacted.act)?;
+            roster.is_clear(&enacted.act)?;
             shelf.audit.push(enacted_entry(&head, act, judged.word(), now)?);
             shelf.acts.push(enacted.clone());
             Ok::<_, StoreError>(enacted)

@@ -1,8 +1,11 @@
 //! What stands behind decisions, in memory.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use super::team::is_elsewhere;
 use crate::domain::{DecisionId, Origin};
 use crate::store::audit::AuditEntry;
 use crate::store::{
@@ -16,14 +19,6 @@ impl Testimony for MemoryStore {
             let rows = shelf.audit.iter().filter(|row| row.seq > after);
             rows.take(limit as usize).cloned().collect()
         }))
-    }
-
-    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>> {
-        let of = |row: &&AuditRow| {
-            serde_json::from_str::<AuditEntry>(&row.entry)
-                .is_ok_and(|entry| cases.contains(&entry.case))
-        };
-        Ok(self.on(origin, |shelf| shelf.audit.iter().filter(of).cloned().collect()))
     }
 
     async fn audit_head(&self, origin: &Origin) -> Result<AuditHead> {
@@ -59,6 +54,7 @@ impl Testimony for MemoryStore {
 
     async fn evidence(&self, origin: &Origin, decision: DecisionId) -> Result<Option<Evidence>> {
         let scope = self.scope(origin);
+        let elsewhere = is_elsewhere(&self.shelves(), origin);
         self.on(origin, |shelf| {
             let Some(kept) = shelf.kept(decision)? else { return Ok(None) };
             let decision = kept.decision().ok();
@@ -71,10 +67,13 @@ impl Testimony for MemoryStore {
             let entries: Vec<_> = shelf.audit.iter().filter(of).cloned().collect();
             let at = |seq: u64| shelf.audit.iter().find(|row| row.seq + 1 == seq).cloned();
             let before = entries.iter().map(|row| at(row.seq)).collect();
-            let answers = decision.as_ref().and_then(|decision| decision.answers);
-            let proposal = answers.map_or(Ok(None), |id| shelf.kept(id))?;
+            let mut beside = HashMap::new();
+            for row in shelf.decisions.iter().filter(|row| row.row.decision.case.as_str() == case) {
+                let other = shelf.kept(row.row.decision.id)?;
+                beside.extend(other.map(|other| (other.id.clone(), other)));
+            }
             let acts = shelf.acts.clone();
-            Ok(Some(Evidence { scope, kept, entries, before, proposal, acts }))
+            Ok(Some(Evidence { scope, kept, entries, before, beside, acts, elsewhere }))
         })
     }
 

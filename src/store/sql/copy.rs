@@ -4,11 +4,14 @@
 //! Tables and columns are read from the databases themselves, so that none is forgotten. Not carried is
 //! what belongs to running consoles: leases, claims, who looks on, who is on duty, calls of the last minute.
 
+use std::collections::BTreeSet;
+
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
 use super::engine::{Arg, Row, Tx, args, failure, within};
 use super::rows;
 use crate::domain::{DeliveryState, Millis, Origin};
+use crate::roster::{Roster, Scope};
 use crate::store::{Copied, Result, StoreError};
 
 /// Rows written with one statement: with the most columns of any table, far below both databases' limits of
@@ -58,6 +61,7 @@ pub async fn copy(from: &mut Tx, to: &mut Tx, salt: [u8; 32]) -> Result<Copied> 
         }
     }
     heads_agree(from, to).await?;
+    rosters_agree(from, to, &salt).await?;
     Ok(Copied {
         cases: count(to, "cases").await?,
         decisions: count(to, "decisions").await?,
@@ -137,7 +141,9 @@ async fn tables(tx: &mut Tx) -> Result<Vec<Table>> {
             "SELECT table_name::text AS of, column_name::text AS name, \
              (data_type = 'text')::int::bigint AS is_text, \
              (is_identity = 'YES')::int::bigint AS counts \
-             FROM information_schema.columns WHERE table_schema = current_schema() \
+             FROM information_schema.columns c WHERE table_schema = current_schema() \
+             AND NOT EXISTS (SELECT 1 FROM pg_class p WHERE p.relname = c.table_name \
+             AND p.relnamespace = current_schema()::regnamespace AND p.relispartition) \
              ORDER BY table_name, ordinal_position"
         }
     };
@@ -180,6 +186,25 @@ async fn heads_agree(from: &mut Tx, to: &mut Tx) -> Result<()> {
     Ok(())
 }
 
+/// Whoever is on the roster here is on it there. What a database's owner did without a signature counts where the
+/// database tells that owner from reviewers, and nowhere else.
+async fn rosters_agree(from: &mut Tx, to: &mut Tx, salt: &[u8; 32]) -> Result<()> {
+    for name in origins(from).await? {
+        let scope = Scope::of(salt, &name);
+        let here = Roster::of(&scope, &rows::acts(from, &name).await?);
+        let there = Roster::of(&scope, &rows::acts(to, &name).await?);
+        if here != there {
+            return Err(StoreError::Kept(
+                "its roster would be another one in the new store: what its owner did to it without a signature \
+                 counts on a server that tells an owner from reviewers only. Make the new store there by \
+                 `secondlook store init --roles`, as the role that copies"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Every origin of a store.
 pub async fn origins(tx: &mut Tx) -> Result<Vec<Origin>> {
     let found = tx.rows("SELECT name FROM origins ORDER BY id", args![]).await?;
@@ -188,17 +213,26 @@ pub async fn origins(tx: &mut Tx) -> Result<Vec<Origin>> {
 
 /// How many consoles are at work in a store.
 pub async fn at_work(tx: &mut Tx, now: Millis) -> Result<u64> {
-    let found = tx.rows(super::statements::WORKERS, args![now]).await?;
-    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(workers(tx, now).await?.len()).unwrap_or(u64::MAX))
 }
 
-/// Gives an origin another name. One of that name that is there already has to be without decisions: its
-/// cases are Didit's, and come again.
+/// Those consoles, of every origin.
+pub async fn workers(tx: &mut Tx, now: Millis) -> Result<BTreeSet<String>> {
+    let mut workers = BTreeSet::new();
+    for origin in origins(tx).await? {
+        let found = tx.rows(super::statements::WORKERS, args![&origin, now]).await?;
+        workers.extend(found.iter().filter_map(|row| row.text("worker").ok()));
+    }
+    Ok(workers)
+}
+
+/// Gives an origin another name. One of that name that is there already has to be without decisions and a roster:
+/// its cases are Didit's, and come again.
 pub async fn rename(tx: &mut Tx, from: &Origin, to: &Origin) -> Result<bool> {
     let decided = tx
         .row(
-            "SELECT count(*) AS n FROM decisions d JOIN origins o ON o.id = d.origin \
-             WHERE o.name = $1",
+            "SELECT (SELECT count(*) FROM decisions d WHERE d.origin = o.id) \
+             + (SELECT count(*) FROM acts a WHERE a.origin = o.id) AS n FROM origins o WHERE o.name = $1",
             args![to],
         )
         .await?;

@@ -2,16 +2,31 @@
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, anew, args};
+use super::engine::{Arg, Tx, anew, args};
+use super::rows::KeptDecision;
 use super::{SqlStore, engine, rows, schema, statements};
 use crate::domain::{
     Along, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
     SessionId,
 };
-use crate::roster::Roster;
 use crate::store::audit::Audited;
-use crate::store::row::may_be_second;
+use crate::store::row::{may_be_second, may_decide};
 use crate::store::{Decisions, HistoryQuery, Lease, Past, Result, StoreError, Undone};
+
+/// Has the proposal wait again whose answer was taken back, if it answered one.
+async fn propose_again(
+    tx: &mut Tx,
+    origin: &Origin,
+    answer: &KeptDecision,
+) -> Result<Option<KeptDecision>> {
+    let Some(id) = answer.row.row.decision.answers else { return Ok(None) };
+    let mut answered = rows::decision(tx, origin, id).await?;
+    if let Some(proposal) = &mut answered {
+        proposal.row.propose_again();
+        rows::save_decision(tx, proposal).await?;
+    }
+    Ok(answered)
+}
 
 #[async_trait]
 impl Decisions for SqlStore {
@@ -29,14 +44,15 @@ impl Decisions for SqlStore {
                 let found = rows::case(tx, origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
                 let mut proposal = rows::proposal(tx, origin, kept.id).await?;
+                let scope = self.scope(origin);
+                let roster = rows::roster(tx, &scope, origin).await?;
                 if kept.row.state == CaseState::Escalated {
-                    let acts = rows::acts(tx, origin).await?;
-                    let roster = Roster::of(&self.scope(origin), &acts);
                     let waits = proposal.as_ref().map(|proposal| &proposal.row.row.decision);
                     may_be_second(&roster, decision, waits)?;
                 }
                 let waits = proposal.as_mut().map(|proposal| &mut proposal.row);
                 let decided = kept.row.decide(lease, decision, waits, held_until, now)?;
+                may_decide((&scope, &roster), decision, decided.case_was, now)?;
                 rows::insert_decision(tx, kept.id, &decided).await?;
                 rows::prove(tx, origin, decision, now).await?;
                 rows::save_case(tx, &kept).await?;
@@ -75,14 +91,7 @@ impl Decisions for SqlStore {
                 case.row.put_back(&kept.row);
                 rows::save_decision(tx, &kept).await?;
                 rows::save_case(tx, &case).await?;
-                let mut answered = match kept.row.row.decision.answers {
-                    Some(id) => rows::decision(tx, origin, id).await?,
-                    None => None,
-                };
-                if let Some(proposal) = &mut answered {
-                    proposal.row.propose_again();
-                    rows::save_decision(tx, proposal).await?;
-                }
+                let answered = propose_again(tx, origin, &kept).await?;
                 tx.announce(origin).await?;
                 rows::record(tx, origin, Audited::Undone, &kept.row.row, now).await?;
                 if let Some(proposal) = &answered {
@@ -193,9 +202,14 @@ impl Decisions for SqlStore {
                     case.row.put_back(&kept.row);
                     rows::save_decision(tx, &kept).await?;
                     rows::save_case(tx, &case).await?;
+                    let answered = propose_again(tx, origin, &kept).await?;
                     tx.announce(origin).await?;
                     let row = &kept.row.row;
                     rows::record_by(tx, origin, Some(by), Audited::Released, row, now).await?;
+                    if let Some(proposal) = &answered {
+                        let row = &proposal.row.row;
+                        rows::record_by(tx, origin, Some(by), Audited::Proposed, row, now).await?;
+                    }
                 }
                 Ok(released)
             }))

@@ -7,7 +7,7 @@ use super::{SqlStore, rows, schema, statements, unreadable};
 use crate::domain::{
     DecisionId, DeliveryState, Millis, Origin, ParkedAs, ReviewerId, RowKind, WorkerId,
 };
-use crate::store::audit::Audited;
+use crate::store::audit::{AuditEntry, Audited};
 use crate::store::row::DecisionRow;
 use crate::store::{
     Deliveries, Delivery, Parked, Progress, Result, Retried, SeenWorkflow, Settled, StoreError,
@@ -41,7 +41,8 @@ impl SqlStore {
                     rows::save_lease(tx, &case).await?;
                 }
                 tx.announce(origin).await?;
-                rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
+                let own = AuditEntry::now(Audited::Settled, &kept.row.row, now)?;
+                rows::record_end(tx, origin, own).await?;
                 Ok(true)
             }))
             .await
@@ -66,7 +67,7 @@ impl SqlStore {
             Err(error @ (StoreError::Busy(_) | StoreError::Full)) => return Err(error),
             Err(error) => Some(Parked { row: named, how: ParkedAs::Left(error.to_string()) }),
         };
-        self.passed().insert(seq);
+        self.pass_over(origin, seq);
         Ok(left)
     }
 
@@ -159,7 +160,7 @@ impl Deliveries for SqlStore {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<Option<Delivery>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         let met = self.engine.write(anew!(async |tx| {
             schema::still_known(tx).await?;
             let sql = statements::take(tx, &passed);
@@ -221,7 +222,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn next_due(&self, origin: &Origin, reviewer: &ReviewerId) -> Result<Option<Millis>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         self.engine
             .read(async |tx| {
                 let row = tx.row(statements::next_due(&passed), args![origin, reviewer]).await?;
@@ -231,7 +232,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn park_strays(&self, origin: &Origin, now: Millis) -> Result<Vec<Parked>> {
-        let passed = self.passed().clone();
+        let passed = self.passed(origin);
         let found = self.engine.read(async |tx| tx.rows(statements::strays(), args![origin]).await);
         let mut parked = Vec::new();
         for row in found.await? {

@@ -19,17 +19,20 @@ use sqlx::{
 use tokio::time::Sleep;
 
 use super::postgres::Servers;
-use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
+use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId, printable};
 use crate::store::{Result, StoreError};
 
 /// How long a connection is waited for.
 pub const CONNECT: Duration = Duration::from_secs(5);
 /// How long a lock is waited for.
 pub const LOCK: Duration = Duration::from_secs(5);
-/// How long a migration may take.
-const MIGRATION: Duration = Duration::from_secs(3600);
 /// How long an answer is waited for.
 pub const ANSWER: Duration = Duration::from_secs(20);
+/// How long a change of the tables may take, which moves every row there is.
+const CHANGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// What such a change asks of a server: as long as it takes, and no longer than there is somebody who wants it.
+const AT_LENGTH: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; \
+    SET LOCAL client_connection_check_interval = '1s'";
 
 /// A database.
 pub enum Engine {
@@ -337,36 +340,31 @@ impl Tx {
         self.run(sql, vec![Arg::from(origin)]).await.map(drop)
     }
 
-    /// The same of every origin.
-    pub async fn announce_to_all(&mut self) -> Result<()> {
-        let sql = match self {
-            Self::Sqlite(_) => "UPDATE origins SET news = news + 1",
-            Self::Postgres(_) => "SELECT pg_notify('secondlook', name) FROM origins",
-        };
-        self.run(sql, Vec::new()).await.map(drop)
+    /// Lets what follows in this transaction take its time: see [`Tx::script`] and [`Tx::moved`].
+    pub async fn at_length(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.script(AT_LENGTH).await,
+        }
     }
 
     /// Runs several statements without values.
     pub async fn script(&mut self, sql: &'static str) -> Result<()> {
-        within(self.scripted(sql)).await
+        within_for(CHANGE, async {
+            match self {
+                Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
+                Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
+            }
+        })
+        .await
     }
 
-    /// The same for a migration, which may have a million rows to go through.
-    pub async fn migrate(&mut self, sql: &'static str) -> Result<()> {
-        if let Self::Postgres(_) = self {
-            self.script("SET LOCAL statement_timeout = 0").await?;
-        }
-        match tokio::time::timeout(MIGRATION, self.scripted(sql)).await {
-            Ok(done) => done.map_err(failure),
-            Err(_) => Err(StoreError::Busy("a migration takes too long".to_owned())),
-        }
-    }
-
-    async fn scripted(&mut self, sql: &'static str) -> sqlx::Result<()> {
-        match self {
-            Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
-            Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop),
-        }
+    /// Asks a server for something that moves rows; how many those were, under `moved`.
+    pub async fn moved(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64> {
+        let Self::Postgres(tx) = self else { return Ok(0) };
+        let query = bound!(sql, args, storable);
+        let row = within_for(CHANGE, query.fetch_one(&mut **tx)).await?;
+        Ok(u64::try_from(Row::Postgres(row).int("moved")?).unwrap_or_default())
     }
 
     /// Ends it, one way or the other, before anything is answered: a row that an unfinished
@@ -484,7 +482,14 @@ fn storable(text: String) -> String {
 
 /// Waits for the database, but not for ever.
 pub async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
-    match tokio::time::timeout(ANSWER, answer).await {
+    within_for(ANSWER, answer).await
+}
+
+async fn within_for<T>(
+    limit: Duration,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(failure),
         Err(_) => Err(StoreError::Busy("no answer in time".to_owned())),
     }
@@ -496,6 +501,10 @@ pub fn failure(error: sqlx::Error) -> StoreError {
         sqlx::Error::Database(error) if error.is_unique_violation() => StoreError::Conflict,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
+            // What our own guards raise is written for people, and quotes no more than an id.
+            if code == "P0001" {
+                return StoreError::Guard(printable(error.message(), 200));
+            }
             let sqlite = error.try_downcast_ref::<SqliteError>().and(code.parse().ok());
             sqlite.map_or_else(|| of_postgres(&code), of_sqlite)
         }

@@ -71,7 +71,7 @@ async fn stale(tx: &mut Tx, origin: &Origin, figures: &mut Figures) -> Result<Ve
             match rows::kept_decision(row) {
                 Ok(kept) => {
                     figures.told(&Told::of(&kept.row.row), 1);
-                    let case = tx.row(statements::CASE_AT, args![kept.seq]).await?;
+                    let case = tx.row(statements::CASE_AT, args![origin, kept.seq.number]).await?;
                     let case = case.and_then(|case| rows::kept_case(&case).ok());
                     let created = case.and_then(|case| case.row.case.created_at);
                     spans.push(Spans::of(&kept.row.row, created));

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::engine::{Tx, anew, args};
-use super::{SqlStore, rows, statements, with_filter};
+use super::{SqlStore, copy, rows, statements, with_filter};
 use crate::domain::{CaseState, Millis, Origin, SessionId, WorkerId};
 use crate::store::row::CaseRow;
 use crate::store::{Holder, Lease, LeaseAnswer, Leases, QueueQuery, Result, StoreError, Taken};
@@ -155,7 +155,7 @@ impl Leases for SqlStore {
         let Holder { reviewer, worker } = who;
         self.engine
             .write(anew!(async |tx| {
-                let before = tx.row(statements::WATCHED, args![worker, now]).await?;
+                let before = tx.row(statements::WATCHED, args![origin, worker, now]).await?;
                 let before = before.map(|row| row.lossy("key"));
                 tx.run(statements::FORGET_WATCHERS, args![origin, now]).await?;
                 let until = now.plus(ttl_ms);
@@ -173,7 +173,7 @@ impl Leases for SqlStore {
     async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.engine
             .write(anew!(async |tx| {
-                if tx.run(statements::LOOK_AWAY, args![worker]).await? > 0 {
+                if tx.run(statements::LOOK_AWAY, args![origin, worker]).await? > 0 {
                     tx.announce(origin).await?;
                 }
                 Ok(())
@@ -184,11 +184,8 @@ impl Leases for SqlStore {
     async fn workers(&self, now: Millis) -> Result<Vec<WorkerId>> {
         self.engine
             .read(async |tx| {
-                let found = tx.rows(statements::WORKERS, args![now]).await?;
-                let mut workers: Vec<_> =
-                    found.iter().filter_map(|row| row.text("worker").ok()).map(WorkerId).collect();
-                workers.sort_unstable();
-                Ok(workers)
+                let workers = copy::workers(tx, now).await?;
+                Ok(workers.into_iter().map(WorkerId).collect())
             })
             .await
     }
@@ -196,19 +193,23 @@ impl Leases for SqlStore {
     async fn bury(&self, worker: &WorkerId, _now: Millis) -> Result<u64> {
         self.engine
             .write(anew!(async |tx| {
-                let mut ended = 0;
-                for sql in [
-                    statements::BURY_LEASES,
-                    statements::BURY_CLAIMS,
-                    statements::LOOK_AWAY,
-                    statements::BURY_DUTY,
-                ] {
-                    ended += tx.run(sql, args![worker]).await?;
+                let mut all = 0;
+                for origin in copy::origins(tx).await? {
+                    let mut ended = 0;
+                    for sql in [
+                        statements::BURY_LEASES,
+                        statements::BURY_CLAIMS,
+                        statements::LOOK_AWAY,
+                        statements::LEAVE_DUTY,
+                    ] {
+                        ended += tx.run(sql, args![&origin, worker]).await?;
+                    }
+                    if ended > 0 {
+                        tx.announce(&origin).await?;
+                    }
+                    all += ended;
                 }
-                if ended > 0 {
-                    tx.announce_to_all().await?;
-                }
-                Ok(ended)
+                Ok(all)
             }))
             .await
     }

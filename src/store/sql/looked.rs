@@ -38,6 +38,34 @@ const KEEP_PLACE: &str = "INSERT INTO listings (origin, name, record) \
     SELECT o.id, $2, $3 FROM origins o WHERE o.name = $1 \
     ON CONFLICT (origin, name) DO UPDATE SET record = excluded.record";
 
+/// Values: origin, key.
+fn take_up() -> String {
+    format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND key = $2")
+}
+
+/// Values: origin, before when.
+fn forget() -> String {
+    format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND seen_at < $2")
+}
+
+/// How many there are of each reason. Value: origin.
+pub fn explained() -> String {
+    format!("SELECT reason, count(*) AS n FROM passed_over WHERE {OF_ORIGIN} GROUP BY reason")
+}
+
+/// Values: origin, list.
+fn place_in() -> String {
+    format!("SELECT record FROM listings WHERE {OF_ORIGIN} AND name = $2")
+}
+
+/// All of them.
+#[cfg(test)]
+pub fn statements() -> Vec<String> {
+    let fixed = [PASS_OVER, KEEP_PLACE].map(str::to_owned);
+    let made = [passed(3), seen(3), take_up(), forget(), explained(), place_in()];
+    fixed.into_iter().chain(made).collect()
+}
+
 fn placeholders(keys: usize) -> String {
     (3..keys + 3).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
 }
@@ -105,25 +133,20 @@ impl Looked for SqlStore {
     }
 
     async fn take_up(&self, origin: &Origin, key: &SessionId) -> Result<()> {
-        let sql = format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND key = $2");
         self.engine
-            .write(anew!(async |tx| tx.run(sql.clone(), args![origin, key]).await.map(drop)))
+            .write(anew!(async |tx| tx.run(take_up(), args![origin, key]).await.map(drop)))
             .await
     }
 
     async fn forget_passed(&self, origin: &Origin, before: Millis) -> Result<u64> {
-        let sql = format!("DELETE FROM passed_over WHERE {OF_ORIGIN} AND seen_at < $2");
-        self.engine.write(anew!(async |tx| tx.run(sql.clone(), args![origin, before]).await)).await
+        self.engine.write(anew!(async |tx| tx.run(forget(), args![origin, before]).await)).await
     }
 
     async fn explained(&self, origin: &Origin) -> Result<Vec<(Explained, u64)>> {
-        let sql = format!(
-            "SELECT reason, count(*) AS n FROM passed_over WHERE {OF_ORIGIN} GROUP BY reason"
-        );
         self.engine
             .read(async |tx| {
                 let mut counts = BTreeMap::new();
-                for row in tx.rows(sql, args![origin]).await? {
+                for row in tx.rows(explained(), args![origin]).await? {
                     if let Some(reason) = reason(&row)? {
                         counts.insert(reason, u64::try_from(row.int("n")?).unwrap_or_default());
                     }
@@ -134,10 +157,9 @@ impl Looked for SqlStore {
     }
 
     async fn place_in(&self, origin: &Origin, list: &str) -> Result<Option<String>> {
-        let sql = format!("SELECT record FROM listings WHERE {OF_ORIGIN} AND name = $2");
         self.engine
             .read(async |tx| {
-                let row = tx.row(sql, args![origin, list]).await?;
+                let row = tx.row(place_in(), args![origin, list]).await?;
                 row.map(|row| row.text("record")).transpose()
             })
             .await

@@ -11,6 +11,7 @@ mod figures;
 mod leases;
 mod looked;
 mod news;
+mod partitions;
 mod postgres;
 mod rows;
 mod schema;
@@ -20,9 +21,10 @@ mod team;
 mod testimony;
 mod unreadable;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +40,7 @@ pub struct SqlStore {
     place: String,
     salt: [u8; 32],
     /// Decisions, by their numbers, that cannot be read and cannot be ended either: told once, and passed over.
-    passed: Mutex<BTreeSet<i64>>,
+    passed: Mutex<BTreeMap<String, BTreeSet<i64>>>,
 }
 
 /// Which database an address names.
@@ -73,17 +75,28 @@ impl SqlStore {
     /// [`StoreError::Busy`] when another process holds it for longer than ten seconds.
     pub async fn sqlite(path: &Path) -> Result<Self> {
         // The first and the last connection to a file hold all of it for a moment, and SQLite does
-        // not wait for that by itself.
+        // not wait for that by itself. What is under way at the end of the patience, a change of the
+        // tables perhaps, is not cut short.
+        let late = AtomicBool::new(false);
         let patient = async {
             loop {
                 match Self::file(path).await {
-                    Err(StoreError::Busy(_)) => tokio::time::sleep(AGAIN).await,
+                    Err(StoreError::Busy(_)) if !late.load(Ordering::Relaxed) => {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    Err(StoreError::Busy(_)) => {
+                        return Err(StoreError::Busy("another process holds the file".to_owned()));
+                    }
                     done => return done,
                 }
             }
         };
-        let late = |_| Err(StoreError::Busy("another process holds the file".to_owned()));
-        tokio::time::timeout(engine::LOCK * 2, patient).await.unwrap_or_else(late)
+        let patience = async {
+            tokio::time::sleep(engine::LOCK * 2).await;
+            late.store(true, Ordering::Relaxed);
+            std::future::pending().await
+        };
+        tokio::select! { done = patient => done, never = patience => never }
     }
 
     /// Opens the database at an address, or makes it.
@@ -125,6 +138,15 @@ impl SqlStore {
     /// Tells the owner of the store from its reviewers; see [`crate::store::make_roles`].
     pub(super) async fn make_roles(&self) -> Result<()> {
         self.engine.write(anew!(schema::make_roles)).await
+    }
+
+    /// Parts the tables by origin; see [`crate::store::make_partitions`].
+    pub(super) async fn make_partitions(
+        &self,
+        now: Millis,
+        told: &(dyn Fn(&str, u64) + Send + Sync),
+    ) -> Result<()> {
+        self.engine.write(anew!(async |tx| partitions::make(tx, now, told).await)).await
     }
 
     /// Carries everything over; see [`crate::store::copy`].
@@ -174,8 +196,15 @@ impl SqlStore {
         Scope::of(&self.salt, origin)
     }
 
-    fn passed(&self) -> MutexGuard<'_, BTreeSet<i64>> {
-        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The decisions of an origin that are passed over.
+    fn passed(&self, origin: &Origin) -> BTreeSet<i64> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.get(&origin.0).cloned().unwrap_or_default()
+    }
+
+    fn pass_over(&self, origin: &Origin, seq: i64) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.entry(origin.0.clone()).or_default().insert(seq);
     }
 }
 

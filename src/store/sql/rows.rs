@@ -2,6 +2,8 @@
 //! else. The case and the decision are JSON of the domain's own types, which hold no name, no link
 //! and no vendor data; beside them stand the columns that are searched or changed.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,21 +14,28 @@ use crate::domain::{
     Reviewer, ReviewerId, RowKind, SessionId, SubjectKind, Unreadable, WorkerId, printable,
 };
 use crate::roster::{Enacted, Roster, Scope};
-use crate::store::audit::Audited;
+use crate::store::audit::{AuditEntry, Audited};
 use crate::store::budget::Window;
-use crate::store::evidence::{at_of, enacted_entry, is_entered};
+use crate::store::evidence::{at_of, decisions_of, enacted_entry, is_entered};
 use crate::store::row::{CaseRow, Claim, DecisionRow, Newest};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, HistoryRow, Kept, Login, NewAct, Progress,
     Result, SeenWorkflow, StoreError, Taken,
 };
 
+/// Where a row of a case or a decision is: no number means anything outside of its origin.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The number of the origin.
+    pub origin: i64,
+    /// The row's own.
+    pub number: i64,
+}
+
 /// A case and what the database knows of it besides.
 pub struct KeptCase {
     /// Its number.
-    pub id: i64,
-    /// The number of its origin.
-    origin: i64,
+    pub id: Place,
     /// The state in which it is counted.
     counted: CaseState,
     /// The row.
@@ -36,7 +45,7 @@ pub struct KeptCase {
 /// A decision and its number in the database.
 pub struct KeptDecision {
     /// The number.
-    pub seq: i64,
+    pub seq: Place,
     /// The row.
     pub row: DecisionRow,
 }
@@ -68,8 +77,9 @@ pub async fn case(tx: &mut Tx, origin: &Origin, key: &SessionId) -> Result<Optio
 
 /// Loads the newest decision of a case: a statement of its own, after the case was locked, because
 /// one statement would see the decisions as they were before it waited for the lock.
-pub async fn newest(tx: &mut Tx, case: i64) -> Result<Option<Newest>> {
-    Ok(tx.row(statements::NEWEST, args![case]).await?.and_then(|row| newest_of(&row)))
+pub async fn newest(tx: &mut Tx, case: Place) -> Result<Option<Newest>> {
+    let values = args![case.number, case.origin];
+    Ok(tx.row(statements::NEWEST, values).await?.and_then(|row| newest_of(&row)))
 }
 
 /// Loads a decision for changing.
@@ -96,7 +106,7 @@ pub async fn case_of(
 }
 
 /// Loads the proposal about a case that waits for a second person, for changing.
-pub async fn proposal(tx: &mut Tx, origin: &Origin, case: i64) -> Result<Option<KeptDecision>> {
+pub async fn proposal(tx: &mut Tx, origin: &Origin, case: Place) -> Result<Option<KeptDecision>> {
     match newest(tx, case).await?.and_then(|newest| newest.proposal) {
         Some(proposal) => decision(tx, origin, proposal.id).await,
         None => Ok(None),
@@ -117,7 +127,7 @@ pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<
         row.seen_at,
         row.fence,
     ];
-    let added = tx.row(statements::ADD_CASE, values).await?;
+    let added = tx.row(statements::add_case(tx), values).await?;
     if let Some(added) = &added {
         let counted = args![added.int("origin")?, row.state.word(), 1];
         tx.run(statements::RECOUNT, counted).await?;
@@ -127,9 +137,9 @@ pub async fn insert_case(tx: &mut Tx, origin: &Origin, row: &CaseRow) -> Result<
 
 /// Saves everything of a case that can change.
 pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
-    let KeptCase { id, origin, counted, row } = kept;
+    let KeptCase { id, counted, row } = kept;
     let values = args![
-        *id,
+        id.number,
         row.case.session_number.map(|number| number.to_string()),
         kind_word(row.case.kind),
         json(&row.case)?,
@@ -139,6 +149,7 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
         row.seen_at,
         row.must_replace.map(|id| id.to_string()),
         readings(row)?,
+        id.origin,
     ];
     tx.run(statements::SAVE_CASE, values).await?;
     if row.state == *counted {
@@ -148,7 +159,7 @@ pub async fn save_case(tx: &mut Tx, kept: &KeptCase) -> Result<()> {
     let mut moves = [(counted.word(), -1), (row.state.word(), 1)];
     moves.sort_unstable();
     for (state, n) in moves {
-        tx.run(statements::RECOUNT, args![*origin, state, n]).await?;
+        tx.run(statements::RECOUNT, args![id.origin, state, n]).await?;
     }
     Ok(())
 }
@@ -162,12 +173,13 @@ fn readings(row: &CaseRow) -> Result<Option<String>> {
 pub async fn save_lease(tx: &mut Tx, KeptCase { id, row, .. }: &KeptCase) -> Result<()> {
     let lease = row.lease.as_ref();
     let values = args![
-        *id,
+        id.number,
         row.fence,
         lease.map(|lease| lease.worker.0.clone()),
         lease.map(|lease| lease.reviewer.id.0.clone()),
         lease.map(|lease| lease.reviewer.name.clone()),
         lease.map(|lease| lease.until),
+        id.origin,
     ];
     tx.run(statements::SAVE_LEASE, values).await?;
     Ok(())
@@ -176,12 +188,12 @@ pub async fn save_lease(tx: &mut Tx, KeptCase { id, row, .. }: &KeptCase) -> Res
 /// Inserts a decision about a case.
 pub async fn insert_decision(
     tx: &mut Tx,
-    case: i64,
+    case: Place,
     DecisionRow { row, case_was, fence, .. }: &DecisionRow,
 ) -> Result<()> {
     let decision = &row.decision;
     let values = args![
-        case,
+        case.number,
         decision.id,
         &decision.reviewer.id,
         decision.disposition.word(),
@@ -192,8 +204,9 @@ pub async fn insert_decision(
         i64::from(row.attempts),
         *fence,
         row.settled_at,
+        case.origin,
     ];
-    tx.run(statements::ADD_DECISION, values).await?;
+    tx.run(statements::add_decision(tx), values).await?;
     Ok(())
 }
 
@@ -203,7 +216,7 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
     let Progress { may_have_written, status_done, listed, noted, writes, answered_at } =
         row.progress;
     let values = args![
-        kept.seq,
+        kept.seq.number,
         row.state.word(),
         row.due,
         i64::from(row.attempts),
@@ -218,10 +231,11 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
         row.settled_at,
         i64::from(writes),
         answered_at,
+        kept.seq.origin,
     ];
     tx.run(statements::SAVE_DECISION, values).await?;
     if let Tx::Sqlite(_) = tx {
-        tx.run(statements::FIGURED, args![kept.seq]).await?;
+        tx.run(statements::FIGURED, args![kept.seq.origin, kept.seq.number]).await?;
     }
     Ok(())
 }
@@ -330,6 +344,23 @@ pub async fn record_by(
     add_entry(tx, origin, entry, row.decision.id.to_string()).await
 }
 
+/// Enters the end of a decision that is not believed: what its first entry says stands against what `own` says of
+/// it, since all entries of a decision are about one record.
+pub async fn record_end(tx: &mut Tx, origin: &Origin, own: AuditEntry) -> Result<()> {
+    let head = begin_entry(tx, origin).await?;
+    let id = own.decision.clone();
+    let first = tx.row(statements::first_entry(tx), args![origin, id.clone()]).await?;
+    let first = first.and_then(|row| serde_json::from_str::<AuditEntry>(&row.lossy("entry")).ok());
+    let own = match first.filter(|first| first.what.begins() && first.decision == id) {
+        Some(AuditEntry { case, disposition, reviewer, record, .. }) => {
+            AuditEntry { case, disposition, reviewer, record, ..own }
+        }
+        None => own,
+    };
+    let entry = AuditEntry { seq: head.seq.saturating_add(1), before: head.hash, ..own };
+    add_entry(tx, origin, AuditRow::of(&entry)?, id).await
+}
+
 /// Where the audit ends; from here on the origin's other writers wait.
 pub async fn begin_entry(tx: &mut Tx, origin: &Origin) -> Result<AuditHead> {
     tx.run(statements::BEGIN_AUDIT, args![origin]).await?;
@@ -371,7 +402,7 @@ pub async fn enact(
         Enacted { seq, at: now, not_before, by, act: text, signature, owned, entered: true };
     let roster = Roster::of(scope, &acts);
     let judged = roster.judge(scope, &enacted)?;
-    roster.has_its_own_names(&enacted.act)?;
+    roster.is_clear(&enacted.act)?;
     let entry = enacted_entry(&head, act, judged.word(), now)?;
     add_entry(tx, origin, entry, String::new()).await?;
     let Enacted { by, act, signature, .. } = enacted.clone();
@@ -436,6 +467,17 @@ pub async fn acts(tx: &mut Tx, origin: &Origin) -> Result<Vec<Enacted>> {
     Ok(found.iter().map(act).collect())
 }
 
+/// Whether another origin of the store has a roster.
+pub async fn elsewhere(tx: &mut Tx, origin: &Origin) -> Result<bool> {
+    Ok(tx.row(statements::ELSEWHERE, args![origin]).await?.is_some())
+}
+
+/// The roster as it is now.
+pub async fn roster(tx: &mut Tx, scope: &Scope, origin: &Origin) -> Result<Roster> {
+    let roster = Roster::of(scope, &acts(tx, origin).await?);
+    Ok(roster.beside(elsewhere(tx, origin).await?))
+}
+
 /// Lays the signature of a decision beside it, where it has one.
 pub async fn prove(tx: &mut Tx, origin: &Origin, decision: &Decision, now: Millis) -> Result<()> {
     let Some(signature) = decision.signature.clone() else { return Ok(()) };
@@ -478,14 +520,17 @@ pub async fn evidence(
         let row = tx.row(statements::AUDIT_AT, at).await?;
         before.push(row.map(|row| audit_row(&row)));
     }
-    let answers = decision.and_then(|decision| decision.answers);
-    let proposal = match answers {
-        Some(id) => tx.row(statements::KEPT, args![origin, id]).await?,
-        None => None,
-    };
-    let proposal = proposal.map(|row| kept(&row));
+    let answers = decision.and_then(|decision| decision.answers).map(|id| id.to_string());
+    let mut beside = HashMap::new();
+    for other in decisions_of(&entries).into_iter().chain(answers) {
+        if other != kept_row.id && !beside.contains_key(&other) {
+            let found = tx.row(statements::KEPT, args![origin, other.clone()]).await?;
+            beside.extend(found.map(|row| (other, kept(&row))));
+        }
+    }
     let acts = acts(tx, origin).await?;
-    Ok(Some(Evidence { scope, kept: kept_row, entries, before, proposal, acts }))
+    let elsewhere = elsewhere(tx, origin).await?;
+    Ok(Some(Evidence { scope, kept: kept_row, entries, before, beside, acts, elsewhere }))
 }
 
 /// A place in the audit as the database counts.
@@ -537,7 +582,11 @@ pub fn kept_case(row: &Row) -> Result<KeptCase> {
     if case.case.key.as_str() != row.text("key")? {
         return Err(StoreError::Corrupt("it holds the record of another one".to_owned()));
     }
-    Ok(KeptCase { id: row.int("id")?, origin: row.int("origin")?, counted: case.state, row: case })
+    Ok(KeptCase { id: place_of(row, "id")?, counted: case.state, row: case })
+}
+
+fn place_of(row: &Row, name: &str) -> Result<Place> {
+    Ok(Place { origin: row.int("origin")?, number: row.int(name)? })
 }
 
 fn lease_of(row: &Row) -> Result<Option<Taken>> {
@@ -594,7 +643,7 @@ pub fn kept_decision(row: &Row) -> Result<KeptDecision> {
         fence: row.fence("fence")?,
         claim,
     };
-    Ok(KeptDecision { seq: row.int("seq")?, row: decision })
+    Ok(KeptDecision { seq: place_of(row, "seq")?, row: decision })
 }
 
 /// The column `kind`.

@@ -18,7 +18,9 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/sqlite/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/sqlite/0013_looked.sql"),
-    include_str!("../../../assets/migrations/sqlite/0015_figures.sql"),
+    include_str!("../../../assets/migrations/sqlite/0014_origin_in_keys.sql"),
+    include_str!("../../../assets/migrations/sqlite/0017_entries_hold.sql"),
+    include_str!("../../../assets/migrations/sqlite/0018_figures.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -34,7 +36,9 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0011_entries_of_cases.sql"),
     include_str!("../../../assets/migrations/postgres/0012_guards_stand.sql"),
     include_str!("../../../assets/migrations/postgres/0013_looked.sql"),
-    include_str!("../../../assets/migrations/postgres/0015_figures.sql"),
+    include_str!("../../../assets/migrations/postgres/0014_origin_in_keys.sql"),
+    include_str!("../../../assets/migrations/postgres/0017_entries_hold.sql"),
+    include_str!("../../../assets/migrations/postgres/0018_figures.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -68,8 +72,11 @@ async fn upgrade(tx: &mut Tx) -> Result<[u8; 32]> {
     if found == 0 {
         takes_all_letters(tx).await?;
     }
+    if done < migrations.len() {
+        tx.at_length().await?;
+    }
     for sql in &migrations[done..] {
-        tx.migrate(sql).await?;
+        tx.script(sql).await?;
     }
     if found == 0 {
         let row = args![known, new_salt()];

@@ -18,6 +18,10 @@ impl Team for SqlStore {
         self.engine.read(async |tx| rows::acts(tx, origin).await).await
     }
 
+    async fn elsewhere(&self, origin: &Origin) -> Result<bool> {
+        self.engine.read(async |tx| rows::elsewhere(tx, origin).await).await
+    }
+
     async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
         let scope = self.scope(origin);
         self.engine

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, anew, args};
-use super::{AT_ONCE, SqlStore, rows, statements, unreadable};
+use super::engine::{anew, args};
+use super::{SqlStore, rows, statements, unreadable};
 use crate::domain::{DecisionId, Origin};
 use crate::store::{
     AuditHead, AuditRow, AuditSignature, Evidence, Kept, Result, Testimony, Unreadable,
@@ -20,22 +20,6 @@ impl Testimony for SqlStore {
                 // Behind what has no place nothing could be read on.
                 let placed = found.iter().filter(|row| row.int("seq").is_ok());
                 Ok(placed.map(rows::audit_row).collect())
-            })
-            .await
-    }
-
-    async fn trails(&self, origin: &Origin, cases: &[String]) -> Result<Vec<AuditRow>> {
-        self.engine
-            .read(async |tx| {
-                let mut trails = Vec::new();
-                for some in cases.chunks(AT_ONCE) {
-                    let mut values = args![origin];
-                    values.extend(some.iter().map(|case| Arg::from(case.as_str())));
-                    let found = tx.rows(statements::trails(tx, some.len()), values).await?;
-                    trails.extend(found.iter().map(rows::audit_row));
-                }
-                trails.sort_by_key(|row| row.seq);
-                Ok(trails)
             })
             .await
     }

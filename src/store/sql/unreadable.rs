@@ -2,10 +2,11 @@
 //! others nor is forgotten. Reads what can be read of them and believes none of it.
 
 use super::engine::{Row, Tx, args};
+use super::rows::Place;
 use super::{rows, statements};
 use crate::domain::{DeliveryState, Millis, Origin, Parked, ParkedAs, RowKind, Unreadable};
 use crate::store::audit::{AuditEntry, Audited, hash_of};
-use crate::store::{AuditRow, Result, StoreError};
+use crate::store::{Result, StoreError};
 
 /// Rows that are looked at at a time.
 const PAGE: i64 = 1_000;
@@ -15,9 +16,9 @@ const PAGE: i64 = 1_000;
 pub async fn park(tx: &mut Tx, origin: &Origin, seq: i64, now: Millis) -> Result<Option<Parked>> {
     // The case first, as all do.
     let sql = format!("{}{}", statements::CASE_AT, tx.lock("c"));
-    let case = tx.row(sql, args![seq]).await?;
+    let case = tx.row(sql, args![origin, seq]).await?;
     let sql = format!("{}{}", statements::DECISION_AT, tx.lock("d"));
-    let Some(row) = tx.row(sql, args![seq]).await? else { return Ok(None) };
+    let Some(row) = tx.row(sql, args![origin, seq]).await? else { return Ok(None) };
     let why = match rows::kept_decision(&row) {
         Err(StoreError::Corrupt(why)) => why,
         done => return done.map(|_| None),
@@ -58,36 +59,31 @@ pub async fn park(tx: &mut Tx, origin: &Origin, seq: i64, now: Millis) -> Result
     if opened {
         parked.how = ParkedAs::Opened;
     }
-    tx.run(statements::CLAIM_UNREAD, args![seq]).await?;
-    tx.run(statements::PARK, args![seq, note(&row, &why, opened), now]).await?;
+    tx.run(statements::CLAIM_UNREAD, args![origin, seq]).await?;
+    tx.run(statements::PARK, args![origin, seq, note(&row, &why, opened), now]).await?;
     tx.announce(origin).await?;
-    let head = rows::begin_entry(tx, origin).await?;
-    let first = entries.into_iter().find(|entry| entry.what.begins());
-    // As its first entry has it, else as far as its columns can be read.
-    let entry = AuditEntry {
-        seq: head.seq.saturating_add(1),
+    // As far as its columns can be read.
+    let own = AuditEntry {
+        seq: 0,
         at: now,
         what: Audited::Settled,
-        decision: id.clone(),
-        case: first.as_ref().map_or(key, |first| first.case.clone()),
-        disposition: first
-            .as_ref()
-            .map_or_else(|| row.lossy("disposition"), |first| first.disposition.clone()),
+        decision: id,
+        case: key,
+        disposition: row.lossy("disposition"),
         state: DeliveryState::Refused.word().to_owned(),
-        reviewer: first
-            .as_ref()
-            .map_or_else(|| row.lossy("reviewer"), |first| first.reviewer.clone()),
+        reviewer: row.lossy("reviewer"),
         by: None,
-        record: first.map_or_else(|| hash_of(&row.lossy("record")), |first| first.record),
-        before: head.hash,
+        record: hash_of(&row.lossy("record")),
+        before: String::new(),
     };
-    rows::add_entry(tx, origin, AuditRow::of(&entry)?, id).await?;
+    rows::record_end(tx, origin, own).await?;
     Ok(Some(parked))
 }
 
 /// Whether no later decision about a case stands.
-async fn is_last(tx: &mut Tx, case: i64, seq: i64) -> Result<bool> {
-    let later = tx.row(statements::LATER, args![case, seq]).await?;
+async fn is_last(tx: &mut Tx, case: Place, seq: i64) -> Result<bool> {
+    let values = args![case.number, seq, case.origin];
+    let later = tx.row(statements::LATER, values).await?;
     Ok(later.map_or(Ok(0), |row| row.int("n"))? == 0)
 }
 

@@ -177,14 +177,15 @@ fn placeholder(
         (None, Ready { .. }) => ("drawing…".to_owned(), Meaning::Muted),
         (None, Failed { why }) => (format!("not yet: {why}"), Meaning::Warn),
         (None, Gone { why }) => {
-            (format!("no picture: {why}. Skip (s) or escalate (e)."), Meaning::Bad)
+            let ways = "Skip (s), escalate (e), or two decide (reason no_picture)";
+            (format!("no picture: {why}. {ways}."), Meaning::Bad)
         }
     };
     let middle = Rect::new(
         area.x + 1,
         area.y + area.height / 2,
         area.width.saturating_sub(2),
-        2.min(area.height / 2),
+        3.min(area.height / 2),
     );
     let words = Paragraph::new(text).wrap(Wrap { trim: true }).style(theme.style(meaning));
     frame.render_widget(words, middle);
@@ -287,6 +288,10 @@ fn beside(area: Rect, warnings: usize) -> Option<u16> {
 
 /// What waits for a second person: by whom, whose face.
 fn proposed(proposal: &Decision, details: &Details) -> String {
+    if proposal.is_without_picture() {
+        let name = clip(&proposal.reviewer.name, 20);
+        return format!("{name} PROPOSES to {} without a picture", proposal.disposition.word());
+    }
     let target = proposal.target.as_ref();
     let number = target.and_then(|target| target.session_number).unwrap_or_default();
     let place = details.case.candidates.iter().position(|candidate| {

@@ -130,7 +130,7 @@ fn words(model: &Model) -> (String, Meaning) {
 
 /// The decision that is sent next, and when.
 fn held(model: &Model) -> String {
-    let rows = model.outbox.iter().filter(|row| row.state == DeliveryState::Held);
+    let rows = model.decided().filter(|row| row.state == DeliveryState::Held);
     rows.min_by_key(|row| row.due).map_or_else(String::new, |row| {
         let d = &row.decision;
         let name = d.case_name();

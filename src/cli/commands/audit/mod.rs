@@ -10,16 +10,17 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use self::lines::{Export, Head, Line};
-use self::verify::Chain;
+use self::verify::{Chain, in_order};
 use super::super::args::{Args, Audit as What};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
 use super::super::wire::{self, Setup};
 use super::Desk;
+use super::reading::Reading;
 use crate::roster::Scope;
 use crate::shell::{NAMESPACE, Who};
-use crate::store::audit::{AuditEntry, Finding};
-use crate::store::{AuditHead, AuditRow, Kept, StoreError};
+use crate::store::audit::Finding;
+use crate::store::{AuditHead, AuditRow, StoreError};
 
 /// How many rows are read at a time.
 const PAGE: u32 = 1_000;
@@ -27,12 +28,12 @@ const PAGE: u32 = 1_000;
 /// Exports or verifies.
 pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
     match what {
-        What::Verify { file, head, since } => {
+        What::Verify { file, head, since, of } => {
             let head = head.as_deref().map(noted).transpose()?;
             let since = since.as_deref().map(read).transpose()?;
             match file {
-                Some(file) => in_file(args, read(file)?, head, since),
-                None => in_store(args, head, since).await,
+                Some(file) => in_file(args, &read(file)?, head, since),
+                None => in_store(args, head, since, of.origin.as_deref()).await,
             }
         }
         What::Export => export(args).await,
@@ -41,7 +42,8 @@ pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
 
 async fn export(args: &Args) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
-    let desk = Desk::open(&setup).await?;
+    // It says of every case what was done, also of those that wait for a second reader: that takes the key.
+    let desk = Reading::of(Desk::open(&setup).await?);
     let mut end = AuditHead::default();
     loop {
         let after = end.seq;
@@ -80,7 +82,7 @@ async fn export(args: &Args) -> Result<Exit, CliError> {
 /// neither was set up.
 async fn end_signature(
     setup: &Setup,
-    desk: &Desk,
+    desk: &Reading,
     who: &Who,
     hash: &str,
 ) -> Option<Result<String, String>> {
@@ -93,7 +95,7 @@ async fn end_signature(
 
 /// Signatures of the entries after one place up to another.
 async fn signatures(
-    desk: &Desk,
+    desk: &Reading,
     mut after: u64,
     last: u64,
 ) -> Result<HashMap<u64, String>, CliError> {
@@ -111,151 +113,55 @@ async fn in_store(
     args: &Args,
     noted: Option<AuditHead>,
     since: Option<Export>,
+    origin: Option<&str>,
 ) -> Result<Exit, CliError> {
-    let desk = Desk::open(&Setup::load(args)?).await?;
+    let desk = Reading::open(&Setup::load(args)?, origin).await?;
+    let scope = Scope::of(&desk.store.salt().await?, &desk.origin);
+    if let Some(since) = &since {
+        is_older(since, Some(&scope.to_string()))?;
+    }
     // The end first: what is added meanwhile comes after it.
     let head = head(&desk).await?;
-    let mut chain = Chain::new(Scope::of(&desk.store.salt().await?, &desk.origin));
-    let acts = desk.store.acts(&desk.origin).await?;
-    chain.people(&acts);
-    let mut elsewhere = Elsewhere::new(noted, since);
-    let (mut findings, mut added, mut after, mut ended) = (Vec::new(), Vec::new(), 0, false);
-    let known_to = head.as_ref().map_or(u64::MAX, |head| head.seq);
+    let mut rows: Vec<AuditRow> = Vec::new();
     loop {
-        let rows = desk.store.audit(&desk.origin, after, PAGE).await?;
-        let last = rows.last().map_or(u64::MAX, |row| row.seq);
-        let mut signed = signatures(&desk, after, last).await?;
-        if rows.is_empty() && !signed.is_empty() {
-            // Signed meanwhile, or without an entry: what was added is there by now.
-            let more = desk.store.audit(&desk.origin, after, 1).await?;
-            if !more.is_empty() {
-                continue;
-            }
-        }
-        for row in rows {
-            if let (false, true, Ok(head)) = (ended, row.seq > known_to, &head) {
-                findings.extend(chain.end(head));
-                ended = true;
-            }
-            findings.extend(chain.entry(&row));
-            elsewhere.entry(&row);
-            match signed.remove(&row.seq) {
-                // Whoever signed it may have come onto the roster since.
-                Some(signature) if row.seq > known_to => added.push((row, signature)),
-                Some(signature) => findings.extend(chain.signed(&row, &signature)),
-                None => {}
-            }
-        }
-        findings.extend(signed.into_keys().map(|seq| Finding {
-            seq,
-            what: format!("entry {seq}, which was signed, is missing"),
-        }));
-        if last == u64::MAX {
+        let after = rows.last().map_or(0, |row| row.seq);
+        let page = desk.store.audit(&desk.origin, after, PAGE).await?;
+        let full = page.len() == PAGE as usize;
+        rows.extend(page);
+        if !full {
             break;
         }
-        after = last;
     }
     // And once more: no entry stands behind the end that is kept when all of them have been read.
-    findings.extend(at_the_end(&chain, &head, &self::head(&desk).await?, ended));
+    let after = self::head(&desk).await?;
+    let beside = desk.store.elsewhere(&desk.origin).await?;
     let acts = desk.store.acts(&desk.origin).await?;
-    findings.extend(chain.roster(&acts));
-    for (row, signature) in added {
-        findings.extend(chain.signed(&row, &signature));
-    }
-    decisions(&desk, &mut chain, &mut findings).await?;
-    for seq in chain.gone() {
-        let rows = desk.store.audit(&desk.origin, seq.saturating_sub(1), 1).await?;
-        let entry =
-            rows.first().and_then(|row| serde_json::from_str::<AuditEntry>(&row.entry).ok());
-        if let Some(entry) = entry {
-            findings.push(Finding { seq, what: format!("decision {} is gone", entry.decision) });
+    let signatures = signatures(&desk, 0, u64::MAX).await?;
+    let mut findings = in_order(&rows, &head, &after);
+    let mut chain = Chain::new(&rows, scope);
+    findings.extend(chain.roster(&acts, beside));
+    findings.extend(chain.signed(&signatures));
+    let mut after = 0;
+    loop {
+        let page = desk.store.kept(&desk.origin, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.place;
+        for kept in &page {
+            findings.extend(chain.decision(kept));
         }
     }
+    findings.extend(chain.astray());
+    findings.extend(chain.gone());
     for row in desk.store.unreadable(&desk.origin).await? {
         findings.extend(chain.unreadable(&row, &findings));
     }
     desk.store.close().await;
-    findings.extend(elsewhere.findings());
-    report(args, &chain, findings)
-}
-
-/// What is wrong with the ends that were read first and last. An end is one of the chain's, or in words why it can
-/// be none; whether the first one was `held` against the chain already.
-fn at_the_end(
-    chain: &Chain,
-    first: &Result<AuditHead, String>,
-    last: &Result<AuditHead, String>,
-    held: bool,
-) -> Vec<Finding> {
-    let written = chain.head.as_ref().map_or(0, |head| head.seq);
-    let none = |why: &String| Finding { seq: written.saturating_add(1), what: why.clone() };
-    let (first, last) = match (first, last) {
-        (Ok(first), Ok(last)) => (first, last),
-        (Err(why), _) | (_, Err(why)) => return vec![none(why)],
-    };
-    let mut findings = Vec::new();
-    if !held {
-        findings.extend(chain.end(first));
-    }
-    if written > last.seq {
-        let what = format!(
-            "the end of the audit is kept as {}, and entry {written} stands behind it",
-            last.seq
-        );
-        findings.push(Finding { seq: last.seq.saturating_add(1), what });
-    }
-    findings
-}
-
-/// Holds all decisions against what the audit says of their cases, a page at a time.
-async fn decisions(
-    desk: &Desk,
-    chain: &mut Chain,
-    findings: &mut Vec<Finding>,
-) -> Result<(), CliError> {
-    let mut after = 0;
-    loop {
-        let page = desk.store.kept(&desk.origin, after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.place;
-        let mut cases = Vec::new();
-        for kept in &page {
-            cases.push(match (kept.decision(), chain.first_entry(&kept.id)) {
-                (Ok(decision), _) => Some(decision.case.to_string()),
-                // What its first entry says, where it cannot be read itself.
-                (Err(_), Some(seq)) => {
-                    let rows = desk.store.audit(&desk.origin, seq.saturating_sub(1), 1).await?;
-                    let entry =
-                        rows.first().map(|row| serde_json::from_str::<AuditEntry>(&row.entry));
-                    entry.and_then(Result::ok).map(|entry| entry.case)
-                }
-                (Err(_), None) => None,
-            });
-        }
-        let named: Vec<String> = cases.iter().flatten().cloned().collect();
-        let mut trails: HashMap<String, Vec<AuditEntry>> = HashMap::new();
-        for row in desk.store.trails(&desk.origin, &named).await? {
-            if let Ok(entry) = serde_json::from_str::<AuditEntry>(&row.entry) {
-                trails.entry(entry.case.clone()).or_default().push(entry);
-            }
-        }
-        for (kept, case) in page.iter().zip(cases) {
-            let trail = case.and_then(|case| trails.get(&case)).map_or(&[][..], Vec::as_slice);
-            let answers = kept.decision().ok().and_then(|decision| decision.answers);
-            let proposal = match answers {
-                Some(id) => desk.store.evidence(&desk.origin, id).await?.map(|found| found.kept),
-                None => None,
-            };
-            let is_one = |kept: &Kept| kept.decision().is_ok_and(|decision| decision.is_proposal());
-            let proposal =
-                proposal.filter(|proposal| proposal.place < kept.place && is_one(proposal));
-            findings.extend(chain.decision(kept, proposal.as_ref(), trail));
-        }
-    }
+    findings.extend(elsewhere(&rows, &signatures, noted, since));
+    report(args, &rows, &chain.keys, chain.before_roster, findings)
 }
 
 /// The end of the audit as it is kept; in words why it can be none.
-async fn head(desk: &Desk) -> Result<Result<AuditHead, String>, CliError> {
+async fn head(desk: &Reading) -> Result<Result<AuditHead, String>, CliError> {
     match desk.store.audit_head(&desk.origin).await {
         Ok(head) => Ok(Ok(head)),
         Err(StoreError::AuditEnd(why)) => Ok(Err(why)),
@@ -265,24 +171,22 @@ async fn head(desk: &Desk) -> Result<Result<AuditHead, String>, CliError> {
 
 fn in_file(
     args: &Args,
-    export: Export,
+    export: &Export,
     noted: Option<AuditHead>,
     since: Option<Export>,
 ) -> Result<Exit, CliError> {
-    let scope = Scope::of(&[0; 32], &crate::domain::Origin(String::new()));
-    let (mut chain, mut elsewhere) = (Chain::new(scope), Elsewhere::new(noted, since));
-    let (mut findings, end) = (export.unread.clone(), export.end());
-    let Export { rows, mut signatures, head, head_signature, .. } = export;
-    for row in rows {
-        findings.extend(chain.entry(&row));
-        elsewhere.entry(&row);
-        let signature = signatures.remove(&row.seq);
-        findings.extend(signature.and_then(|signature| chain.signed(&row, &signature)));
+    let rows = &export.rows;
+    if let Some(since) = &since {
+        is_older(since, export.head.as_ref().map(|head| head.scope.as_str()))?;
     }
-    findings.extend(end.and_then(|end| chain.end(&end)));
-    findings.extend(elsewhere.findings());
-    let last = chain.head.as_ref().map_or(0, |head| head.seq);
-    match (&head, &head_signature) {
+    let scope = Scope::of(&[0; 32], &crate::domain::Origin(String::new()));
+    let mut chain = Chain::new(rows, scope);
+    let mut findings = crate::store::audit::verify(rows, export.end().as_ref());
+    findings.extend(export.unread.iter().cloned());
+    findings.extend(chain.signed(&export.signatures));
+    findings.extend(elsewhere(rows, &export.signatures, noted, since));
+    let last = rows.last().map_or(0, |row| row.seq);
+    match (&export.head, &export.head_signature) {
         (None, _) => {
             let what = "the line that ends an export is missing: it was cut".to_owned();
             findings.push(Finding { seq: last + 1, what });
@@ -298,56 +202,70 @@ fn in_file(
             say("Its end is not signed: whoever cut it could have written the one that it has.");
         }
     }
-    report(args, &chain, findings)
+    report(args, rows, &chain.keys, chain.before_roster, findings)
 }
 
-/// What a head and an export that were kept elsewhere say of the chain, until the chain has been held against it.
-struct Elsewhere {
-    /// Hashes by the places of their entries, and where they were kept.
-    hashes: BTreeMap<u64, Vec<(String, &'static str)>>,
-    findings: Vec<Finding>,
-}
-
-impl Elsewhere {
-    fn new(noted: Option<AuditHead>, since: Option<Export>) -> Self {
-        let mut hashes: BTreeMap<u64, Vec<(String, &'static str)>> = BTreeMap::new();
-        let mut hold = |seq: u64, hash: String, whose| {
-            if seq > 0 {
-                hashes.entry(seq).or_default().push((hash, whose));
-            }
+/// What a head and an export that were kept elsewhere say of the chain.
+fn elsewhere(
+    rows: &[AuditRow],
+    signatures: &HashMap<u64, String>,
+    noted: Option<AuditHead>,
+    since: Option<Export>,
+) -> Vec<Finding> {
+    let hashes: HashMap<u64, &str> = rows.iter().map(|row| (row.seq, row.hash.as_str())).collect();
+    let mut findings = Vec::new();
+    if let Some(head) = noted {
+        findings.extend(differs(&hashes, head.seq, &head.hash, "the head that was noted"));
+    }
+    if let Some(export) = since {
+        let broken = crate::store::audit::verify(&export.rows, export.end().as_ref());
+        findings.extend(broken.into_iter().chain(export.unread).map(|finding| {
+            let what = format!("in the older export: {}", finding.what);
+            Finding { what, ..finding }
+        }));
+        let mut hold = |seq: u64, hash: &str, whose: &str| {
+            findings.extend(differs(&hashes, seq, hash, whose));
         };
-        if let Some(head) = noted {
-            hold(head.seq, head.hash, "the head that was noted");
+        for row in &export.rows {
+            hold(row.seq, &row.hash, "the older export");
         }
-        if let Some(export) = since {
-            for row in export.rows {
-                hold(row.seq, row.hash, "the older export");
-            }
-            if let Some(head) = export.head {
-                hold(head.seq, head.hash, "the end of the older export");
-            }
+        if let Some(head) = &export.head {
+            hold(head.seq, &head.hash, "the end of the older export");
         }
-        Self { hashes, findings: Vec::new() }
+        let lost = export.signatures.keys().filter(|seq| !signatures.contains_key(seq));
+        findings.extend(lost.map(|seq| {
+            let what = format!("entry {seq} lost its signature, which stood in the older export");
+            Finding { seq: *seq, what }
+        }));
     }
+    findings
+}
 
-    fn entry(&mut self, row: &AuditRow) {
-        for (hash, whose) in self.hashes.remove(&row.seq).unwrap_or_default() {
-            if hash != row.hash {
-                let what = format!("entry {} is another one than {whose}", row.seq);
-                self.findings.push(Finding { seq: row.seq, what });
-            }
-        }
-    }
+/// What is wrong with an entry that stood elsewhere, if it is not here as it was there.
+fn differs(hashes: &HashMap<u64, &str>, seq: u64, hash: &str, whose: &str) -> Option<Finding> {
+    let what = match hashes.get(&seq) {
+        _ if seq == 0 => return None,
+        Some(found) if *found == hash => return None,
+        Some(_) => format!("entry {seq} is another one than {whose}"),
+        None => format!("entry {seq} is missing, which stood in {whose}"),
+    };
+    Some(Finding { seq, what })
+}
 
-    fn findings(mut self) -> Vec<Finding> {
-        for (seq, kept) in self.hashes {
-            self.findings.extend(kept.into_iter().map(|(_, whose)| {
-                let what = format!("entry {seq} is missing, which stood in {whose}");
-                Finding { seq, what }
-            }));
-        }
-        self.findings
-    }
+/// Refuses what can prove nothing as an older export: a file that was cut or is none, and the export of another
+/// application or store.
+fn is_older(since: &Export, scope: Option<&str>) -> Result<(), CliError> {
+    let why = match (&since.head, scope) {
+        (None, _) if since.rows.is_empty() => "it holds no entry and no end",
+        (None, _) => "the line that ends an export is missing: it was cut",
+        (Some(head), Some(scope)) if head.scope != scope => "it is of another application or store",
+        (Some(_), _) => return Ok(()),
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!("the file that --since names is no older export of this audit: {why}"),
+        "Name a whole one, as `secondlook audit export` wrote it; nothing was compared",
+    ))
 }
 
 /// A head as `audit verify` prints it: `SEQ:HASH`.
@@ -373,11 +291,17 @@ fn read(file: &Path) -> Result<Export, CliError> {
     Ok(Export::parse(&String::from_utf8_lossy(&text)))
 }
 
-fn report(args: &Args, chain: &Chain, mut findings: Vec<Finding>) -> Result<Exit, CliError> {
+fn report(
+    args: &Args,
+    rows: &[AuditRow],
+    keys: &BTreeMap<String, usize>,
+    before_roster: usize,
+    mut findings: Vec<Finding>,
+) -> Result<Exit, CliError> {
     findings.sort_by_key(|finding| finding.seq);
-    let Chain { entries, keys, before_roster, head, .. } = chain;
+    let entries = rows.len();
     let unsigned = entries.saturating_sub(keys.values().sum());
-    let head = head.as_ref().map(|head| format!("{}:{}", head.seq, head.hash));
+    let head = rows.last().map(|row| format!("{}:{}", row.seq, row.hash));
     // The exit code is the verdict, also when nobody reads the words.
     let told = findings.iter().try_for_each(|Finding { seq, what }| {
         if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }

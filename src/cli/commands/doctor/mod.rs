@@ -17,11 +17,14 @@ use super::super::wire::{
     Setup, VARIABLES, clock_trouble, environment as environment_of_terminal, origin, tmux_client,
     tmux_passthrough,
 };
-use crate::didit::ErrorKind;
+use crate::didit::{ErrorKind, Unknown};
 use crate::domain::{Clock as _, Origin, Status};
 use crate::picture::may_lock;
 use crate::roster::Standing;
 use crate::shell::{Hint, SystemClock, ancestors, hint, interview, roster};
+
+/// So many of the newest sessions `--api` looks at.
+const SURVEYED: u32 = 20;
 
 /// So many bytes of faces the console keeps: compressed and decoded.
 const FACES: usize = 72 << 20;
@@ -48,12 +51,12 @@ fn check(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Chec
 }
 
 /// Looks at everything; exit code 1 when something fails.
-pub async fn doctor(args: &Args, card: bool) -> Result<Exit, CliError> {
+pub async fn doctor(args: &Args, card: bool, survey: bool) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let mut checks = vec![configuration(args), environment(), memory()];
     checks.extend(recording());
     checks.push(store(&setup).await);
-    checks.extend(api(&setup).await);
+    checks.extend(api(&setup, survey).await);
     // Last: it listens to signals, which from then on end nothing by themselves.
     checks.extend(terminal(args, &setup, card).await?);
     for check in &checks {
@@ -168,6 +171,10 @@ async fn reviewer(
             let why = who.standing.cannot_be_second().unwrap_or_default();
             check("reviewer", Verdict::Warn, format!("{text}, known by the database; {why}"))
         }
+        Standing::Unproven { why } if who.stopped.is_some() => {
+            let text = format!("{text}: nothing is decided or sent: {why}");
+            check("reviewer", Verdict::Fail, text)
+        }
         Standing::Unproven { why } => {
             let text = format!("{text}: not proven to be on the roster: {why}");
             check("reviewer", Verdict::Warn, text)
@@ -224,7 +231,7 @@ async fn store(setup: &Setup) -> Check {
     }
 }
 
-async fn api(setup: &Setup) -> Vec<Check> {
+async fn api(setup: &Setup, survey: bool) -> Vec<Check> {
     let client = match setup.client().await {
         Ok(client) => client,
         Err(error) => return vec![check("key", Verdict::Fail, error.to_string())],
@@ -246,6 +253,9 @@ async fn api(setup: &Setup) -> Vec<Check> {
         }
         Err(error) => check("key", Verdict::Fail, format!("{error} {}", error.hint())),
     });
+    if survey {
+        checks.extend(surveyed(&client).await);
+    }
     if let Ok(store) = setup.open_store().await {
         if let Ok(origin) = origin(&store, &client).await {
             match reviewer(setup, &store, &origin).await {
@@ -258,6 +268,30 @@ async fn api(setup: &Setup) -> Vec<Check> {
         store.close().await;
     }
     checks
+}
+
+/// What Didit sends that this version does not know: a line a kind, each name with how often it was met.
+async fn surveyed(client: &crate::didit::Client) -> Vec<Check> {
+    let survey = match client.survey(SURVEYED).await {
+        Ok(survey) => survey,
+        Err(error) => {
+            let text = format!("cannot be looked at: {error} {}", error.hint());
+            return vec![check("api", Verdict::Fail, text)];
+        }
+    };
+    let (names, sessions) = (survey.names, survey.sessions);
+    let met = format!("{names} names in the answers about {sessions} session(s)");
+    if survey.unknown.is_empty() {
+        return vec![check("api", Verdict::Ok, format!("{met}; all of them are known"))];
+    }
+    let kinds = Unknown::ALL.into_iter().filter_map(|kind| {
+        let of = survey.unknown.iter().filter(|((known, _), _)| *known == kind);
+        let named: Vec<_> = of.map(|((_, name), count)| format!("{name} ({count})")).collect();
+        let text = format!("not known to this version: {}", named.join(", "));
+        (!named.is_empty()).then(|| check(kind.word(), Verdict::Warn, text))
+    });
+    let met = check("api", Verdict::Warn, format!("{met}; some are not known, and hide nothing"));
+    std::iter::once(met).chain(kinds).collect()
 }
 
 /// Whether the audit can be signed, where that is wanted: a word is signed and thrown away.

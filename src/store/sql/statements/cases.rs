@@ -6,16 +6,27 @@ use crate::domain::CaseState;
 use crate::store::QueueQuery;
 
 /// Puts a case in; brings a row when it was not there. Values: origin, key, number, kind, record, state, place, seen at, fence.
-pub const ADD_CASE: &str = "INSERT INTO cases \
-    (origin, key, session_number, kind, record, state, place, seen_at, fence) \
-    SELECT o.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM origins o WHERE o.name = $1 \
-    ON CONFLICT (origin, key) DO NOTHING RETURNING origin";
+pub fn add_case(tx: &Tx) -> String {
+    // A server counts by itself; a file has one writer, and counts for each origin.
+    let (id, next) = match tx {
+        Tx::Sqlite(_) => {
+            ("id, ", "(SELECT coalesce(max(n.id), 0) + 1 FROM cases n WHERE n.origin = o.id), ")
+        }
+        Tx::Postgres(_) => ("", ""),
+    };
+    format!(
+        "INSERT INTO cases \
+         ({id}origin, key, session_number, kind, record, state, place, seen_at, fence) \
+         SELECT {next}o.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM origins o WHERE o.name = $1 \
+         ON CONFLICT (origin, key) DO NOTHING RETURNING origin"
+    )
+}
 
 /// Saves a case. Values: its number, session number, kind, record, state, place, note, seen at, the
-/// decision that must be replaced, the readings.
+/// decision that must be replaced, the readings, the origin's number.
 pub const SAVE_CASE: &str = "UPDATE cases SET session_number = $2, kind = $3, record = $4, \
     state = $5, place = $6, note = $7, seen_at = $8, must_replace = $9, \
-    readings = $10 WHERE id = $1";
+    readings = $10 WHERE origin = $11 AND id = $1";
 
 /// One case. Values: origin, key.
 pub const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");
@@ -24,17 +35,16 @@ pub const CASE: &str = concat!("SELECT c.* FROM cases c WHERE c.", of_origin!(),
 pub const CASE_SHOWN: &str = concat!(
     "SELECT c.*, ",
     newest_columns!(),
-    " FROM cases c LEFT JOIN decisions d ON d.seq = ",
+    " FROM cases c LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = ",
     newest!(),
     " WHERE c.",
     of_origin!(),
     " AND c.key = $2"
 );
 
-/// Cases one after another, by their numbers: the sign keeps the index of the origin out, which has another
-/// order. Values: origin, after which number, how many.
+/// Cases one after another, by their numbers. Values: origin, after which number, how many.
 pub const CASES: &str = concat!(
-    "SELECT c.* FROM cases c WHERE +c.",
+    "SELECT c.* FROM cases c WHERE c.",
     of_origin!(),
     " AND c.id > $2 ORDER BY c.id LIMIT $3"
 );
@@ -102,32 +112,8 @@ pub fn page(tx: &Tx, query: &QueueQuery, part: Part) -> String {
     let arms: Vec<_> = words.into_iter().map(arm).collect();
     format!(
         "WITH page AS ({} ORDER BY {order} LIMIT $2) \
-         SELECT c.*, {columns} FROM page p JOIN cases c ON c.id = p.id \
-         LEFT JOIN decisions d ON d.seq = {newest} ORDER BY p.place, p.key",
-        arms.join(" UNION ALL ")
-    )
-}
-
-/// that nothing is sorted however long the queue is. Values: origin, limit, offset, filter.
-pub fn page(tx: &Tx, query: &QueueQuery) -> String {
-    let (words, passes) = parts(query, 4);
-    let (of_origin, newest, columns) = (of_origin!(), newest!(), newest_columns!());
-    // SQLite sees by itself that the index has the order; PostgreSQL has to be asked in each arm.
-    let (begin, end) = match tx {
-        Tx::Sqlite(_) => ("", ""),
-        Tx::Postgres(_) => ("SELECT * FROM (", " ORDER BY place, key LIMIT $2 + $3) AS arm"),
-    };
-    let arm = |word| {
-        format!(
-            "{begin}SELECT c.id, c.place, c.key FROM cases c \
-             WHERE c.{of_origin} AND c.state = '{word}'{passes}{end}"
-        )
-    };
-    let arms: Vec<_> = words.into_iter().map(arm).collect();
-    format!(
-        "WITH page AS ({} ORDER BY place, key LIMIT $2 OFFSET $3) \
-         SELECT c.*, {columns} FROM page p JOIN cases c ON c.id = p.id \
-         LEFT JOIN decisions d ON d.seq = {newest} ORDER BY p.place, p.key",
+         SELECT c.*, {columns} FROM page p JOIN cases c ON c.{of_origin} AND c.id = p.id \
+         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} ORDER BY p.place, p.key",
         arms.join(" UNION ALL ")
     )
 }
@@ -224,8 +210,8 @@ pub fn listed(tx: &Tx, keys: usize) -> String {
     // In the order of the rows, so that two who touch the same ones do not lock each other out.
     format!(
         "SELECT c.key, c.state, c.kind, d.settled_at FROM cases c \
-         LEFT JOIN decisions d ON d.seq = {newest} \
-         WHERE c.{of_origin} AND c.key IN ({keys}) ORDER BY c.id{lock}"
+         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} \
+         WHERE c.{of_origin} AND c.key IN ({keys}) ORDER BY c.key{lock}"
     )
 }
 

@@ -1,41 +1,62 @@
 //! Statements about decisions.
 
+use super::super::engine::Tx;
 use super::quoted;
 use crate::domain::Along;
 use crate::store::HistoryQuery;
 
 /// Puts a decision in. Values: the case's number, id, reviewer, disposition, record, what the case
-/// was, state, due, attempts, fence, settled at.
-pub const ADD_DECISION: &str = "INSERT INTO decisions (origin, case_id, id, reviewer, disposition, \
-    record, case_was, state, due, attempts, fence, settled_at, \
-    may_have_written, status_done, listed, noted) \
-    SELECT c.origin, c.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0 \
-    FROM cases c WHERE c.id = $1";
+/// was, state, due, attempts, fence, settled at, the origin's number.
+pub fn add_decision(tx: &Tx) -> String {
+    // A server counts by itself; a file has one writer, and counts for each origin.
+    let (seq, next) = match tx {
+        Tx::Sqlite(_) => (
+            "seq, ",
+            "(SELECT coalesce(max(n.seq), 0) + 1 FROM decisions n WHERE n.origin = c.origin), ",
+        ),
+        Tx::Postgres(_) => ("", ""),
+    };
+    format!(
+        "INSERT INTO decisions ({seq}origin, case_id, id, reviewer, disposition, \
+         record, case_was, state, due, attempts, fence, settled_at, \
+         may_have_written, status_done, listed, noted) \
+         SELECT {next}c.origin, c.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0 \
+         FROM cases c WHERE c.origin = $12 AND c.id = $1"
+    )
+}
 
 /// Saves a decision. Values: its number, state, due, attempts, fence, claiming worker, until, the
-/// four flags of progress, note, settled at, writes, when Didit said yes.
+/// four flags of progress, note, settled at, writes, when Didit said yes, the origin's number.
 pub const SAVE_DECISION: &str = "UPDATE decisions SET state = $2, due = $3, attempts = $4, \
     fence = $5, claim_worker = $6, claim_until = $7, may_have_written = $8, status_done = $9, \
     listed = $10, noted = $11, note = $12, settled_at = $13, writes = $14, answered_at = $15 \
-    WHERE seq = $1";
+    WHERE origin = $16 AND seq = $1";
 
 /// The case of a decision. Values: origin, the decision's id.
 pub const CASE_OF: &str = concat!(
-    "SELECT c.* FROM cases c WHERE c.id = (SELECT d.case_id FROM decisions d WHERE d.",
+    "SELECT c.* FROM cases c WHERE c.",
+    of_origin!(),
+    " AND c.id = (SELECT d.case_id FROM decisions d WHERE d.",
     of_origin!(),
     " AND d.id = $2)"
 );
 
-/// The case of a decision. Value: the decision's number.
-pub const CASE_AT: &str =
-    "SELECT c.* FROM cases c WHERE c.id = (SELECT d.case_id FROM decisions d WHERE d.seq = $1)";
+/// The case of a decision. Values: origin, the decision's number.
+pub const CASE_AT: &str = concat!(
+    "SELECT c.* FROM cases c WHERE c.",
+    of_origin!(),
+    " AND c.id = (SELECT d.case_id FROM decisions d WHERE d.",
+    of_origin!(),
+    " AND d.seq = $2)"
+);
 
-/// One decision. Value: its number.
-pub const DECISION_AT: &str = "SELECT d.* FROM decisions d WHERE d.seq = $1";
+/// One decision. Values: origin, its number.
+pub const DECISION_AT: &str =
+    concat!("SELECT d.* FROM decisions d WHERE d.", of_origin!(), " AND d.seq = $2");
 
-/// Whether a later decision about a case stands. Values: the case's number, the decision's.
-pub const LATER: &str = "SELECT count(*) AS n FROM decisions d WHERE d.case_id = $1 AND d.seq > $2 \
-    AND d.state <> 'undone'";
+/// Whether a later decision about a case stands. Values: the case's number, the decision's, the origin's.
+pub const LATER: &str = "SELECT count(*) AS n FROM decisions d WHERE d.origin = $3 \
+    AND d.case_id = $1 AND d.seq > $2 AND d.state <> 'undone'";
 
 /// Decisions one after another. Values: origin, after which place, how many.
 pub const DECISIONS: &str = concat!(
@@ -44,11 +65,12 @@ pub const DECISIONS: &str = concat!(
     " AND d.seq > $2 ORDER BY d.seq LIMIT $3"
 );
 
-/// The newest decision of a case. Value: the case's number.
+/// The newest decision of a case. Values: the case's number, the origin's.
 pub const NEWEST: &str = concat!(
     "SELECT ",
     newest_columns!(),
-    " FROM decisions d WHERE d.case_id = $1 AND d.state <> 'undone' ORDER BY d.seq DESC LIMIT 1"
+    " FROM decisions d WHERE d.origin = $2 AND d.case_id = $1 AND d.state <> 'undone' \
+     ORDER BY d.seq DESC LIMIT 1"
 );
 
 /// One decision. Values: origin, id.

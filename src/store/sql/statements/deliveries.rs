@@ -6,13 +6,20 @@ use super::super::engine::Tx;
 use super::quoted;
 use crate::domain::DeliveryState;
 
-/// Claims a decision that cannot be read, so that it goes the outbox's way. Value: its number.
-pub const CLAIM_UNREAD: &str =
-    "UPDATE decisions SET state = 'sending' WHERE seq = $1 AND state IN ('held', 'unknown')";
+/// Claims a decision that cannot be read, so that it goes the outbox's way. Values: origin, its number.
+pub const CLAIM_UNREAD: &str = concat!(
+    "UPDATE decisions SET state = 'sending' WHERE ",
+    of_origin!(),
+    " AND seq = $2 AND state IN ('held', 'unknown')"
+);
 
-/// Ends a decision that cannot be read. Values: its number, note, settled at.
-pub const PARK: &str = "UPDATE decisions SET state = 'refused', claim_worker = NULL, \
-    claim_until = NULL, note = $2, settled_at = $3 WHERE seq = $1";
+/// Ends a decision that cannot be read. Values: origin, its number, note, settled at.
+pub const PARK: &str = concat!(
+    "UPDATE decisions SET state = 'refused', claim_worker = NULL, \
+     claim_until = NULL, note = $3, settled_at = $4 WHERE ",
+    of_origin!(),
+    " AND seq = $2"
+);
 
 /// Starts undo windows anew. Values: origin, reviewer, until.
 pub const REWIND_HELD: &str = concat!(

@@ -43,9 +43,9 @@ pub fn about(cases: usize) -> String {
 }
 
 /// A decision was saved by the program: what is counted of it is so. In a file alone; a server sees that by
-/// itself. Value: its number.
-pub const FIGURED: &str = "UPDATE figures SET stale = 0 WHERE seq = $1 AND made_at IS NOT NULL \
-    AND origin = (SELECT d.origin FROM decisions d WHERE d.seq = $1)";
+/// itself. Values: the origin's number, its own.
+pub const FIGURED: &str = "UPDATE figures SET stale = 0 WHERE origin = $1 AND seq = $2 \
+    AND made_at IS NOT NULL";
 
 /// What is counted of times.
 #[derive(Debug, Clone, Copy)]

@@ -5,17 +5,24 @@ use super::parts;
 use crate::domain::CaseState;
 use crate::store::QueueQuery;
 
-/// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until.
+/// Saves a lease. Values: the case's number, fence, worker, reviewer, name, until, the origin's number.
 pub const SAVE_LEASE: &str = "UPDATE cases SET fence = $2, lease_worker = $3, \
-    lease_reviewer = $4, lease_name = $5, lease_until = $6 WHERE id = $1";
+    lease_reviewer = $4, lease_name = $5, lease_until = $6 WHERE origin = $7 AND id = $1";
 
-/// Workers with a live lease or claim, who look on or are on duty. Value: now.
-pub const WORKERS: &str = "SELECT lease_worker AS worker FROM cases \
-    WHERE lease_worker IS NOT NULL AND lease_until > $1 \
-    UNION SELECT claim_worker AS worker FROM decisions \
-    WHERE claim_worker IS NOT NULL AND claim_until > $1 \
-    UNION SELECT worker FROM watchers WHERE until > $1 \
-    UNION SELECT worker FROM duties WHERE until > $1";
+/// Workers with a live lease or claim, who look on or are on duty. Values: origin, now.
+pub const WORKERS: &str = concat!(
+    "SELECT lease_worker AS worker FROM cases WHERE ",
+    of_origin!(),
+    " AND lease_worker IS NOT NULL AND lease_until > $2 \
+     UNION SELECT claim_worker AS worker FROM decisions WHERE ",
+    of_origin!(),
+    " AND claim_worker IS NOT NULL AND claim_until > $2 \
+     UNION SELECT worker FROM watchers WHERE ",
+    of_origin!(),
+    " AND until > $2 UNION SELECT worker FROM duties WHERE ",
+    of_origin!(),
+    " AND until > $2"
+);
 
 /// Who looks at a case that they do not have. Values: origin, now.
 pub const WATCHERS: &str = concat!(
@@ -24,8 +31,9 @@ pub const WATCHERS: &str = concat!(
     " AND until > $2 ORDER BY until, worker"
 );
 
-/// What a console looks at. Values: worker, now.
-pub const WATCHED: &str = "SELECT key FROM watchers WHERE worker = $1 AND until > $2";
+/// What a console looks at. Values: origin, worker, now.
+pub const WATCHED: &str =
+    concat!("SELECT key FROM watchers WHERE ", of_origin!(), " AND worker = $2 AND until > $3");
 
 /// Forgets those who looked on and died. Values: origin, now.
 pub const FORGET_WATCHERS: &str =
@@ -34,22 +42,27 @@ pub const FORGET_WATCHERS: &str =
 /// Notes what a console looks at. Values: origin, key, worker, reviewer, name, until.
 pub const WATCH: &str = "INSERT INTO watchers (origin, key, worker, reviewer, name, until) \
     SELECT o.id, $2, $3, $4, $5, $6 FROM origins o WHERE o.name = $1 \
-    ON CONFLICT (worker) DO UPDATE SET origin = excluded.origin, key = excluded.key, \
+    ON CONFLICT (origin, worker) DO UPDATE SET key = excluded.key, \
     reviewer = excluded.reviewer, name = excluded.name, until = excluded.until";
 
-/// Ends a console's look. Value: worker.
-pub const LOOK_AWAY: &str = "DELETE FROM watchers WHERE worker = $1";
+/// Ends a console's look. Values: origin, worker.
+pub const LOOK_AWAY: &str =
+    concat!("DELETE FROM watchers WHERE ", of_origin!(), " AND worker = $2");
 
-/// Ends a dead console's duty. Value: worker.
-pub const BURY_DUTY: &str = "DELETE FROM duties WHERE worker = $1";
+/// Ends a worker's leases. Values: origin, worker.
+pub const BURY_LEASES: &str = concat!(
+    "UPDATE cases SET lease_worker = NULL, lease_reviewer = NULL, \
+     lease_name = NULL, lease_until = NULL WHERE ",
+    of_origin!(),
+    " AND lease_worker = $2"
+);
 
-/// Ends a worker's leases. Value: worker.
-pub const BURY_LEASES: &str = "UPDATE cases SET lease_worker = NULL, lease_reviewer = NULL, \
-    lease_name = NULL, lease_until = NULL WHERE lease_worker = $1";
-
-/// Ends a worker's claims. Value: worker.
-pub const BURY_CLAIMS: &str = "UPDATE decisions SET state = 'unknown', claim_worker = NULL, \
-    claim_until = NULL WHERE claim_worker = $1";
+/// Ends a worker's claims. Values: origin, worker.
+pub const BURY_CLAIMS: &str = concat!(
+    "UPDATE decisions SET state = 'unknown', claim_worker = NULL, claim_until = NULL WHERE ",
+    of_origin!(),
+    " AND claim_worker = $2"
+);
 
 /// The first free case of one state behind a place; those that somebody else is taking are passed
 /// over. Values: origin, place, key, now, filter.

@@ -13,7 +13,8 @@ macro_rules! of_origin {
 /// The newest decision of the case `c` that was not undone.
 macro_rules! newest {
     () => {
-        "(SELECT max(n.seq) FROM decisions n WHERE n.case_id = c.id AND n.state <> 'undone')"
+        "(SELECT max(n.seq) FROM decisions n WHERE n.origin = c.origin AND n.case_id = c.id \
+         AND n.state <> 'undone')"
     };
 }
 /// Its columns, from `d`.
@@ -132,14 +133,18 @@ mod tests {
         store.engine.write(anew!(walks)).await.unwrap();
     }
 
-    async fn walks(tx: &mut Tx) -> Result<()> {
-        let fixed = [
+    /// Statements that are the same whatever is asked, with their names.
+    macro_rules! named {
+        ($($name:ident),* $(,)?) => { [$((stringify!($name), $name)),*] };
+    }
+
+    /// Every statement of the verbs.
+    fn all(tx: &Tx) -> Vec<String> {
+        let fixed = named![
             ADD_ORIGIN,
             RECOUNT,
-            ADD_CASE,
             SAVE_CASE,
             SAVE_LEASE,
-            ADD_DECISION,
             SAVE_DECISION,
             CASE,
             CASE_SHOWN,
@@ -152,6 +157,7 @@ mod tests {
             TWICE,
             OPEN_ROUNDS,
             SCORES,
+            FIGURED,
             TALLY,
             WORKERS,
             WATCHERS,
@@ -192,20 +198,40 @@ mod tests {
             SIGN,
             SAW_WORKFLOW,
             SIGNATURES,
+            ACTS,
+            WORKFLOWS,
         ];
-        let mut all: Vec<_> = fixed.map(str::to_owned).into();
+        let sources = [
+            include_str!("cases.rs"),
+            include_str!("decisions.rs"),
+            include_str!("deliveries.rs"),
+            include_str!("figures.rs"),
+            include_str!("leases.rs"),
+            include_str!("mod.rs"),
+            include_str!("team.rs"),
+            include_str!("testimony.rs"),
+        ];
+        for line in sources.iter().flat_map(|source| source.lines()) {
+            let name = line.strip_prefix("pub const ").and_then(|rest| rest.split(':').next());
+            let known = name.is_none_or(|name| fixed.iter().any(|(known, _)| *known == name));
+            assert!(known, "{name:?} is not on the list above");
+        }
+        let mut all: Vec<_> = fixed.map(|(_, sql)| sql.to_owned()).into();
         let none = BTreeSet::new();
         all.extend([
+            add_case(tx),
+            add_decision(tx),
             audit_of(tx),
-            trails(tx, 3),
+            first_entry(tx),
+            last_place(),
+            strays(),
             about(3),
             some(3),
-            ACTS.to_owned(),
-            last_place(),
-            listed(tx, 3),
-            seen(3),
         ]);
-        all.push(take(tx, &none));
+        all.extend([listed(tx, 3), seen(3), take(tx, &none), next_due(&none)]);
+        for of in [Span::Looked, Span::Waited, Span::Sent] {
+            all.extend([spans(of), spans_from(of)]);
+        }
         all.extend(histories().iter().map(history));
         for query in &queries() {
             all.extend(PARTS.map(|part| page(tx, query, part)));
@@ -213,22 +239,58 @@ mod tests {
             all.extend([Part::Back, Part::On].map(|part| near(query, part)));
             all.push(next_free(tx, query, CaseState::Open));
         }
-        // What may be walked through: results of the statement itself, and the indexes and tables that
-        // hold a row a console at most.
-        let small = ["SCAN p", "SCAN page", "SCAN ends", "SCAN near", "SCAN (", "SCAN CONSTANT"];
-        let live = ["cases_leased", "decisions_claimed", "SCAN watchers", "SCAN duties"];
+        all.extend(crate::store::sql::looked::statements());
+        all
+    }
+
+    /// What a statement makes itself, and no table.
+    const MADE: [&str; 7] =
+        ["SCAN p", "SCAN page", "SCAN ends", "SEARCH ends", "SCAN near", "SCAN (", "SCAN CONSTANT"];
+
+    #[tokio::test]
+    async fn every_statement_stays_inside_one_origin() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
+        store.engine.write(anew!(stays_inside)).await.unwrap();
+    }
+
+    async fn stays_inside(tx: &mut Tx) -> Result<()> {
+        // Whose only key is the number of an origin.
+        let of_one = ["SEARCH h ", "SEARCH audit_heads ", "SEARCH duties "];
+        for sql in all(tx) {
+            let plan = plan(tx, &sql).await;
+            let reads = |step: &&str| step.starts_with("SEARCH") || step.starts_with("SCAN");
+            for step in plan.lines().filter(reads) {
+                let names_it = step.contains("autoindex_origins") && step.contains("(name=?)");
+                let made = MADE.iter().any(|made| step.starts_with(made));
+                let whole =
+                    of_one.iter().any(|of| step.starts_with(of)) && step.contains("rowid=?");
+                let inside = step.contains("(origin=?");
+                assert!(names_it || made || whole || inside, "{sql}\n{plan}");
+            }
+            let inserts = sql.starts_with("INSERT INTO origins") || sql.contains("origin");
+            assert!(inserts, "{sql}");
+        }
+        Ok(())
+    }
+
+    async fn walks(tx: &mut Tx) -> Result<()> {
         // What is counted or listed whole, of one origin.
-        let whole =
-            [TALLY, ACTS, FIGURES, TWICE, SCORES, OPEN_ROUNDS].map(str::to_owned).into_iter();
-        let whole: Vec<_> = whole.chain([history(&HistoryQuery::default())]).collect();
-        for sql in all {
+        let mut whole = vec![TALLY.to_owned(), ACTS.to_owned(), WORKFLOWS.to_owned(), strays()];
+        whole.extend([history(&HistoryQuery::default()), crate::store::sql::looked::explained()]);
+        whole.extend([FIGURES, TWICE, SCORES, OPEN_ROUNDS].map(str::to_owned));
+        whole.extend([Span::Looked, Span::Waited, Span::Sent].map(spans));
+        whole.extend([Span::Looked, Span::Waited, Span::Sent].map(spans_from));
+        for sql in all(tx) {
             let plan = plan(tx, &sql).await;
             for step in plan.lines().filter(|step| step.starts_with("SCAN")) {
-                let short = small.iter().any(|s| step.starts_with(s));
-                assert!(short || live.iter().any(|s| step.contains(s)), "{sql}\n{plan}");
+                assert!(MADE.iter().any(|made| step.starts_with(made)), "{sql}\n{plan}");
             }
-            // A search by nothing but the origin is a walk as well.
-            let mut steps = plan.lines().filter(|step| !step.contains("decisions_o"));
+            // A search by nothing but the origin is a walk as well, but in what holds a row a console at most, and
+            // for the highest number, which is the last one of its key.
+            let live =
+                ["decisions_o", "cases_leased", "decisions_claimed", "SEARCH n USING COVERING"];
+            let mut steps = plan.lines().filter(|step| !live.iter().any(|l| step.contains(l)));
             let walk = steps.any(|step| step.ends_with("(origin=?)"));
             assert!(!walk || whole.contains(&sql), "{sql}\n{plan}");
         }

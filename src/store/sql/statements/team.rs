@@ -30,6 +30,10 @@ pub const ACTS: &str = concat!(
     " ORDER BY a.seq"
 );
 
+/// By what a roster of another origin began, if there is one. Value: origin.
+pub const ELSEWHERE: &str = "SELECT 1 AS n FROM acts a JOIN origins o ON o.id = a.origin \
+    WHERE o.name <> $1 AND a.act NOT LIKE '{\"act\":\"adopt\"%' LIMIT 1";
+
 /// Notes what is done to the roster. Values: origin, place, when, who, act, signature.
 pub const ADD_ACT: &str = "INSERT INTO acts (origin, seq, done_at, doer, act, signature) \
     SELECT o.id, $2, $3, $4, $5, $6 FROM origins o WHERE o.name = $1";

@@ -85,15 +85,20 @@ pub const SIGNATURES: &str = concat!(
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
 
-/// The entries about some cases. Values: origin, the cases' keys.
-pub fn trails(tx: &Tx, cases: usize) -> String {
-    let (of_origin, case, cases) = (of_origin!(), tx.case_of_entry(), super::placeholders(cases));
-    format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} IN ({cases})")
-}
-
 /// The entries about a case, found by what they say: what stands beside them could be bent. Values: origin,
 /// the case's key.
 pub fn audit_of(tx: &Tx) -> String {
     let (of_origin, case) = (of_origin!(), tx.case_of_entry());
     format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = $2 ORDER BY seq")
+}
+
+/// The first entry about a decision, found by its case as the case's row names it. Values: origin, the decision's
+/// id.
+pub fn first_entry(tx: &Tx) -> String {
+    let (of_origin, case) = (of_origin!(), tx.case_of_entry());
+    format!(
+        "SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = (SELECT c.key FROM decisions d JOIN \
+         cases c ON c.origin = d.origin AND c.id = d.case_id WHERE d.{of_origin} AND d.id = $2) \
+         AND decision = $2 ORDER BY seq LIMIT 1"
+    )
 }

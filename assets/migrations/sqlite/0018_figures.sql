@@ -16,19 +16,21 @@ CREATE VIEW scored AS
     FROM cases c WHERE json_valid(c.record);
 INSERT INTO scores (origin, score, n) SELECT origin, score, count(*) FROM scored GROUP BY origin, score;
 CREATE TRIGGER cases_score_in AFTER INSERT ON cases BEGIN
-    INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored WHERE id = NEW.id
+    INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored
+        WHERE origin = NEW.origin AND id = NEW.id
         ON CONFLICT (origin, score) DO UPDATE SET n = n + 1;
 END;
 CREATE TRIGGER cases_score_out BEFORE DELETE ON cases BEGIN
     UPDATE scores SET n = n - 1
-        WHERE origin = OLD.origin AND score = (SELECT score FROM scored WHERE id = OLD.id);
+        WHERE origin = OLD.origin AND score = (SELECT score FROM scored WHERE origin = OLD.origin AND id = OLD.id);
 END;
 CREATE TRIGGER cases_score_from BEFORE UPDATE OF record ON cases WHEN OLD.record IS NOT NEW.record BEGIN
     UPDATE scores SET n = n - 1
-        WHERE origin = OLD.origin AND score = (SELECT score FROM scored WHERE id = OLD.id);
+        WHERE origin = OLD.origin AND score = (SELECT score FROM scored WHERE origin = OLD.origin AND id = OLD.id);
 END;
 CREATE TRIGGER cases_score_to AFTER UPDATE OF record ON cases WHEN OLD.record IS NOT NEW.record BEGIN
-    INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored WHERE id = NEW.id
+    INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored
+        WHERE origin = NEW.origin AND id = NEW.id
         ON CONFLICT (origin, score) DO UPDATE SET n = n + 1;
 END;
 

@@ -1,0 +1,1 @@
+-- The guards of 0017 are PostgreSQL's: a file's owner may do anything with it.
