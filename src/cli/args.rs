@@ -264,8 +264,8 @@ pub enum Command {
         /// At most so many decisions; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
-        #[command(flatten)]
         /// Whose rows.
+        #[command(flatten)]
         of: Of,
     },
     /// Take a decision back while it is held.
@@ -286,8 +286,8 @@ pub enum Command {
         /// In this form.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
-        #[command(flatten)]
         /// Whose rows.
+        #[command(flatten)]
         of: Of,
     },
     /// Print figures: cases, decisions, reviewers, times.
@@ -515,6 +515,7 @@ pub enum Queue {
         /// At most so many cases; all without it.
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -522,6 +523,7 @@ pub enum Queue {
     Show {
         /// The case: its session number or its session id.
         case: String,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },
@@ -809,6 +811,7 @@ pub enum Audit {
         /// An older export: every entry in it must still stand here as it was.
         #[arg(long, value_name = "EXPORT")]
         since: Option<std::path::PathBuf>,
+        /// Whose rows.
         #[command(flatten)]
         of: Of,
     },

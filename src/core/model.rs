@@ -421,23 +421,7 @@ impl Model {
     /// # Errors
     /// [`NotArmed`], whose words the status line shows.
     pub fn armed(&self, at: Millis) -> Result<(), NotArmed> {
-        let desk = self.desk.as_ref().ok_or(NotArmed::NoCase)?;
-        if !self.fits() {
-            return Err(NotArmed::TooSmall);
-        }
-        if let Some(trouble) = self.store_trouble {
-            return Err(NotArmed::Store(trouble.words().to_owned()));
-        }
-        self.lease_held(desk)?;
-        if self.row(&desk.key).is_none() {
-            return Err(NotArmed::Loading);
-        }
-        if let Some(why) = self.unreachable.get(&desk.key) {
-            return Err(NotArmed::Gone(why.clone()));
-        }
-        if self.desk_details().is_none() {
-            return Err(NotArmed::Loading);
-        }
+        let desk = self.case_at_hand()?;
         for side in desk.sides() {
             match self.picture(&desk.key, side) {
                 PictureState::Ready { until, .. } if *until > at => {}
@@ -485,6 +469,15 @@ impl Model {
     /// # Errors
     /// [`NotArmed`], whose words the status line shows.
     pub fn ready_but_for_pictures(&self) -> Result<(), NotArmed> {
+        self.case_at_hand()?;
+        if !self.pictures_visible() {
+            return Err(NotArmed::Covered);
+        }
+        Ok(())
+    }
+
+    /// The desk, where its case can be decided as far as its pictures have no say in that.
+    fn case_at_hand(&self) -> Result<&Desk, NotArmed> {
         let desk = self.desk.as_ref().ok_or(NotArmed::NoCase)?;
         if !self.fits() {
             return Err(NotArmed::TooSmall);
@@ -493,16 +486,16 @@ impl Model {
             return Err(NotArmed::Store(trouble.words().to_owned()));
         }
         self.lease_held(desk)?;
+        if self.row(&desk.key).is_none() {
+            return Err(NotArmed::Loading);
+        }
         if let Some(why) = self.unreachable.get(&desk.key) {
             return Err(NotArmed::Gone(why.clone()));
         }
-        if self.row(&desk.key).is_none() || self.desk_details().is_none() {
+        if self.desk_details().is_none() {
             return Err(NotArmed::Loading);
         }
-        if !self.pictures_visible() {
-            return Err(NotArmed::Covered);
-        }
-        Ok(())
+        Ok(desk)
     }
 
     /// Whether the lease is ours; else why not.

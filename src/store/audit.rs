@@ -118,11 +118,11 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// What happens to a decision now, as its row has it; without a place in a chain.
+    /// What happens to a decision, as its row has it then; without a place in a chain.
     ///
     /// # Errors
     /// [`StoreError::Other`] when its record cannot be written as JSON.
-    pub(super) fn now(what: Audited, row: &super::HistoryRow, at: Millis) -> Result<Self> {
+    pub(super) fn about(what: Audited, row: &super::HistoryRow, at: Millis) -> Result<Self> {
         Ok(Self {
             seq: 0,
             at,
@@ -170,7 +170,7 @@ impl AuditRow {
             seq: head.seq.saturating_add(1),
             by: by.map(|by| by.0.clone()),
             before: head.hash.clone(),
-            ..AuditEntry::now(what, row, at)?
+            ..AuditEntry::about(what, row, at)?
         };
         Self::of(&entry)
     }

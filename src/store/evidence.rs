@@ -582,3 +582,100 @@ pub struct NewAct {
     /// The signature of its statement.
     pub signature: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries of a case as `what state decision reviewer`, in their order.
+    fn trail(lines: &[&str]) -> Vec<AuditEntry> {
+        let entry = |(seq, line): (u64, &&str)| {
+            let [what, state, decision, reviewer] =
+                line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+            let disposition = if decision.starts_with('E') { "escalate" } else { "reject" };
+            AuditEntry {
+                seq,
+                at: Millis(0),
+                what: serde_json::from_value(what.into()).unwrap(),
+                decision: decision.to_owned(),
+                case: "c".to_owned(),
+                disposition: disposition.to_owned(),
+                state: state.to_owned(),
+                reviewer: reviewer.to_owned(),
+                by: None,
+                record: decision.to_owned(),
+                before: String::new(),
+            }
+        };
+        (1..).zip(lines).map(entry).collect()
+    }
+
+    fn is_waiting(lines: &[&str]) -> bool {
+        let trail = trail(lines);
+        waits(&in_order(&trail), "P", 99)
+    }
+
+    #[test]
+    fn a_proposal_waits_again_when_the_answer_that_ended_it_is_taken_back() {
+        let proposed = "proposed proposed P eva";
+        assert!(is_waiting(&[proposed]));
+        let ended = [proposed, "confirmed held A ana", "settled local P eva"];
+        assert!(!is_waiting(&ended));
+        for taken_back in ["undone undone A ana", "released undone A ana"] {
+            let again = [&ended[..], &[taken_back, proposed]].concat();
+            assert!(is_waiting(&again), "{taken_back}");
+            let over = [&again[..], &["decided held B kim", "settled local P eva"]].concat();
+            assert!(!is_waiting(&over));
+        }
+        // A decision of another kind that was taken back revives nothing; nor does an entry alone.
+        let sent = [&ended[..], &["settled sent A ana"]].concat();
+        let other = ["decided held B ana", "undone undone B ana", proposed];
+        assert!(!is_waiting(&[&sent[..], &other].concat()));
+        assert!(!is_waiting(&[&ended[..], &[proposed]].concat()));
+        // Void, which nobody answered.
+        let void = [proposed, "settled local P eva", "decided held B ana", "undone undone B ana"];
+        assert!(!is_waiting(&[&void[..], &[proposed]].concat()));
+    }
+
+    #[test]
+    fn entries_that_cannot_follow_count_for_nothing() {
+        for (lines, counting) in [
+            (&["decided held A ana", "settled sent A ana", "reopened sent A ana"][..], 3),
+            (&["decided held A ana", "settled refused A ana", "retried held A ana"], 3),
+            (&["decided local E ana", "undone undone E ana"], 2),
+            (&["decided held A ana", "reopened held A ana"], 1),
+            (&["decided held A ana", "settled held A ana"], 1),
+            (&["decided held A ana", "settled sent A eva"], 1),
+            (&["decided held A ana", "settled sent A ana", "settled refused A ana"], 2),
+            (&["decided held A ana", "undone undone A ana", "settled sent A ana"], 2),
+            (&["decided held A ana", "retried held A ana"], 1),
+            (&["decided sent A ana"], 0),
+            (&["settled sent A ana"], 0),
+            (&["proposed held P eva"], 0),
+        ] {
+            assert_eq!(in_order(&trail(lines)).len(), counting, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_round_ends_when_it_is_known_what_came_of_its_decision() {
+        let of = |lines: &[&str]| {
+            let trail = trail(lines);
+            let in_order = in_order(&trail);
+            let Round { readers, standing } = round(&in_order, 99);
+            let readers = readers.iter().map(|entry| entry.reviewer.clone()).collect::<Vec<_>>();
+            (readers, standing.map(str::to_owned))
+        };
+        let read = ["decided local E eva"];
+        assert_eq!(of(&read), (vec!["eva".to_owned()], None));
+        let held = [&read[..], &["decided held A ana"]].concat();
+        assert_eq!(of(&held), (vec!["eva".to_owned()], Some("A".to_owned())));
+        let sent = [&held[..], &["settled sent A ana"]].concat();
+        assert_eq!(of(&sent), (vec![], None), "who decides next decides anew");
+        let refused = [&held[..], &["settled refused A ana"]].concat();
+        assert_eq!(of(&refused), (vec!["eva".to_owned()], None));
+        // The first reader's own decision ends nothing.
+        let own = [&read[..], &["decided held A eva", "settled sent A eva"]].concat();
+        assert_eq!(of(&own).0, ["eva"]);
+    }
+}

@@ -536,40 +536,6 @@ async fn newest(rig: &Rig) -> String {
     shown["decision"].as_str().unwrap().to_owned()
 }
 
-/// A proposal waits again when the answer that ended it is taken back, and for no other decision's sake.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_declined_proposal_is_not_revived_by_a_decision_of_ones_own() {
-    let names = ["chief", "ana", "eva"];
-    let Some((mut rig, people)) = rostered(&[Way::Reject], &names).await else { return };
-    let number = target(&rig).await;
-    let blocklist = ["decide", "1001", "blocklist", "--target", &number];
-    rig.env = people[2].env();
-    ok(&rig, &blocklist).await;
-    let proposal = newest(&rig).await;
-    rig.env = people[1].env();
-    ok(&rig, &["decide", "1001", "reject"]).await;
-    ok(&rig, &["outbox", "flush"]).await;
-    ok(&rig, &["undo", &newest(&rig).await]).await;
-    let session = rig.cases[0].session;
-    rig.sim.knobs().change(session, |session| session.status = "In Review".into());
-    ok(&rig, &["decide", "1001", "approve"]).await;
-    ok(&rig, &["undo", &newest(&rig).await]).await;
-    let mut bent = Bent::open(&rig).await;
-    let first =
-        format!("SELECT entry FROM audit WHERE decision = '{proposal}' ORDER BY seq LIMIT 1");
-    let first = bent.text(&first).await;
-    bent.append(serde_json::from_str(&first).unwrap()).await;
-    let again = format!(
-        "UPDATE decisions SET state = 'proposed', settled_at = NULL WHERE id = '{proposal}'"
-    );
-    bent.run(&again).await;
-    bent.run("UPDATE cases SET state = 'escalated', must_replace = NULL").await;
-    bent.close().await;
-    ok(&rig, &blocklist).await;
-    is_not_sent(&rig, 1, "the proposal that it answers did not wait any more", None).await;
-    rig.sim.shutdown().await;
-}
-
 /// Entries that cannot follow those before them end no round: the first reader stays one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_cannot_be_make_nobody_their_own_second_reader() {

@@ -313,10 +313,7 @@ async fn a_portrait_a_template_and_a_strong_case_in_the_same_console() {
         console.press_until("a", "two people decide, reason no_picture");
         console.press("\t");
         console.wait_for(&["strong only 1"]);
-        console.press("v");
-        console.wait_for(&[" escalated 0"]);
-        console.press("v");
-        console.wait_for(&["#1003"]);
+        console.press_until("v", "#1003");
         console.press("\r");
         console.wait_armed(1_003);
         console.press("a");

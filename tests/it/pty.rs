@@ -135,8 +135,8 @@ async fn one_key_each_approves_rejects_and_blocklists_and_didit_sees_nothing_els
     use Route::{BlocklistAdd, Decision, Reviews, UpdateStatus};
     let once = [Decision, Reviews, UpdateStatus, Decision];
     assert_eq!(delivery(&sim, approved), once);
-    // From then on documents are known to show their reviews.
-    let once = [Decision, UpdateStatus, Decision];
+    // From then on documents are known to show their reviews; what comes before was read for the screen.
+    let once = [Decision, Decision, UpdateStatus, Decision];
     assert_eq!(delivery(&sim, rejected), once);
     assert_eq!(delivery(&sim, listed)[..once.len() + 1], [&once[..], &[BlocklistAdd]].concat());
     assert!(sim.record().iter().all(|call| call.route != Some(Route::FaceSearch)));

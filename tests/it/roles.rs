@@ -300,19 +300,18 @@ async fn takes_what_is_ones_own(parted: bool) {
         {
             assert!(!behind(&url, sql).await, "the owner may: {sql}");
         }
-        // A tenant that a reviewer brings has tables of its own, which they did not make.
-        let other =
-            Sim::start(world([2001]), Options { limits: Limits::none(), ..Options::default() });
-        let other = other.await.unwrap();
-        let mut new = home(&sim, &as_role("ana"), &people[1]);
-        new.set("DIDIT_BASE_URL", other.base_url());
-        done(&new, &["sync"]);
-        assert!(done(&new, &["queue", "list"]).contains("#2001"));
+        // Where there is no roster yet a reviewer may bring a tenant, which has tables of its own that they did
+        // not make.
+        let fresh = cluster.database().await;
+        let owner = home(&sim, &fresh, &people[0]);
+        done(&owner, &["store", "init", "--roles", "--partitions"]);
+        let brings = home(&sim, &fresh.replace("user=test", "user=ana"), &people[1]);
+        done(&brings, &["sync"]);
+        assert!(done(&brings, &["queue", "list"]).contains("#1001"));
         let there = "SELECT 1 / count(*) FROM cases JOIN pg_class c ON c.oid = cases.tableoid \
                      WHERE c.relname = 'cases_' || origin AND pg_get_userbyid(c.relowner) = 'test' \
-                     AND session_number = '2001'";
-        assert!(behind(&url, there).await, "in a table of the owner's");
-        other.shutdown().await;
+                     AND session_number = '1001'";
+        assert!(behind(&fresh, there).await, "in a table of the owner's");
     }
     // A role that is nobody's on the roster works in its own name, and counts as nobody's second.
     let stranger = home(&sim, &as_role("stranger"), &people[1]);

@@ -22,7 +22,7 @@ async fn what_didit_has_come_to_say_is_named_and_counted() {
     let rows = doctor(&rig).await;
     let api = rows.iter().find(|(check, ..)| check == "api").unwrap();
     assert!(api.1 == "ok" && api.2.contains("all of them are known"), "{rows:?}");
-    assert!(api.2.contains("2 session(s)"), "{api:?}");
+    assert!(api.2.contains("3 session(s)"), "{api:?}");
 
     let knobs = rig.sim.knobs();
     let future = Candidate { source: "hologram".to_owned(), ..Candidate::session(7, 75.0) };

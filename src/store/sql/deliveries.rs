@@ -41,7 +41,7 @@ impl SqlStore {
                     rows::save_lease(tx, &case).await?;
                 }
                 tx.announce(origin).await?;
-                let own = AuditEntry::now(Audited::Settled, &kept.row.row, now)?;
+                let own = AuditEntry::about(Audited::Settled, &kept.row.row, now)?;
                 rows::record_end(tx, origin, own).await?;
                 Ok(true)
             }))

@@ -349,8 +349,9 @@ pub async fn record_by(
 pub async fn record_end(tx: &mut Tx, origin: &Origin, own: AuditEntry) -> Result<()> {
     let head = begin_entry(tx, origin).await?;
     let id = own.decision.clone();
-    let first = tx.row(statements::first_entry(tx), args![origin, id.clone()]).await?;
-    let first = first.and_then(|row| serde_json::from_str::<AuditEntry>(&row.lossy("entry")).ok());
+    let entries = tx.rows(statements::entries_of(tx), args![origin, id.clone()]).await?;
+    let read = |row: &Row| serde_json::from_str::<AuditEntry>(&row.lossy("entry")).ok();
+    let first = entries.iter().filter_map(read).min_by_key(|entry| entry.seq);
     let own = match first.filter(|first| first.what.begins() && first.decision == id) {
         Some(AuditEntry { case, disposition, reviewer, record, .. }) => {
             AuditEntry { case, disposition, reviewer, record, ..own }

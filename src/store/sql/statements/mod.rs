@@ -222,7 +222,7 @@ mod tests {
             add_case(tx),
             add_decision(tx),
             audit_of(tx),
-            first_entry(tx),
+            entries_of(tx),
             last_place(),
             strays(),
             about(3),

@@ -92,13 +92,13 @@ pub fn audit_of(tx: &Tx) -> String {
     format!("SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = $2 ORDER BY seq")
 }
 
-/// The first entry about a decision, found by its case as the case's row names it. Values: origin, the decision's
-/// id.
-pub fn first_entry(tx: &Tx) -> String {
+/// The entries about a decision, found by its case as the case's row names it. Values: origin, the decision's id.
+/// With a column's affinity SQLite would not find the case by its index.
+pub fn entries_of(tx: &Tx) -> String {
     let (of_origin, case) = (of_origin!(), tx.case_of_entry());
     format!(
-        "SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = (SELECT c.key FROM decisions d JOIN \
+        "SELECT seq, entry, hash FROM audit WHERE {of_origin} AND {case} = (SELECT c.key || '' FROM decisions d JOIN \
          cases c ON c.origin = d.origin AND c.id = d.case_id WHERE d.{of_origin} AND d.id = $2) \
-         AND decision = $2 ORDER BY seq LIMIT 1"
+         AND decision = $2"
     )
 }
