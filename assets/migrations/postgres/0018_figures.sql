@@ -13,7 +13,8 @@ BEGIN
     RETURN coalesce((
         SELECT max(floor((f ->> 'similarity')::float8 * 100 + 0.000001))::bigint
         FROM json_array_elements(record::json -> 'candidates') f
-        WHERE NOT (f ->> 'self_match')::boolean AND NOT (f ->> 'allowlisted')::boolean), -1);
+        WHERE NOT coalesce((f ->> 'self_match')::boolean, FALSE)
+            AND NOT coalesce((f ->> 'allowlisted')::boolean, FALSE)), -1);
 EXCEPTION WHEN OTHERS THEN RETURN NULL;
 END $$;
 INSERT INTO scores (origin, score, n)
@@ -123,6 +124,9 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', guard, current_schema());
     END LOOP;
 END $$;
+
+-- Nobody else lets them count the rows of a table of one's own.
+REVOKE ALL ON FUNCTION cases_score(), decisions_figure() FROM PUBLIC;
 
 -- Where `store init --roles` told the owner from reviewers before, these are read as the other tables are; nobody
 -- but the database writes them.

@@ -9,10 +9,12 @@ CREATE TABLE scores (
 ) STRICT;
 CREATE VIEW scored AS
     SELECT c.id, c.origin, coalesce((
-        SELECT max(CAST(json_extract(f.value, '$.similarity') * 100 + 0.000001 AS INTEGER))
-        FROM json_each(c.record, '$.candidates') f
-        WHERE NOT json_extract(f.value, '$.self_match') AND NOT json_extract(f.value, '$.allowlisted')), -1)
-        AS score
+        SELECT max(CASE WHEN f.type = 'object' THEN
+            CASE WHEN json_type(f.value, '$.similarity') IN ('integer', 'real')
+                AND NOT coalesce(json_extract(f.value, '$.self_match'), 0)
+                AND NOT coalesce(json_extract(f.value, '$.allowlisted'), 0)
+                THEN CAST(json_extract(f.value, '$.similarity') * 100 + 0.000001 AS INTEGER) END END)
+        FROM json_each(c.record, '$.candidates') f), -1) AS score
     FROM cases c WHERE json_valid(c.record);
 INSERT INTO scores (origin, score, n) SELECT origin, score, count(*) FROM scored GROUP BY origin, score;
 CREATE TRIGGER cases_score_in AFTER INSERT ON cases BEGIN
@@ -53,16 +55,25 @@ CREATE TABLE figures (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX figures_stale ON figures (origin, seq) WHERE stale = 1;
 CREATE INDEX figures_cases ON figures (origin, case_id, reviewer, state, stale);
+-- What somebody wrote by hand may be anything.
 CREATE VIEW figured AS
-    SELECT d.origin, d.seq, d.case_id, d.reviewer, json_extract(d.record, '$.reviewer.name') AS name,
-        d.disposition, d.state, json_extract(d.record, '$.at') AS made_at,
-        CASE WHEN json_extract(d.record, '$.receipt.protocol') NOT IN ('', 'script')
-            THEN json_extract(d.record, '$.receipt.dwell_ms') END AS looked,
-        json_extract(d.record, '$.at') - (
-            SELECT CASE WHEN json_valid(c.record) THEN json_extract(c.record, '$.created_at') END
-            FROM cases c WHERE c.origin = d.origin AND c.id = d.case_id) AS waited,
-        CASE WHEN d.state = 'sent' THEN d.settled_at - json_extract(d.record, '$.at') END AS sent
-    FROM decisions d WHERE json_valid(d.record);
+    SELECT origin, seq, case_id, reviewer, name, disposition, state, made_at, looked,
+        CAST(made_at - began AS INTEGER) AS waited,
+        CASE WHEN state = 'sent' THEN CAST(settled_at - made_at AS INTEGER) END AS sent
+    FROM (
+        SELECT d.origin, d.seq, d.case_id, d.reviewer, d.disposition, d.state, d.settled_at,
+            CASE json_type(d.record, '$.reviewer.name')
+                WHEN 'text' THEN json_extract(d.record, '$.reviewer.name') END AS name,
+            CASE typeof(json_extract(d.record, '$.at'))
+                WHEN 'integer' THEN json_extract(d.record, '$.at') END AS made_at,
+            CASE WHEN json_extract(d.record, '$.receipt.protocol') NOT IN ('', 'script')
+                AND typeof(json_extract(d.record, '$.receipt.dwell_ms')) = 'integer'
+                THEN json_extract(d.record, '$.receipt.dwell_ms') END AS looked,
+            (SELECT CASE WHEN json_valid(c.record) AND typeof(json_extract(c.record, '$.created_at')) = 'integer'
+                THEN json_extract(c.record, '$.created_at') END
+                FROM cases c WHERE c.origin = d.origin AND c.id = d.case_id) AS began
+        FROM decisions d WHERE json_valid(d.record)
+    );
 INSERT INTO figures SELECT *, name IS NULL OR made_at IS NULL FROM figured;
 INSERT OR IGNORE INTO figures (origin, seq, case_id, reviewer, disposition, state, stale)
     SELECT origin, seq, case_id, reviewer, disposition, state, 1 FROM decisions WHERE NOT json_valid(record);
@@ -74,7 +85,7 @@ CREATE TRIGGER decisions_figure AFTER INSERT ON decisions BEGIN
 END;
 CREATE TRIGGER decisions_figure_anew AFTER UPDATE ON decisions BEGIN
     UPDATE figures SET state = NEW.state, stale = 1,
-        sent = CASE WHEN NEW.state = 'sent' THEN NEW.settled_at - made_at END
+        sent = CASE WHEN NEW.state = 'sent' THEN CAST(NEW.settled_at - made_at AS INTEGER) END
         WHERE origin = NEW.origin AND seq = NEW.seq;
 END;
 
