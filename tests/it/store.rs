@@ -1,5 +1,6 @@
 //! One story of the store, told to every backend: what its verbs promise, sentence by sentence.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -491,7 +492,7 @@ async fn cases_that_no_listing_shows_are_found(store: &dyn Store) {
         |before, limit| async move { store.unseen(&origin(), before, limit).await.unwrap() };
     assert!(unseen(T, 10).await.is_empty(), "all were taken in then");
     assert_eq!(unseen(at(50), 10).await, [key(1), key(3)]);
-    assert_eq!(unseen(at(51), 10).await, [key(1), key(2), key(3)]);
+    assert_eq!(unseen(at(51), 10).await, [key(1), key(3), key(2)], "the longest unseen first");
     assert_eq!(unseen(at(51), 1).await, [key(1)]);
 }
 
@@ -2284,7 +2285,7 @@ async fn a_file_left_open_is_taken_up_where_it_was() {
     bench.store.close().await;
 }
 
-/// What 0015 made, taken away again.
+/// What 0018 made, taken away again.
 const BEFORE_FIGURES: [&str; 2] = [
     "DROP TRIGGER cases_score_in; DROP TRIGGER cases_score_out; DROP TRIGGER cases_score_from;
      DROP TRIGGER cases_score_to; DROP TRIGGER decisions_figure; DROP TRIGGER decisions_figure_anew;
@@ -2322,4 +2323,29 @@ async fn an_older_store_is_counted_when_it_is_opened_and_its_audit_stays() {
         assert_eq!(again.audit(&origin(), 0, 99).await.unwrap(), audit);
         again.close().await;
     }
+}
+
+/// Whoever reads a list slowly keeps the command in the middle of its first page, while others take out what was
+/// printed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_read_slowly_leaves_nothing_out() {
+    let bench = Bench::sqlite().await;
+    for n in 1..=2_100 {
+        admit(bench.store.as_ref(), n).await;
+    }
+    let home = crate::terminal::Home::new("");
+    let list = ["queue", "list", "--json", "--store", &bench.url];
+    let mut child = home.command(&list).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut printed = vec![lines.next().unwrap().unwrap()];
+    for n in 1..=150 {
+        assert!(bench.store.depart(&origin(), &key(n), "gone", T).await.unwrap());
+    }
+    printed.extend(lines.map(Result::unwrap));
+    assert!(child.wait().unwrap().success());
+    for n in 151..=2_100 {
+        let name = format!("\"{}\"", key(n));
+        assert!(printed.iter().any(|line| line.contains(&name)), "case {n} was left out");
+    }
+    bench.store.close().await;
 }

@@ -110,10 +110,12 @@ pub fn page(tx: &Tx, query: &QueueQuery, part: Part) -> String {
         )
     };
     let arms: Vec<_> = words.into_iter().map(arm).collect();
+    // SQLite begins with what stands first before CROSS JOIN, and would begin with all cases otherwise.
     format!(
         "WITH page AS ({} ORDER BY {order} LIMIT $2) \
-         SELECT c.*, {columns} FROM page p JOIN cases c ON c.{of_origin} AND c.id = p.id \
-         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} ORDER BY p.place, p.key",
+         SELECT c.*, {columns} FROM page p CROSS JOIN cases c \
+         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} \
+         WHERE c.{of_origin} AND c.id = p.id ORDER BY p.place, p.key",
         arms.join(" UNION ALL ")
     )
 }

@@ -213,7 +213,10 @@ mod tests {
         ];
         for line in sources.iter().flat_map(|source| source.lines()) {
             let name = line.strip_prefix("pub const ").and_then(|rest| rest.split(':').next());
-            let known = name.is_none_or(|name| fixed.iter().any(|(known, _)| *known == name));
+            // One asks of the other origins, and has to: whether any of them has a roster.
+            let known = name.is_none_or(|name| {
+                name == "ELSEWHERE" || fixed.iter().any(|(known, _)| *known == name)
+            });
             assert!(known, "{name:?} is not on the list above");
         }
         let mut all: Vec<_> = fixed.map(|(_, sql)| sql.to_owned()).into();
