@@ -16,7 +16,9 @@ CREATE VIEW scored AS
                 THEN CAST(json_extract(f.value, '$.similarity') * 100 + 0.000001 AS INTEGER) END END)
         FROM json_each(c.record, '$.candidates') f), -1) AS score
     FROM cases c WHERE json_valid(c.record);
-INSERT INTO scores (origin, score, n) SELECT origin, score, count(*) FROM scored GROUP BY origin, score;
+-- One by one: to group them, all records would be held at once.
+INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored WHERE TRUE
+    ON CONFLICT (origin, score) DO UPDATE SET n = n + 1;
 CREATE TRIGGER cases_score_in AFTER INSERT ON cases BEGIN
     INSERT INTO scores (origin, score, n) SELECT origin, score, 1 FROM scored
         WHERE origin = NEW.origin AND id = NEW.id
