@@ -56,26 +56,49 @@ pub fn say(text: &str) {
 /// # Errors
 /// When they cannot be written; see [`unwritten`].
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
-    use unicode_width::UnicodeWidthStr;
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.width())
-            .chain(head.get(column).map(|cell| cell.width()))
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let print = |cells: &mut dyn Iterator<Item = &str>| {
+    Columns::new(head).rows(rows)
+}
+
+/// A table that is written as its rows come. Columns are as wide as the first rows need; a longer cell later
+/// only moves what stands behind it.
+pub struct Columns {
+    head: Vec<String>,
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    /// A table with a head, which is written with the first rows.
+    pub fn new(head: &[&str]) -> Self {
+        Self { head: head.iter().map(|&word| word.to_owned()).collect(), widths: Vec::new() }
+    }
+
+    /// Writes rows.
+    ///
+    /// # Errors
+    /// When they cannot be written; see [`unwritten`].
+    pub fn rows(&mut self, rows: &[Vec<String>]) -> Result<(), CliError> {
+        use unicode_width::UnicodeWidthStr;
+        if self.widths.is_empty() {
+            let width = |column: usize| {
+                let cells =
+                    rows.iter().filter_map(|row| row.get(column)).chain(self.head.get(column));
+                cells.map(|cell| cell.width()).max().unwrap_or(0)
+            };
+            self.widths = (0..self.head.len()).map(width).collect();
+            self.row(&self.head)?;
+        }
+        rows.iter().try_for_each(|row| self.row(row))
+    }
+
+    fn row(&self, cells: &[String]) -> Result<(), CliError> {
+        use unicode_width::UnicodeWidthStr;
         let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
+        for (cell, width) in cells.iter().zip(&self.widths) {
             text.push_str(cell);
             text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
         line(text.trim_end())
-    };
-    print(&mut head.iter().copied())?;
-    rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
+    }
 }
 
 /// A bar on standard error that is written over, where that is a terminal.

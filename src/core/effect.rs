@@ -7,7 +7,7 @@ use crate::domain::{Decision, DecisionId, QueueQuery, SessionId, SubjectKind};
 /// A one-shot order. Long-lived things (leases, pictures) are [`Wants`], not orders.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Read a part of the queue: around a case if it is still there, else from the query's offset.
+    /// Read a part of the queue: around a case if it is still there, else from where the query begins.
     LoadQueue {
         /// Which part.
         query: QueueQuery,

@@ -2,7 +2,7 @@
 //! of the whole.
 
 use crate::domain::{
-    CaseState, Explained, Millis, QueueQuery, QueueRow, ReviewerId, SessionId, Taken, Tally,
+    CaseState, Explained, Millis, QueueQuery, QueueRow, ReviewerId, SessionId, Start, Taken, Tally,
 };
 
 /// Which cases are listed.
@@ -60,6 +60,8 @@ pub struct QueueView {
     pub query: QueueQuery,
     /// How many rows of the query come before the first one here.
     pub offset: u64,
+    /// Whether that is only about right.
+    pub about: bool,
     /// The rows.
     pub rows: Vec<QueueRow>,
     /// How many the query holds in all.
@@ -76,10 +78,11 @@ impl Default for QueueView {
             query: QueueQuery {
                 states: View::default().states(),
                 filter: String::new(),
-                offset: 0,
+                from: Start::Front,
                 limit: Self::ROWS,
             },
             offset: 0,
+            about: false,
             rows: Vec::new(),
             total: 0,
             tally: Tally::default(),

@@ -14,7 +14,8 @@ use super::sight::Sight;
 use super::verdict;
 use crate::domain::{
     Candidate, Decision, DecisionId, DeliveryState, Details, Disposition, HistoryRow, LeaseAnswer,
-    Millis, Progress, QueueQuery, Reason, SessionId, Status, SubjectKind, Taken, Undone, blind,
+    Millis, Progress, QueueQuery, Reason, SessionId, Start, Status, SubjectKind, Taken, Undone,
+    blind,
 };
 use crate::input::{Key, KeyCode};
 
@@ -411,7 +412,7 @@ fn accept_comment(model: &mut Model, line: Line) {
 
 fn accept_filter(model: &mut Model, line: &Line) -> Vec<Effect> {
     model.queue.query.filter = line.text().trim().trim_start_matches('#').to_owned();
-    model.queue.query.offset = 0;
+    model.queue.query.from = Start::Front;
     // The case on the desk stays there if the filter lets it.
     load_around_desk(model)
 }
@@ -630,8 +631,7 @@ fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
         put_row_on_desk(model, if last { model.queue.rows.len().saturating_sub(1) } else { 0 });
         return Vec::new();
     }
-    let rows = u64::from(QueueView::ROWS);
-    model.queue.query.offset = if last { model.queue.total.saturating_sub(rows) } else { 0 };
+    model.queue.query.from = if last { Start::Last } else { Start::Front };
     model.put_on_desk(None);
     let mut effects = load(model, None);
     if last {
@@ -645,7 +645,7 @@ fn jump(model: &mut Model, last: bool) -> Vec<Effect> {
 fn next_view(model: &mut Model) -> Vec<Effect> {
     model.view = model.view.next();
     model.queue.query.states = model.view.states();
-    model.queue.query.offset = 0;
+    model.queue.query.from = Start::Front;
     model.put_on_desk(None);
     load(model, None)
 }
@@ -691,7 +691,9 @@ fn load(model: &mut Model, around: Option<SessionId>) -> Vec<Effect> {
 /// Reads the queue again where the cursor is.
 fn reload(model: &mut Model) -> Vec<Effect> {
     if !model.queue_loading {
-        model.queue.query.offset = model.queue.offset;
+        let first = model.queue.rows.first().filter(|_| model.queue.offset > 0);
+        model.queue.query.from =
+            first.map_or(Start::Front, |row| Start::Around(row.case.key.clone()));
     }
     load_around_desk(model)
 }
@@ -726,7 +728,7 @@ fn take_view(model: &mut Model, mut view: QueueView, around: Option<SessionId>) 
         return false;
     }
     // After a jump, an answer from around the case that was on the desk means nothing.
-    if model.queue_read && model.desk.is_none() && view.offset != wanted.offset {
+    if model.queue_read && model.desk.is_none() && view.query.from != wanted.from {
         return false;
     }
     // What was decided here but is not recorded yet still stands in the store's answer.

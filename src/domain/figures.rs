@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Bands, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, HistoryRow,
-    Judgement, Millis, QueueRow, ReviewerId, SessionId, Unreadable,
+    Judgement, Millis, QueueRow, ReviewerId, SessionId, Similarity, Unreadable,
 };
 
 /// Counts by a word.
@@ -70,29 +70,132 @@ pub struct Section {
     pub rows: Vec<(String, u64)>,
 }
 
+/// What decisions are counted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Where they are.
+    pub state: DeliveryState,
+    /// What they are.
+    pub disposition: String,
+    /// The name of who made them.
+    pub reviewer: String,
+    /// The hour of the day (UTC).
+    pub hour: i64,
+}
+
+impl Told {
+    /// What is told of one decision.
+    #[must_use]
+    pub fn of(row: &HistoryRow) -> Self {
+        let d = &row.decision;
+        Self {
+            state: row.state,
+            disposition: d.disposition.word().to_owned(),
+            reviewer: d.reviewer.name.clone(),
+            hour: d.at.0.div_euclid(3_600_000).rem_euclid(24),
+        }
+    }
+}
+
+/// Times of one decision that are counted, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// From both pictures painted to the key.
+    pub looked: Option<i64>,
+    /// From the session's beginning at Didit, where known, to the decision.
+    pub waited: Option<i64>,
+    /// From the decision to its end at Didit.
+    pub sent: Option<i64>,
+}
+
+impl Spans {
+    /// The times of a decision that stands; none of one that was taken back.
+    #[must_use]
+    pub fn of(row: &HistoryRow, created: Option<Millis>) -> Self {
+        let d = &row.decision;
+        if row.state == DeliveryState::Undone {
+            return Self::default();
+        }
+        let by_hand = d.receipt.protocol != "script" && !d.receipt.protocol.is_empty();
+        let settled = row.settled_at.filter(|_| row.state == DeliveryState::Sent);
+        Self {
+            looked: by_hand.then_some(d.receipt.dwell_ms),
+            waited: created.map(|began| d.at.since(began)),
+            sent: settled.map(|at| at.since(d.at)),
+        }
+    }
+}
+
+impl ReadTwice {
+    /// How often two readers say the same in decisions that stand: all of those about a case are among them.
+    pub fn of<'a>(standing: impl Iterator<Item = &'a Decision>) -> Self {
+        agreement(standing)
+    }
+
+    /// The same of others besides.
+    pub fn add(&mut self, other: Self) {
+        self.read_twice += other.read_twice;
+        self.agreed += other.agreed;
+        self.differed += other.differed;
+        self.unsure += other.unsure;
+    }
+}
+
+impl Figures {
+    /// Counts cases of a state.
+    pub fn cases(&mut self, state: &str, n: u64) {
+        count(&mut self.cases, state, n);
+    }
+
+    /// Counts cases by their best score in hundredths of a percent, below zero where they have none. Edges
+    /// count to the hundredth.
+    pub fn scored(&mut self, score: i64, n: u64, bands: &Bands) {
+        // A hair above, as the score was cut a hair above: 89.99 is not 89.989999.
+        let similarity = u32::try_from(score).ok().map(|score| f64::from(score) / 100.0 + 1e-7);
+        let band = similarity.and_then(|percent| Similarity::new(percent.min(100.0)));
+        count(&mut self.bands, band.map_or("no score", |s| bands.of(s).word()), n);
+    }
+
+    /// Counts decisions of which the same is told.
+    pub fn told(&mut self, told: &Told, n: u64) {
+        count(&mut self.states, told.state.word(), n);
+        if told.state == DeliveryState::Undone {
+            return;
+        }
+        count(&mut self.dispositions, &told.disposition, n);
+        count(&mut self.reviewers, &told.reviewer, n);
+        count(&mut self.hours, &format!("{:02}", told.hour), n);
+    }
+
+    /// Counts what cannot be read, and is in no other figure.
+    pub fn unread(&mut self, rows: &[Unreadable]) {
+        for row in rows {
+            count(&mut self.unreadable, row.kind.word(), 1);
+        }
+    }
+}
+
 /// Counts rows into figures.
 #[derive(Debug, Default)]
 pub struct Tallier {
     figures: Figures,
-    /// When cases that were decided began at Didit.
+    /// When cases began at Didit.
     created: BTreeMap<SessionId, Millis>,
 }
 
 impl Tallier {
     /// Counts a case.
     pub fn case(&mut self, row: &QueueRow, bands: &Bands) {
-        count(&mut self.figures.cases, row.state.word());
-        count(&mut self.figures.bands, best_band(&row.case, bands));
-        if let (Some(at), true) = (row.case.created_at, row.decision.is_some()) {
+        count(&mut self.figures.cases, row.state.word(), 1);
+        count(&mut self.figures.bands, best_band(&row.case, bands), 1);
+        if let Some(at) = row.case.created_at {
             self.created.insert(row.case.key.clone(), at);
         }
     }
 
     /// Counts what cannot be read, and is in no other figure.
     pub fn unreadable(&mut self, rows: &[Unreadable]) {
-        for row in rows {
-            count(&mut self.figures.unreadable, row.kind.word());
-        }
+        self.figures.unread(rows);
     }
 
     /// Counts all decisions, and gives the figures out.
@@ -101,21 +204,11 @@ impl Tallier {
         let (mut looked, mut waited, mut sent) = (Vec::new(), Vec::new(), Vec::new());
         let figures = &mut self.figures;
         for row in history {
-            let d = &row.decision;
-            count(&mut figures.states, row.state.word());
-            if row.state == DeliveryState::Undone {
-                continue;
-            }
-            count(&mut figures.dispositions, d.disposition.word());
-            count(&mut figures.reviewers, &d.reviewer.name);
-            let hour = d.at.0.div_euclid(3_600_000).rem_euclid(24);
-            count(&mut figures.hours, &format!("{hour:02}"));
-            if d.receipt.protocol != "script" && !d.receipt.protocol.is_empty() {
-                looked.push(d.receipt.dwell_ms);
-            }
-            waited.extend(self.created.get(&d.case).map(|began| d.at.since(*began)));
-            let settled = row.settled_at.filter(|_| row.state == DeliveryState::Sent);
-            sent.extend(settled.map(|at| at.since(d.at)));
+            figures.told(&Told::of(row), 1);
+            let spans = Spans::of(row, self.created.get(&row.decision.case).copied());
+            looked.extend(spans.looked);
+            waited.extend(spans.waited);
+            sent.extend(spans.sent);
         }
         let middle = [looked, waited, sent].map(median);
         figures.median_ms = Medians { looked: middle[0], waited: middle[1], sent: middle[2] };
@@ -175,8 +268,8 @@ fn seconds(ms: i64) -> String {
     format!("{}.{}", ms / 1000, ms.rem_euclid(1000) / 100)
 }
 
-fn count(counts: &mut Counts, word: &str) {
-    *counts.entry(word.to_owned()).or_default() += 1;
+fn count(counts: &mut Counts, word: &str, n: u64) {
+    *counts.entry(word.to_owned()).or_default() += n;
 }
 
 fn best_band(case: &Case, bands: &Bands) -> &'static str {

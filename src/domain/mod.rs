@@ -28,13 +28,13 @@ pub use details::{
     BoundingBox, CandidateDetails, Details, Link, OtherPicture, Person, ReviewEntry, Side,
     SubjectDetails, UserKey, Warning,
 };
-pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Tallier};
+pub use figures::{Counts, Figures, Medians, ReadTwice, Section, Spans, Tallier, Told};
 pub use ids::{BadId, DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId};
 pub use risks::{face_risks, risk_in_short, risk_words};
 pub use rows::{
-    Admitted, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow, Holder,
-    Lease, LeaseAnswer, Parked, ParkedAs, Past, Progress, QueuePage, QueueQuery, QueueRow, Retried,
-    RowKind, SeenWorkflow, Settled, Taken, Undone, Unreadable, blind,
+    Admitted, Along, CallVerb, CallsAsked, CallsGranted, Delivery, HistoryQuery, HistoryRow,
+    Holder, Lease, LeaseAnswer, Parked, ParkedAs, Past, Place, Progress, QueuePage, QueueQuery,
+    QueueRow, Retried, RowKind, SeenWorkflow, Settled, Start, Taken, Undone, Unreadable, blind,
 };
 pub use share::{SLICE_MS, Urgency};
 pub use text::{mask_number, printable, redact_mentions};

@@ -31,14 +31,38 @@ pub struct QueueQuery {
     pub states: Vec<CaseState>,
     /// Only cases whose number or key contains this; empty for all.
     pub filter: String,
-    /// How many to pass over.
-    pub offset: u64,
+    /// Where it begins. Never a number of rows to pass over: while others decide, such a number leaves rows out.
+    pub from: Start,
     /// How many at most.
     pub limit: u32,
 }
 
+/// Where a part of the queue begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Start {
+    /// With the first case.
+    #[default]
+    Front,
+    /// Behind a place: the next page.
+    Behind(Place),
+    /// Half a page before a case, or before where it stood when the query does not hold it any more; with the
+    /// first case when nobody knows it.
+    Around(SessionId),
+    /// So that it ends with the last case.
+    Last,
+}
+
+/// A place in the queue: its order is by time, then key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The creation time at Didit, or when the case was put at the end.
+    pub at: Millis,
+    /// The key, as it is kept.
+    pub key: String,
+}
+
 /// A page of the queue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueuePage {
     /// The rows, in the queue's order.
     pub rows: Vec<QueueRow>,
@@ -46,6 +70,12 @@ pub struct QueuePage {
     pub unreadable: Vec<Unreadable>,
     /// How many the query holds in all.
     pub total: u64,
+    /// How many of the query come before it; counted where it begins around a case or is the last one, else 0.
+    pub before: u64,
+    /// Whether that is only about right, because it is far from both ends of a long queue.
+    pub about: bool,
+    /// The place of its last row, behind which the next page begins; `None` when it has none.
+    pub end: Option<Place>,
 }
 
 impl QueuePage {
@@ -414,15 +444,31 @@ pub struct HistoryQuery {
     pub by: Vec<ReviewerId>,
     /// How many at most; `None` for all.
     pub limit: Option<u32>,
+    /// From where on, and in which direction.
+    pub along: Along,
 }
 
-/// Decisions, newest first.
+/// A way through the decisions. Each has a number, in the order of recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Along {
+    /// From the newest one back.
+    #[default]
+    Newest,
+    /// From before a number back.
+    Before(u64),
+    /// From behind a number on: oldest first.
+    After(u64),
+}
+
+/// Decisions, newest first where nothing else was asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Past {
     /// Those that can be read.
     pub rows: Vec<HistoryRow>,
     /// Those that cannot.
     pub unreadable: Vec<Unreadable>,
+    /// The number of the last one, readable or not, to go on from; `None` when there is none.
+    pub end: Option<u64>,
 }
 
 /// A decision and what became of it.
@@ -490,7 +536,7 @@ impl HistoryRow {
     }
 
     /// The same with nothing of what was said: every reading looks like every other.
-    fn veil(&mut self) {
+    pub fn veil(&mut self) {
         self.decision.disposition = Disposition::Escalate;
         self.decision.judgements.clear();
         self.decision.reason = None;

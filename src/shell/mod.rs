@@ -6,7 +6,6 @@ mod board;
 pub mod child;
 mod drawing;
 mod easel;
-mod figures;
 mod given;
 mod interview;
 mod leases;
@@ -25,7 +24,6 @@ mod window;
 mod workers;
 
 pub use drawing::{CellFrom, Drawing, encoder};
-pub use figures::figures;
 pub use given::Given;
 pub use interview::{Card, CardShown, Interview, interview};
 pub use memory::{Memory, MemoryError, Place};

@@ -9,7 +9,6 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::figures::figures;
 use super::leases::InHand;
 use super::problem;
 use super::process::is_dead;
@@ -18,7 +17,7 @@ use super::who::Who;
 use crate::core::{Effect, Event, Problem, ProblemKind, QueueView};
 use crate::domain::{
     Bands, CaseState, Clock, Decision, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Origin,
-    QueueQuery, RowKind, SessionId, WorkerId,
+    QueueQuery, RowKind, SessionId, Start, WorkerId,
 };
 use crate::intake::{Intake, Notice};
 use crate::outbox::{self, Outbox};
@@ -118,10 +117,8 @@ impl Workers {
         mut query: QueueQuery,
         around: Option<SessionId>,
     ) -> store::Result<QueueView> {
-        if let Some(key) = around
-            && let Some(rank) = self.store.rank(&self.origin, &query, &key).await?
-        {
-            query.offset = rank.saturating_sub(u64::from(query.limit / 2));
+        if let Some(key) = around {
+            query.from = Start::Around(key);
         }
         let page = self.store.queue(&self.origin, &query, self.clock.now()).await?;
         self.tell(Event::Unreadable(RowKind::Case, page.unreadable)).await;
@@ -131,8 +128,8 @@ impl Workers {
         } else {
             Vec::new()
         };
-        let (rows, total) = (page.rows, page.total);
-        Ok(QueueView { offset: query.offset, query, rows, total, tally, explained })
+        let (offset, about, rows, total) = (page.before, page.about, page.rows, page.total);
+        Ok(QueueView { query, offset, about, rows, total, tally, explained })
     }
 
     async fn decide(&self, decision: &Decision) -> Event {
@@ -231,8 +228,7 @@ impl Workers {
     }
 
     async fn statistics(&self) -> Event {
-        let now = self.clock.now();
-        let figures = figures(self.store.as_ref(), &self.origin, &self.bands, now).await;
+        let figures = self.store.figures(&self.origin, &self.bands).await;
         Event::Statistics(figures.map(Box::new).map_err(|error| problem::of_store(&error)))
     }
 
@@ -423,7 +419,7 @@ impl Workers {
         let query = QueueQuery {
             states: vec![CaseState::Open],
             filter: String::new(),
-            offset: 0,
+            from: Start::Front,
             limit: QueueView::ROWS,
         };
         let event = self.load_queue(query, around).await;

@@ -203,59 +203,89 @@ pub fn record_hash(decision: &Decision) -> Result<String> {
 /// is its end, where that is known.
 #[must_use]
 pub fn verify(rows: &[AuditRow], head: Option<&AuditHead>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
-    let mut expected = 1;
-    // The hash that is kept and the one that is right: where they differ, the entry has been found,
-    // and the next one is not blamed for it.
-    let mut before = Some([String::new(), String::new()]);
-    for row in rows {
+    let mut links = Links::default();
+    let mut findings: Vec<_> = rows.iter().flat_map(|row| links.next(row)).collect();
+    findings.extend(head.and_then(|head| links.end(head)));
+    findings
+}
+
+/// The same, row by row: what has to be remembered of a chain to look at the next entry.
+#[derive(Debug)]
+pub struct Links {
+    expected: u64,
+    /// The hash that is kept and the one that is right: where they differ, the entry has been found,
+    /// and the next one is not blamed for it.
+    before: Option<[String; 2]>,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { expected: 1, before: Some([String::new(), String::new()]) }
+    }
+}
+
+impl Links {
+    /// What is wrong with the next entry.
+    pub fn next(&mut self, row: &AuditRow) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut find = |seq: u64, what: String| findings.push(Finding { seq, what });
+        let expected = self.expected;
         if row.seq < expected {
             find(row.seq, format!("entry {} stands here once more or too late", row.seq));
-            continue;
+            return findings;
         }
         if row.seq > expected {
             let last = row.seq - 1;
             find(expected, format!("entries {expected} to {last} are missing"));
-            before = None;
+            self.before = None;
         }
         let right = hash_of(&row.entry);
         let entry = serde_json::from_str::<AuditEntry>(&row.entry);
-        if right != row.hash {
-            find(row.seq, format!("entry {} is not as it was written", row.seq));
+        let follows = |entry: &AuditEntry| {
+            self.before.as_ref().is_none_or(|before| before.contains(&entry.before))
+        };
+        let what = if right != row.hash {
+            Some(format!("entry {} is not as it was written", row.seq))
         } else {
             match &entry {
                 Ok(entry) if entry.seq != row.seq => {
-                    find(
-                        row.seq,
-                        format!("entry {} stands in the place of {}", entry.seq, row.seq),
-                    );
+                    Some(format!("entry {} stands in the place of {}", entry.seq, row.seq))
                 }
-                Ok(entry) if before.as_ref().is_some_and(|b| !b.contains(&entry.before)) => {
-                    find(row.seq, format!("entry {} does not follow the one before", row.seq));
+                Ok(entry) if !follows(entry) => {
+                    Some(format!("entry {} does not follow the one before", row.seq))
                 }
                 // What is looked for in the text has to stand there as it is looked for.
                 Ok(entry) if json(entry).ok().as_ref() != Some(&row.entry) => {
-                    find(row.seq, format!("entry {} was written by another hand", row.seq));
+                    Some(format!("entry {} was written by another hand", row.seq))
                 }
-                Ok(_) => {}
-                Err(_) => find(row.seq, format!("entry {} is no entry", row.seq)),
+                Ok(_) => None,
+                Err(_) => Some(format!("entry {} is no entry", row.seq)),
             }
+        };
+        if let Some(what) = what {
+            find(row.seq, what);
         }
-        before = Some([row.hash.clone(), right]);
-        expected = row.seq.saturating_add(1);
+        self.before = Some([row.hash.clone(), right]);
+        self.expected = row.seq.saturating_add(1);
+        findings
     }
-    if let Some(head) = head {
+
+    /// What is wrong with the end, where the chain is said to end with `head`.
+    #[must_use]
+    pub fn end(&self, head: &AuditHead) -> Option<Finding> {
+        let expected = self.expected;
         let last = expected - 1;
-        if head.seq > last {
-            find(expected, format!("entries {expected} to {} are missing", head.seq));
+        let (seq, what) = if head.seq > last {
+            (expected, format!("entries {expected} to {} are missing", head.seq))
         } else if head.seq < last {
-            find(head.seq + 1, format!("entries after {} were put in", head.seq));
-        } else if last > 0 && before.is_some_and(|b| !b.contains(&head.hash)) {
-            find(last, format!("entry {last} is not the one that was written last"));
-        }
+            (head.seq + 1, format!("entries after {} were put in", head.seq))
+        } else if last > 0 && self.before.as_ref().is_some_and(|b| !b.contains(&head.hash)) {
+            (last, format!("entry {last} is not the one that was written last"))
+        } else {
+            return None;
+        };
+        Some(Finding { seq, what })
     }
-    findings
 }
 
 /// SHA-256 of an entry's text, hex.

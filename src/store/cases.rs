@@ -37,7 +37,7 @@ pub trait Cases: Send + Sync {
     ) -> Result<Admitted>;
 
     /// Up to `limit` open, escalated or left workflow cases that no listing has shown since `before`,
-    /// oldest place first: they may have left review.
+    /// those first that were shown longest ago: they may have left review.
     async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>>;
 
     /// Takes a case out of the queue with a word (`Approved in the web console`). True when it was
@@ -65,6 +65,9 @@ pub trait Cases: Send + Sync {
     /// One case.
     async fn case(&self, origin: &Origin, key: &SessionId, now: Millis)
     -> Result<Option<QueueRow>>;
+
+    /// What is kept of some cases, those that can be read, in no order.
+    async fn known(&self, origin: &Origin, keys: &[SessionId]) -> Result<Vec<Case>>;
 
     /// How many cases stand where.
     async fn tally(&self, origin: &Origin) -> Result<Tally>;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Result;
 use crate::domain::{
     Decision, DecisionId, DeliveryState, HistoryQuery, Lease, Millis, Origin, Past, ReviewerId,
-    Undone,
+    SessionId, Undone,
 };
 
 /// Decisions.
@@ -71,7 +71,11 @@ pub trait Decisions: Send + Sync {
         now: Millis,
     ) -> Result<bool>;
 
-    /// Decisions, newest first; those that cannot be read apart.
+    /// Cases with a round of readings that nothing has ended: each decision about them that counts and is newer
+    /// than the last one that took effect is one reader's word. What was said in it may be hidden from others.
+    async fn open_rounds(&self, origin: &Origin) -> Result<Vec<SessionId>>;
+
+    /// Decisions along a way, newest first where none is named; those that cannot be read apart.
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past>;
 
     /// Takes a held decision of somebody else back, of which nothing was written, and opens its case, as an

@@ -14,6 +14,7 @@ mod decisions;
 mod deliveries;
 mod error;
 mod evidence;
+mod figures;
 mod leases;
 mod looked;
 mod memory;
@@ -40,6 +41,7 @@ pub use decisions::Decisions;
 pub use deliveries::Deliveries;
 pub use error::StoreError;
 pub use evidence::{Doubt, Evidence, Kept, NewAct, stands};
+pub use figures::Counted;
 pub use leases::Leases;
 pub use looked::{Looked, PassedOver};
 pub use memory::MemoryStore;
@@ -56,7 +58,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The durable queue, decisions and outbox. Every verb is one transaction; every verb takes the
 /// time; rows of another origin are invisible to all of them.
 #[async_trait]
-pub trait Store: Cases + Leases + Decisions + Deliveries + Testimony + Team + Looked {
+pub trait Store:
+    Cases + Leases + Decisions + Deliveries + Testimony + Team + Looked + Counted
+{
     /// What and where it is, for `doctor` and the status line: `sqlite:/path`, `memory:`. No password.
     fn describe(&self) -> String;
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use secondlook::domain::{
     Candidate, Case, CaseState, Decision, DecisionId, Disposition, Judged, Judgement, Millis,
-    Origin, Receipt, Reviewer, ReviewerId, SessionId, Similarity, Source, Status, SubjectKind,
-    WorkerId,
+    Origin, Receipt, Reviewer, ReviewerId, SessionId, Similarity, Source, Start, Status,
+    SubjectKind, WorkerId,
 };
 use secondlook::sim::{Limits, Options, Sim, World};
 use secondlook::store::{self, Holder, QueueQuery, Store, StoreError};
@@ -241,7 +241,7 @@ fn now() -> Millis {
 }
 
 fn open(limit: u32) -> QueueQuery {
-    QueueQuery { states: vec![CaseState::Open], filter: String::new(), offset: 0, limit }
+    QueueQuery { states: vec![CaseState::Open], filter: String::new(), from: Start::Front, limit }
 }
 
 /// A case as Didit's are: two candidates.

@@ -10,7 +10,7 @@ use secondlook::core::{
 use secondlook::domain::{
     Bands, Candidate, CandidateDetails, Case, CaseState, Decision, DecisionId, DeliveryState,
     Details, HistoryRow, Lease, LeaseAnswer, Millis, Origin, Person, Progress, QueueQuery,
-    QueueRow, Reviewer, ReviewerId, SessionId, Similarity, Source, Status, SubjectDetails,
+    QueueRow, Reviewer, ReviewerId, SessionId, Similarity, Source, Start, Status, SubjectDetails,
     SubjectKind, Tallier, Tally, Undone, WorkerId,
 };
 use secondlook::input::Key;
@@ -411,7 +411,8 @@ impl Play {
             Effect::LoadHistory => vec![Event::History(Ok(self.decisions.clone()))],
             Effect::LoadStatistics => {
                 let states = CaseState::ALL.to_vec();
-                let all = QueueQuery { states, filter: String::new(), offset: 0, limit: 1_000 };
+                let all =
+                    QueueQuery { states, filter: String::new(), from: Start::Front, limit: 1_000 };
                 let (mut tallier, bands) = (Tallier::default(), self.model.settings.bands);
                 self.view(all).rows.iter().for_each(|row| tallier.case(row, &bands));
                 vec![Event::Statistics(Ok(Box::new(tallier.decisions(&self.decisions))))]
@@ -479,7 +480,15 @@ impl Play {
             departed: count(CaseState::Departed),
             left: count(CaseState::Left),
         };
-        QueueView { query, offset: 0, total: rows.len() as u64, rows, tally, explained: Vec::new() }
+        QueueView {
+            query,
+            offset: 0,
+            about: false,
+            total: rows.len() as u64,
+            rows,
+            tally,
+            explained: Vec::new(),
+        }
     }
 
     fn undo(&mut self, id: DecisionId) -> Vec<Event> {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use secondlook::domain::{CaseState, Disposition, Explained, SessionId, Status, SubjectKind};
+use secondlook::domain::{
+    CaseState, Disposition, Explained, SessionId, Start, Status, SubjectKind,
+};
 use secondlook::intake::{Counts, Intake, IntakeError, Notice, Reasons, Settings};
 use secondlook::sim::{
     Candidate, Fault, On, Recorded, Reply, Review, Route, Session, World, session_id,
@@ -524,8 +526,12 @@ async fn a_stopped_round_ends_and_keeps_what_it_took_in() {
     assert_eq!(stage.count(Route::Decision), 13, "eight at once, five answered");
     stage.sim.knobs().release(Route::Decision);
     let counts = pull(&mut intake).await.unwrap();
-    let query =
-        QueueQuery { states: vec![CaseState::Open], filter: String::new(), offset: 0, limit: 1 };
+    let query = QueueQuery {
+        states: vec![CaseState::Open],
+        filter: String::new(),
+        from: Start::Front,
+        limit: 1,
+    };
     let page = stage.store.queue(&stage.origin, &query, stage.now()).await.unwrap();
     assert_eq!((page.total, counts.seen), (200, 300));
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod bends;
 mod between;
 mod cli;
+mod collisions;
 mod core_support;
 mod crash;
 mod damaged;

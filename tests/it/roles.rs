@@ -61,6 +61,14 @@ const FORBIDDEN: &[&str] = &[
     "UPDATE decisions SET status_done = 1 WHERE reviewer = 'person:ana'",
     "UPDATE decisions SET due = 0, attempts = 9 WHERE reviewer = 'person:eva'",
     "UPDATE cases SET key = 'x'",
+    "UPDATE figures SET looked = 1",
+    "DELETE FROM figures",
+    "UPDATE scores SET n = 9",
+    "INSERT INTO scores (origin, score, n) VALUES (1, 9999, 9)",
+    "CREATE TEMP TABLE mine (origin BIGINT, id BIGINT, record TEXT); CREATE TRIGGER mine AFTER INSERT ON mine \
+     FOR EACH ROW EXECUTE FUNCTION cases_score(); INSERT INTO mine VALUES (1, 1, '{\"candidates\":[]}')",
+    "CREATE TEMP TABLE mine AS SELECT * FROM decisions; CREATE TRIGGER mine AFTER UPDATE ON mine \
+     FOR EACH ROW EXECUTE FUNCTION decisions_figure(); UPDATE mine SET state = 'sent'",
     "DELETE FROM cases",
     "ALTER TABLE audit DISABLE TRIGGER ALL",
     "DROP TABLE audit",

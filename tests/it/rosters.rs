@@ -73,7 +73,7 @@ async fn another_address_of_didit_is_no_place_without_a_roster() {
     let open = store::QueueQuery {
         states: vec![secondlook::domain::CaseState::Open],
         filter: String::new(),
-        offset: 0,
+        from: secondlook::domain::Start::Front,
         limit: 1,
     };
     let key = store.queue(&origin, &open, now).await.unwrap().rows[0].case.key.clone();

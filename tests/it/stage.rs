@@ -11,15 +11,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secondlook::didit::{self, Client};
 use secondlook::domain::{
-    Case, CaseState, Clock, Decision, DecisionId, DeliveryState, Disposition, Explained, Millis,
-    Origin, Parked, Past, Receipt, Reviewer, ReviewerId, SessionId, SubjectKind, Tally, Target,
-    Unreadable, WorkerId,
+    Bands, Case, CaseState, Clock, Decision, DecisionId, DeliveryState, Disposition, Explained,
+    Figures, Millis, Origin, Parked, Past, Receipt, Reviewer, ReviewerId, SessionId, SubjectKind,
+    Tally, Target, Unreadable, WorkerId,
 };
 use secondlook::outbox::{Attempt, Limits, deliver_one};
 use secondlook::roster::Enacted;
 use secondlook::sim::{Effect, Fault, Kind, On, Options, Reply, Route, Sim, World};
 use secondlook::store::{
-    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Cases,
+    self, Admitted, AuditHead, AuditRow, AuditSignature, CallsAsked, CallsGranted, Cases, Counted,
     Decisions, Deliveries, Delivery, Evidence, HistoryQuery, HistoryRow, Holder, Kept, Lease,
     LeaseAnswer, Leases, Login, Looked, NewAct, News, PassedOver, Progress, QueuePage, QueueQuery,
     QueueRow, Result, Retried, SeenWorkflow, Settled, Store, Team, Testimony, Undone,
@@ -434,6 +434,9 @@ impl Cases for DeadlyStore {
     ) -> Result<Option<QueueRow>> {
         self.inner.case(origin, key, now).await
     }
+    async fn known(&self, origin: &Origin, keys: &[SessionId]) -> Result<Vec<Case>> {
+        self.inner.known(origin, keys).await
+    }
     async fn tally(&self, origin: &Origin) -> Result<Tally> {
         self.inner.tally(origin).await
     }
@@ -538,6 +541,9 @@ impl Decisions for DeadlyStore {
         now: Millis,
     ) -> Result<bool> {
         self.inner.reopen(origin, decision, by, now).await
+    }
+    async fn open_rounds(&self, origin: &Origin) -> Result<Vec<SessionId>> {
+        self.inner.open_rounds(origin).await
     }
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         self.inner.history(origin, query).await
@@ -662,6 +668,13 @@ impl Team for DeadlyStore {
         now: Millis,
     ) -> Result<CallsGranted> {
         self.inner.grant(origin, asked, now).await
+    }
+}
+
+#[async_trait]
+impl Counted for DeadlyStore {
+    async fn figures(&self, origin: &Origin, bands: &Bands) -> Result<Figures> {
+        self.inner.figures(origin, bands).await
     }
 }
 

@@ -1,13 +1,15 @@
 //! One story of the store, told to every backend: what its verbs promise, sentence by sentence.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secondlook::domain::{
-    Candidate, Case, CaseState, Decision, DecisionId, DeliveryState, Disposition, Explained,
-    Judged, Judgement, Millis, Origin, Reason, Receipt, Reviewer, ReviewerId, SeenPicture,
-    SessionId, Similarity, Source, Status, SubjectKind, Tally, Target, Urgency, WorkerId,
+    Along, Bands, Candidate, Case, CaseState, Counts, Decision, DecisionId, DeliveryState,
+    Disposition, Explained, Figures, Judged, Judgement, Millis, Origin, ReadTwice, Reason, Receipt,
+    Reviewer, ReviewerId, SeenPicture, SessionId, Similarity, Source, Start, Status, SubjectKind,
+    Tally, Target, Urgency, WorkerId,
 };
 use secondlook::roster;
 use secondlook::store::audit::{AuditEntry, Audited};
@@ -85,6 +87,16 @@ macro_rules! on_every_store {
                 bench.store.close().await;
             }
         )* }
+        /// A server on which every transaction collides with another one first.
+        mod colliding { $(
+            #[tokio::test]
+            async fn $name() {
+                let Some(bench) = super::Bench::postgres().await else { return };
+                crate::collisions::collide(&bench.url).await;
+                super::$name(bench.store.as_ref()).await;
+                bench.store.close().await;
+            }
+        )* }
         mod partitioned { $(
             #[tokio::test]
             async fn $name() {
@@ -109,6 +121,8 @@ on_every_store! {
     the_queue_has_pages_in_its_order
     the_queue_is_filtered_by_number_and_key
     a_rank_is_the_place_in_the_pages
+    pages_leave_nothing_out_while_others_decide
+    figures_are_kept_with_every_change
     a_case_tells_who_has_it
     cases_are_tallied
     a_lease_belongs_to_one_worker
@@ -275,7 +289,7 @@ fn all_states() -> Vec<CaseState> {
 }
 
 pub fn query(states: &[CaseState]) -> QueueQuery {
-    QueueQuery { states: states.to_vec(), filter: String::new(), offset: 0, limit: 1000 }
+    QueueQuery { states: states.to_vec(), filter: String::new(), from: Start::Front, limit: 1000 }
 }
 
 pub async fn admit(store: &dyn Store, n: u32) {
@@ -479,7 +493,7 @@ async fn cases_that_no_listing_shows_are_found(store: &dyn Store) {
         |before, limit| async move { store.unseen(&origin(), before, limit).await.unwrap() };
     assert!(unseen(T, 10).await.is_empty(), "all were taken in then");
     assert_eq!(unseen(at(50), 10).await, [key(1), key(3)]);
-    assert_eq!(unseen(at(51), 10).await, [key(1), key(2), key(3)]);
+    assert_eq!(unseen(at(51), 10).await, [key(1), key(3), key(2)], "the longest unseen first");
     assert_eq!(unseen(at(51), 1).await, [key(1)]);
 }
 
@@ -510,17 +524,150 @@ async fn the_queue_has_pages_in_its_order(store: &dyn Store) {
     assert_eq!(keys(store, &query(&both)).await, order);
     assert_eq!(keys(store, &query(&[CaseState::Left])).await, [key(9)]);
     assert!(keys(store, &query(&[])).await.is_empty());
-    for (offset, limit, range) in
-        [(0, 2, 0..2), (2, 2, 2..4), (4, 9, 4..5), (5, 9, 5..5), (1, 0, 0..0)]
-    {
-        let page = QueueQuery { offset, limit, ..query(&both) };
+    let page = async |from: Start, limit: u32| {
+        let page = QueueQuery { from, limit, ..query(&both) };
         let page = store.queue(&origin(), &page, T).await.unwrap();
         assert_eq!(page.total, 5);
-        let found: Vec<_> = page.rows.into_iter().map(|row| row.case.key).collect();
-        assert_eq!(found, order[range]);
+        let found: Vec<_> = page.rows.iter().map(|row| row.case.key.clone()).collect();
+        (found, page.before, page.end)
+    };
+    // Page by page: each begins behind the one before.
+    let (mut from, mut found) = (Start::Front, Vec::new());
+    loop {
+        let (rows, _, end) = page(from, 2).await;
+        let Some(end) = end else { break };
+        assert!(rows.len() <= 2);
+        assert_eq!(Some(end.key.as_str()), rows.last().map(SessionId::as_str));
+        found.extend(rows);
+        from = Start::Behind(end);
     }
-    let far = QueueQuery { offset: u64::MAX, ..query(&both) };
-    assert!(keys(store, &far).await.is_empty());
+    assert_eq!(found, order);
+    assert_eq!(page(Start::Front, 0).await, (vec![], 0, None));
+    // Around a case there is as much before it as behind, as far as there is something.
+    for (key, limit, range) in
+        [(9, 4, 0..4), (3, 4, 0..4), (7, 4, 0..4), (2, 4, 1..5), (1, 2, 3..5)]
+    {
+        let (rows, before, _) = page(Start::Around(self::key(key)), limit).await;
+        assert_eq!((rows.as_slice(), before), (&order[range.clone()], range.start as u64), "{key}");
+    }
+    assert_eq!(page(Start::Around(key(1)), 4).await.0, order[2..]);
+    // Where it stood that is not in this part of the queue; the front where nobody knows it.
+    store.depart(&origin(), &key(7), "gone", T).await.unwrap();
+    store.admit(&origin(), &case(8), CaseState::Open, T, T).await.unwrap();
+    let (rows, before, _) = page(Start::Around(key(7)), 2).await;
+    assert_eq!((rows.len(), before), (2, 1));
+    assert_eq!(page(Start::Around(key(77)), 2).await.1, 0);
+    // The last ones.
+    let (rows, before, _) = page(Start::Last, 2).await;
+    assert_eq!((rows.len(), before), (2, 3));
+    assert_eq!(page(Start::Last, 9).await.1, 0);
+}
+
+/// Between two pages others decide, put at the end, take in and open again.
+async fn pages_leave_nothing_out_while_others_decide(store: &dyn Store) {
+    for n in 1..=40 {
+        admit(store, n).await;
+    }
+    let ana = holder("ana", 1);
+    let mut page = QueueQuery { limit: 6, ..query(&[CaseState::Open]) };
+    let (mut printed, mut decided) = (Vec::new(), Vec::new());
+    for round in 0u32.. {
+        let found = store.queue(&origin(), &page, T).await.unwrap();
+        let Some(end) = found.end else { break };
+        printed.extend(found.rows.into_iter().map(|row| row.case.key));
+        page.from = Start::Behind(end);
+        // One that was printed and one that comes later are decided.
+        for n in [1 + round * 6, 40 - round].into_iter().filter(|n| *n <= 40) {
+            let found = store.case(&origin(), &key(n), T).await.unwrap().unwrap();
+            if found.state == CaseState::Open {
+                let ours = lease(store, n, &ana, T).await;
+                let made = decision(u128::from(1000 * round + n), &ours, Disposition::Reject);
+                store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+                decided.push(key(n));
+            }
+        }
+    }
+    let mut once = printed.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), printed.len(), "none twice");
+    for n in 1..=40 {
+        let open = !decided.contains(&key(n));
+        assert!(!open || printed.contains(&key(n)), "case {n} was left out");
+    }
+    assert!(decided.len() > 10 && printed.len() > 30);
+    // The same of decisions, which come to be at one end and change everywhere.
+    let total = decided.len();
+    let mut past = HistoryQuery { limit: Some(3), ..HistoryQuery::default() };
+    let mut told = Vec::new();
+    loop {
+        let found = store.history(&origin(), &past).await.unwrap();
+        let Some(end) = found.end else { break };
+        told.extend(found.rows.iter().map(|row| row.decision.id));
+        past.along = Along::Before(end);
+        let n = 100 + u32::try_from(told.len()).unwrap();
+        admit(store, n).await;
+        let ours = lease(store, n, &ana, T).await;
+        let made = decision(n.into(), &ours, Disposition::Approve);
+        store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    }
+    assert_eq!(told.len(), total);
+    // Oldest first, from the first on, those that came meanwhile too.
+    let (mut onward, mut after) = (Vec::new(), 0);
+    loop {
+        let along = Along::After(after);
+        let next = HistoryQuery { limit: Some(4), along, ..HistoryQuery::default() };
+        let found = store.history(&origin(), &next).await.unwrap();
+        let Some(end) = found.end else { break };
+        onward.extend(found.rows.iter().map(|row| row.decision.id));
+        after = end;
+    }
+    assert!(onward.len() > total);
+    told.reverse();
+    assert_eq!(onward[..total], told);
+}
+
+async fn figures_are_kept_with_every_change(store: &dyn Store) {
+    let bands = Bands::default();
+    let figures = async || store.figures(&origin(), &bands).await.unwrap();
+    assert_eq!(figures().await, Figures::default());
+    for (n, scores) in [(1, &[71.0, 89.99][..]), (2, &[90.0][..]), (3, &[12.5][..]), (4, &[][..])] {
+        let candidates = scores.iter().map(|score| candidate(*score)).collect();
+        let case = Case { candidates, ..case(n) };
+        store.admit(&origin(), &case, CaseState::Open, T, T).await.unwrap();
+    }
+    let words = |counts: &Counts| -> String {
+        counts.iter().map(|(word, n)| format!("{word} {n}, ")).collect()
+    };
+    let now = figures().await;
+    assert_eq!(words(&now.cases), "open 4, ");
+    assert_eq!(words(&now.bands), "no score 1, possible 1, strong 1, unlikely 1, ");
+    // Read again with other candidates.
+    let read = Case { candidates: vec![candidate(95.0)], ..case(3) };
+    store.admit(&origin(), &read, CaseState::Open, T, T).await.unwrap();
+    assert_eq!(words(&figures().await.bands), "no score 1, possible 1, strong 2, ");
+    let (ana, eva) = (holder("ana", 1), holder("eva", 1));
+    for n in 1..=3 {
+        let ours = lease(store, n, &ana, T).await;
+        let made = decision(n.into(), &ours, Disposition::Reject);
+        let made = Decision { at: at(i64::from(n) * 1_000), ..made };
+        store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    }
+    store.undo(&origin(), id(3), &ana.reviewer.id, T).await.unwrap();
+    let ours = lease(store, 3, &eva, T).await;
+    let made = decision(4, &ours, Disposition::Approve);
+    store.decide(&ours, &made, at(WINDOW), T).await.unwrap();
+    let delivery = take(store, &ana, at(WINDOW)).await.unwrap();
+    assert!(store.settle(&delivery, &sent(), at(WINDOW)).await.unwrap());
+    let now = figures().await;
+    assert_eq!(words(&now.cases), "decided 3, open 1, ");
+    assert_eq!(words(&now.states), "held 2, sent 1, undone 1, ");
+    assert_eq!(words(&now.dispositions), "approve 1, reject 2, ");
+    assert_eq!(words(&now.reviewers), "ana 2, eva 1, ");
+    assert_eq!(now.hours.values().sum::<u64>(), 3);
+    assert_eq!(now.median_ms.looked, Some(1800));
+    assert_eq!(now.median_ms.sent, Some(WINDOW - 1_000));
+    assert_eq!(now.agreement, ReadTwice::default());
 }
 
 async fn the_queue_is_filtered_by_number_and_key(store: &dyn Store) {
@@ -1634,7 +1781,7 @@ async fn the_next_free_case_is_leased(store: &dyn Store) {
     let query = |filter: &str| QueueQuery {
         states: vec![CaseState::Open, CaseState::Escalated],
         filter: filter.to_owned(),
-        offset: 0,
+        from: Start::Front,
         limit: 1,
     };
     let next = async |who: &Holder, after: Option<u32>, filter: &str, now: Millis| {
@@ -1678,7 +1825,8 @@ async fn who_looks_on_is_seen_until_they_look_away_or_are_gone(store: &dyn Store
     let seen = |n: u32, now: Millis| async move {
         let row = store.case(&origin(), &key(n), now).await.unwrap().unwrap();
         let open = vec![CaseState::Open];
-        let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 9 };
+        let query =
+            QueueQuery { states: open, filter: String::new(), from: Start::Front, limit: 9 };
         let page = store.queue(&origin(), &query, now).await.unwrap();
         let listed = page.rows.into_iter().find(|row| row.case.key == key(n)).unwrap();
         assert_eq!(listed, row, "the list and the case say the same");
@@ -2102,7 +2250,8 @@ async fn columns_hold_no_more(path: &Path) {
          budgets.verb budgets.record workflows.workflow \
          acts.doer acts.act acts.signature acts.role proofs.decision proofs.signature \
          passed_over.key passed_over.status passed_over.rule passed_over.reason \
-         listings.name listings.record";
+         listings.name listings.record \
+         figures.reviewer figures.name figures.disposition figures.state";
     let sorted = |names: &str| {
         let mut names: Vec<_> = names.split_whitespace().map(str::to_owned).collect();
         names.sort_unstable();
@@ -2144,5 +2293,70 @@ async fn a_file_left_open_is_taken_up_where_it_was() {
     assert_eq!(state(again.as_ref(), 1).await, CaseState::Open);
     assert_eq!(again.salt().await.unwrap(), bench.store.salt().await.unwrap());
     again.close().await;
+    bench.store.close().await;
+}
+
+/// What 0019 made, taken away again.
+const BEFORE_FIGURES: [&str; 2] = [
+    "DROP TRIGGER cases_score_in; DROP TRIGGER cases_score_out; DROP TRIGGER cases_score_from;
+     DROP TRIGGER cases_score_to; DROP TRIGGER decisions_figure; DROP TRIGGER decisions_figure_anew;
+     DROP VIEW scored; DROP VIEW figured; DROP TABLE scores; DROP TABLE figures;
+     UPDATE store SET schema = schema - 1",
+    "DROP FUNCTION cases_score() CASCADE; DROP FUNCTION decisions_figure() CASCADE;
+     DROP FUNCTION score_of(TEXT); DROP FUNCTION figure_of(decisions); DROP TABLE scores; DROP TABLE figures;
+     UPDATE store SET schema = schema - 1",
+];
+
+/// An older store is brought up to date when it is opened; stopped in the middle, it is as it was.
+#[tokio::test]
+async fn an_older_store_is_counted_when_it_is_opened_and_its_audit_stays() {
+    for (bench, before) in [Some(Bench::sqlite().await), Bench::postgres().await]
+        .into_iter()
+        .zip(BEFORE_FIGURES)
+        .filter_map(|(bench, before)| Some((bench?, before)))
+    {
+        for n in 1..=9 {
+            decided(bench.store.as_ref(), n, &holder("ana", 1)).await;
+        }
+        let bands = Bands::default();
+        let figures = bench.store.figures(&origin(), &bands).await.unwrap();
+        assert_eq!(figures.dispositions["reject"], 9);
+        let audit = bench.store.audit(&origin(), 0, 99).await.unwrap();
+        bench.store.close().await;
+        assert!(crate::audit::behind(&bench.url, before).await);
+        // Begun and given up.
+        for _ in 0..3 {
+            let opening = store::open(&bench.url);
+            assert!(tokio::time::timeout(std::time::Duration::ZERO, opening).await.is_err());
+        }
+        let again = store::open(&bench.url).await.unwrap();
+        assert_eq!(again.figures(&origin(), &bands).await.unwrap(), figures);
+        assert_eq!(again.audit(&origin(), 0, 99).await.unwrap(), audit);
+        again.close().await;
+    }
+}
+
+/// Whoever reads a list slowly keeps the command in the middle of its first page, while others take out what was
+/// printed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_read_slowly_leaves_nothing_out() {
+    let bench = Bench::sqlite().await;
+    for n in 1..=2_100 {
+        admit(bench.store.as_ref(), n).await;
+    }
+    let home = crate::terminal::Home::new("");
+    let list = ["queue", "list", "--json", "--store", &bench.url];
+    let mut child = home.command(&list).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut printed = vec![lines.next().unwrap().unwrap()];
+    for n in 1..=150 {
+        assert!(bench.store.depart(&origin(), &key(n), "gone", T).await.unwrap());
+    }
+    printed.extend(lines.map(Result::unwrap));
+    assert!(child.wait().unwrap().success());
+    for n in 151..=2_100 {
+        let name = format!("\"{}\"", key(n));
+        assert!(printed.iter().any(|line| line.contains(&name)), "case {n} was left out");
+    }
     bench.store.close().await;
 }

@@ -4,7 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use secondlook::domain::{
-    CaseState, Decision, DeliveryState, Disposition, Judgement, Status, SubjectKind, WorkerId,
+    Along, Bands, CaseState, Decision, DeliveryState, Disposition, Judgement, Place, Start, Status,
+    SubjectKind, WorkerId,
 };
 use secondlook::store::{
     Delivery, HistoryQuery, Holder, Lease, LeaseAnswer, MemoryStore, Progress, QueueQuery, Settled,
@@ -246,14 +247,15 @@ async fn look(store: &dyn Store, now: i64) -> String {
     let (origin, t) = (origin(), at(now));
     let mut words = Vec::new();
     use CaseState::{Decided, Departed, Escalated, Left, Open};
-    for (states, filter, offset, limit) in [
-        (vec![Open, Escalated, Decided, Departed, Left], "", 0, 99),
-        (vec![Left, Open], "", 1, 2),
-        (vec![Open, Decided], "480", 0, 9),
-        (vec![Escalated, Open], "-0003", 0, 9),
-        (vec![Open], "", 1, 9),
+    for (states, filter, from, limit) in [
+        (vec![Open, Escalated, Decided, Departed, Left], "", Start::Front, 99),
+        (vec![Left, Open], "", Start::Around(key(2)), 2),
+        (vec![Left, Open], "", Start::Last, 2),
+        (vec![Open, Decided], "480", Start::Front, 9),
+        (vec![Escalated, Open], "-0003", Start::Around(key(3)), 9),
+        (vec![Open], "", Start::Behind(Place { at: at(0), key: String::new() }), 9),
     ] {
-        let query = QueueQuery { states, filter: filter.to_owned(), offset, limit };
+        let query = QueueQuery { states, filter: filter.to_owned(), from, limit };
         words.push(format!("{:?}", store.queue(&origin, &query, t).await));
         for n in 0..5 {
             words.push(format!("{:?}", store.rank(&origin, &query, &key(n)).await));
@@ -263,6 +265,8 @@ async fn look(store: &dyn Store, now: i64) -> String {
         words.push(format!("{:?}", store.case(&origin, &key(n), t).await));
     }
     words.push(format!("{:?}", store.tally(&origin).await));
+    words.push(format!("{:?}", store.figures(&origin, &Bands::default()).await));
+    words.push(format!("{:?}", store.open_rounds(&origin).await));
     words.push(format!("{:?}", store.unseen(&origin, at(now - 30), 3).await));
     let workers: Vec<WorkerId> = store.workers(t).await.unwrap();
     words.push(format!("{workers:?}"));
@@ -280,8 +284,12 @@ async fn look(store: &dyn Store, now: i64) -> String {
             (None, me(), None),
             (None, me(), Some(2)),
         ] {
-            let query = HistoryQuery { states: states.clone(), case, decision: None, by, limit };
-            words.push(format!("{:?}", store.history(&origin, &query).await));
+            let along = Along::Newest;
+            let query =
+                HistoryQuery { states: states.clone(), case, decision: None, by, limit, along };
+            // Numbers have gaps on a server.
+            let past = store.history(&origin, &query).await;
+            words.push(format!("{:?}", past.map(|past| (past.rows, past.unreadable))));
         }
     }
     words.push(format!("{:?}", store.audit(&origin, 0, 999).await));

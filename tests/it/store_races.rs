@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use secondlook::domain::{CaseState, DeliveryState, Disposition, SessionId};
+use secondlook::domain::{CaseState, DeliveryState, Disposition, SessionId, Start};
 use secondlook::store::{self, HistoryQuery, LeaseAnswer, QueueQuery, Settled, Store};
 use tokio::task::JoinSet;
 
@@ -51,7 +51,7 @@ async fn admit(store: Arc<dyn Store>) -> Vec<SessionId> {
 async fn decide(store: Arc<dyn Store>, worker: u32) -> Vec<SessionId> {
     let who = holder(&format!("reviewer{worker}"), worker);
     let open = vec![CaseState::Open];
-    let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 1 };
+    let query = QueueQuery { states: open, filter: String::new(), from: Start::Front, limit: 1 };
     let mut decided = Vec::new();
     for n in 0..CASES {
         let lease = if worker.is_multiple_of(2) {

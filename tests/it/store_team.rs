@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secondlook::didit::{self, Client, ErrorKind, SessionQuery, SharedBudget};
-use secondlook::domain::{CaseState, Clock as _, Disposition, Origin};
+use secondlook::domain::{CaseState, Clock as _, Disposition, Origin, Start};
 use secondlook::shell::SystemClock;
 use secondlook::sim::{Limits, Options, Sim};
 use secondlook::store::{
@@ -75,7 +75,7 @@ async fn coalesced(here: &dyn Store, there: &dyn Store) {
         take_in(here, n).await;
     }
     let open = vec![CaseState::Open];
-    let query = QueueQuery { states: open, filter: String::new(), offset: 0, limit: 1 };
+    let query = QueueQuery { states: open, filter: String::new(), from: Start::Front, limit: 1 };
     let mut heard = 0;
     loop {
         next(&mut news).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secondlook::domain::{CaseState, DeliveryState, Disposition, HistoryQuery};
+use secondlook::domain::{CaseState, DeliveryState, Disposition, HistoryQuery, Start};
 use secondlook::sim::{Key, Limits, Options, Sim};
 use secondlook::store::{self, AuditRow, Copied, QueueQuery, Settled, Store, StoreError};
 
@@ -55,7 +55,7 @@ async fn whole(store: &dyn Store) -> Whole {
         CaseState::Departed,
         CaseState::Decided,
     ];
-    let query = QueueQuery { states, filter: String::new(), offset: 0, limit: 1_000 };
+    let query = QueueQuery { states, filter: String::new(), from: Start::Front, limit: 1_000 };
     let page = store.queue(&origin(), &query, at(LATER)).await.unwrap();
     assert_eq!(page.total, 8);
     let history = store.history(&origin(), &HistoryQuery::default()).await.unwrap().rows;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use secondlook::core::{Effect, Event, Model, Problem, ProblemKind, QueueView, update};
-use secondlook::domain::{CaseState, Details, QueueQuery, SessionId};
+use secondlook::domain::{CaseState, Details, QueueQuery, SessionId, Start};
 use secondlook::input::Key;
 
 use crate::core_support::{Play, START, id, known, settings};
@@ -49,15 +49,21 @@ impl Desk {
     fn answer(&mut self) {
         let (mut query, around) = self.asked.pop_front().unwrap();
         // As the store's worker does: the case in the middle.
-        let rank = around.and_then(|key| self.cases.iter().position(|d| d.case.key == key));
-        if let Some(rank) = rank {
-            query.offset = (rank as u64).saturating_sub(u64::from(query.limit / 2));
+        if let Some(key) = around {
+            query.from = Start::Around(key);
         }
         let all = Play::cold(self.cases.clone(), settings()).view(query.clone());
-        let (offset, limit) = (query.offset, query.limit as usize);
-        let skipped = usize::try_from(offset).unwrap();
+        let limit = query.limit as usize;
+        let skipped = match &query.from {
+            Start::Around(key) => {
+                let rank = self.cases.iter().position(|d| d.case.key == *key);
+                rank.map_or(0, |rank| rank.saturating_sub(limit / 2))
+            }
+            Start::Last => all.rows.len().saturating_sub(limit),
+            Start::Front | Start::Behind(_) => 0,
+        };
         let rows = all.rows.into_iter().skip(skipped).take(limit).collect();
-        let view = QueueView { query, offset, rows, ..all };
+        let view = QueueView { query, offset: skipped as u64, rows, ..all };
         self.send(Event::Queue(Ok(Box::new(view))));
     }
 

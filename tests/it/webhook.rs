@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
-use secondlook::domain::{CaseState, QueueQuery};
+use secondlook::domain::{CaseState, QueueQuery, Start};
 use secondlook::intake::{Inbox, Intake, Settings, Taken};
 use secondlook::sim::{Candidate, Options, Route, Session, session_id};
 use secondlook::webhook::{
@@ -127,7 +127,7 @@ async fn worked(
 
 async fn open_cases(stage: &Stage) -> BTreeSet<String> {
     let states = vec![CaseState::Open];
-    let query = QueueQuery { states, filter: String::new(), offset: 0, limit: 100_000 };
+    let query = QueueQuery { states, filter: String::new(), from: Start::Front, limit: 100_000 };
     let page = stage.store.queue(&stage.origin, &query, stage.now()).await.unwrap();
     page.rows.iter().map(|row| row.case.key.to_string()).collect()
 }

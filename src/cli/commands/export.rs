@@ -1,6 +1,8 @@
 //! `export`: every decision with what was judged, seen and done, for other programs. No name, no link, no
 //! word of the comment beyond the reviewer's own sentence, and in a table no cell that is a formula.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use super::super::args::{Args, ExportFormat};
@@ -10,9 +12,11 @@ use super::super::wire::Setup;
 use super::outbox::timestamp;
 use super::reading::Reading;
 use crate::domain::{
-    HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind, blind,
+    Along, Case, HistoryQuery, HistoryRow, Judged, Judgement, Reason, Source, SubjectKind,
 };
-use crate::store::StoreError;
+
+/// Decisions that are read at a time.
+const PAGE: u32 = 1_000;
 
 /// A decision. The names are part of the contract with scripts.
 #[derive(Debug, Serialize)]
@@ -103,44 +107,53 @@ pub async fn export(
 ) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Reading::open(&setup, origin).await?;
-    let past = desk.store.history(&desk.origin, &HistoryQuery::default()).await?;
-    let (mut history, unreadable) = (past.rows, past.unreadable);
-    // An export is no way around the blindness of a second reader.
-    let hidden = blind(&mut history, &desk.reader(&setup).await?);
-    history.reverse();
+    let me = desk.reader(&setup).await?;
     if format == ExportFormat::Csv {
         line(&csv(&HEAD.map(str::to_owned)))?;
     }
-    for past in &history {
-        let withheld = hidden.contains(&past.decision.id);
-        let row = row(&setup, &desk, past, withheld).await?;
-        match format {
-            ExportFormat::Jsonl => json(&row)?,
-            ExportFormat::Csv => line(&csv(&cells(&row)))?,
+    let (mut after, mut known_to, mut hidden, mut unreadable) = (0, 0, BTreeSet::new(), Vec::new());
+    // Page by page, so that a long history leaves as it is read.
+    loop {
+        let (limit, along) = (Some(PAGE), Along::After(after));
+        let query = HistoryQuery { limit, along, ..HistoryQuery::default() };
+        let mut page = desk.store.history(&desk.origin, &query).await?;
+        let Some(end) = page.end else { break };
+        // An export is no way around the blindness of a second reader: what is hidden is asked when the rows
+        // are here, and again for those that came since.
+        if end > known_to {
+            let newest = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
+            known_to = desk.store.history(&desk.origin, &newest).await?.end.unwrap_or(end).max(end);
+            hidden = desk.hidden(&me).await?;
         }
+        let cases: Vec<_> = page.rows.iter().map(|row| row.decision.case.clone()).collect();
+        let cases = desk.store.known(&desk.origin, &cases).await?;
+        let cases: BTreeMap<_, _> = cases.iter().map(|case| (&case.key, case)).collect();
+        for past in &mut page.rows {
+            let withheld = hidden.contains(&past.decision.id);
+            if withheld {
+                past.veil();
+            }
+            let row = row(&setup, past, cases.get(&past.decision.case).copied(), withheld);
+            match format {
+                ExportFormat::Jsonl => json(&row)?,
+                ExportFormat::Csv => line(&csv(&cells(&row)))?,
+            }
+        }
+        unreadable.append(&mut page.unreadable);
+        after = end;
     }
     desk.store.close().await;
-    for row in &unreadable {
+    for row in unreadable.iter().rev() {
         say(&format!("Left out: {row}."));
     }
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Partly })
 }
 
-async fn row(
-    setup: &Setup,
-    desk: &Reading,
-    past: &HistoryRow,
-    withheld: bool,
-) -> Result<Row, CliError> {
+/// A decision and its case. What was said of a case does not hang on the case.
+fn row(setup: &Setup, past: &HistoryRow, case: Option<&Case>, withheld: bool) -> Row {
     let d = &past.decision;
-    let known = match desk.store.case(&desk.origin, &d.case, d.at).await {
-        // What was said of a case does not hang on the case.
-        Err(StoreError::Corrupt(_)) => None,
-        known => known?,
-    };
     let bands = setup.bands();
     let judged = |judged: &Judged| {
-        let case = known.as_ref().map(|row| &row.case);
         // The candidates of the case may have changed since: what has another session is another one.
         let candidate = case
             .and_then(|case| case.candidates.get(judged.place))
@@ -155,7 +168,7 @@ async fn row(
         }
     };
     let pictures = &d.receipt.pictures;
-    Ok(Row {
+    Row {
         decision: d.id.to_string(),
         case: d.case.to_string(),
         session_number: d.session_number,
@@ -191,7 +204,7 @@ async fn row(
             dwell_ms: d.receipt.dwell_ms,
         },
         withheld,
-    })
+    }
 }
 
 fn cells(row: &Row) -> [String; HEAD.len()] {

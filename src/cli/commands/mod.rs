@@ -31,7 +31,7 @@ use super::args::{Args, Command};
 use super::error::{CliError, Exit};
 use super::output::say;
 use super::wire::{self, Setup};
-use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId};
+use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SessionId, Start};
 use crate::shell::{Signer, SystemClock, Who};
 use crate::sim::Scenario;
 use crate::store::Store;
@@ -175,7 +175,7 @@ async fn find(store: &Arc<dyn Store>, origin: &Origin, name: &str) -> Result<Que
         let query = QueueQuery {
             states: CaseState::ALL.to_vec(),
             filter: name.to_owned(),
-            offset: 0,
+            from: Start::Front,
             limit: 1_000,
         };
         let page = store.queue(origin, &query, now).await?;

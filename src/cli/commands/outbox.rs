@@ -8,18 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::args::{Args, Outbox as What};
 use super::super::error::{CliError, Exit};
-use super::super::output::{Gauge, json, line, say, table};
+use super::super::output::{Columns, Gauge, json, line, say, table};
 use super::super::wire::Setup;
 use super::Desk;
 use super::reading::Reading;
 use super::sync::stop_on_signals;
 use crate::core::{clock, date};
 use crate::domain::{
-    Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Past, Retried,
-    ReviewerId, Settled, SubjectKind, Undone, Unreadable, blind,
+    Along, Clock as _, DecisionId, DeliveryState, HistoryQuery, HistoryRow, Millis, Past, Retried,
+    ReviewerId, Settled, SubjectKind, Undone, Unreadable,
 };
 use crate::outbox::{Flushed, Flushing, Outbox, Settings};
 use crate::shell::{Who, is_dead, worker_id};
+
+/// Decisions that are read at a time.
+const PAGE: u32 = 1_000;
 
 /// A decision on its way, as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -69,7 +72,7 @@ async fn list(args: &Args, desk: &Desk) -> Result<Exit, CliError> {
     let waits = |state: &DeliveryState| !state.is_settled() || *state == DeliveryState::Refused;
     let states = DeliveryState::ALL.into_iter().filter(waits).collect();
     let query = HistoryQuery { states, ..HistoryQuery::default() };
-    let Past { mut rows, unreadable } = desk.store.history(&desk.origin, &query).await?;
+    let Past { mut rows, unreadable, .. } = desk.store.history(&desk.origin, &query).await?;
     // What was refused is over, unless a face is missing on the list and nobody has decided anew.
     rows.retain(|row| !row.state.is_settled() || row.is_half());
     for row in std::mem::take(&mut rows) {
@@ -392,30 +395,55 @@ pub async fn history(
 ) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Reading::open(&setup, origin).await?;
-    let query = HistoryQuery { limit, ..HistoryQuery::default() };
-    let Past { mut rows, unreadable } = desk.store.history(&desk.origin, &query).await?;
-    blind(&mut rows, &desk.reader(&setup).await?);
+    let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
+    let (mut columns, mut unreadable) = (Columns::new(&head), Vec::new());
+    let (mut along, mut left, mut hidden) = (Along::Newest, limit.unwrap_or(u32::MAX), None);
+    // Page by page, so that a long history is printed in constant memory.
+    loop {
+        let limit = Some(left.min(PAGE));
+        let query = HistoryQuery { limit, along, ..HistoryQuery::default() };
+        let mut page = desk.store.history(&desk.origin, &query).await?;
+        // Behind the first page: what is hidden of it was recorded before, and all that comes is older.
+        if hidden.is_none() {
+            hidden = Some(desk.hidden(&desk.reader(&setup).await?).await?);
+        }
+        let veiled = |row: &&mut HistoryRow| {
+            hidden.as_ref().is_none_or(|hidden| hidden.contains(&row.decision.id))
+        };
+        page.rows.iter_mut().filter(veiled).for_each(HistoryRow::veil);
+        if args.json {
+            page.rows.iter().try_for_each(|row| print(args, row))?;
+        } else {
+            columns.rows(&page.rows.iter().map(cells).collect::<Vec<_>>())?;
+        }
+        let count = u32::try_from(page.rows.len() + page.unreadable.len()).unwrap_or(u32::MAX);
+        unreadable.append(&mut page.unreadable);
+        left = left.saturating_sub(count);
+        match page.end {
+            Some(end) if left > 0 && count > 0 => along = Along::Before(end),
+            _ => break,
+        }
+    }
     if args.json {
-        rows.iter().try_for_each(|row| print(args, row))?;
         unreadable.iter().try_for_each(unread)?;
     } else {
-        let cells = rows.iter().map(|row| {
-            vec![
-                timestamp(row.decision.at),
-                name(row),
-                row.decision.disposition.word().to_owned(),
-                state_word(row),
-                row.decision.reviewer.name.clone(),
-                row.decision.id.to_string(),
-                row.note.clone().unwrap_or_default(),
-            ]
-        });
-        let head = ["at", "case", "disposition", "state", "reviewer", "decision", "note"];
-        table(&head, &cells.collect::<Vec<_>>())?;
         unreadable.iter().try_for_each(|row| line(&row.to_string()))?;
     }
     desk.store.close().await;
     Ok(Exit::Done)
+}
+
+/// A decision as a row of a table.
+fn cells(row: &HistoryRow) -> Vec<String> {
+    vec![
+        timestamp(row.decision.at),
+        name(row),
+        row.decision.disposition.word().to_owned(),
+        state_word(row),
+        row.decision.reviewer.name.clone(),
+        row.decision.id.to_string(),
+        row.note.clone().unwrap_or_default(),
+    ]
 }
 
 /// A decision that cannot be read, as JSON: its id and why.

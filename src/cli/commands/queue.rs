@@ -1,13 +1,19 @@
 //! `queue list` and `queue show`: the cases that wait, for scripts and for eyes.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
 use serde::Serialize;
 
 use super::super::args::{Args, Queue};
 use super::super::error::{CliError, Exit};
-use super::super::output::{json, line, say, table};
+use super::super::output::{Columns, json, line, say, table};
 use super::super::wire::{self, Setup};
 use super::reading::Reading;
-use crate::domain::{Band, Bands, CaseState, QueueQuery, QueueRow};
+use crate::domain::{Band, Bands, CaseState, QueueQuery, QueueRow, Start};
+
+/// Cases that are read at a time.
+const PAGE: u32 = 1_000;
 
 /// A case as JSON. The names are part of the contract with scripts.
 #[derive(Serialize)]
@@ -65,34 +71,43 @@ async fn list(
     })?;
     let mut left = limit.unwrap_or(u64::MAX);
     let mut query =
-        QueueQuery { states: vec![state], filter: String::new(), offset: 0, limit: 1_000 };
-    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
-    // Page by page, so that a long queue is printed in constant memory.
+        QueueQuery { states: vec![state], filter: String::new(), from: Start::Front, limit: PAGE };
+    let mut columns = Columns::new(&["case", "session id", "state", "status", "candidates"]);
+    let (mut unreadable, mut printed) = (Vec::new(), Printed::default());
+    // Page by page, so that rows leave as they are read. Each page begins behind the one before, whatever others
+    // decide meanwhile; a case that somebody skips comes again at the end, and is not printed twice.
     while left > 0 {
         let page = desk.store.queue(&desk.origin, &query, wire::now()).await?;
-        let count = page.places();
+        let (mut rows, count) = (Vec::new(), page.places());
         for row in page.rows.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            if !printed.is_new(row.case.key.as_str()) {
+                continue;
+            }
+            left -= 1;
             if args.json {
                 json(&as_json(row, bands))?;
             } else {
                 rows.push(as_text(row, bands));
             }
         }
-        for row in &page.unreadable {
+        if !args.json {
+            columns.rows(&rows)?;
+        }
+        for row in page.unreadable.iter().filter(|row| printed.is_new(&row.name)) {
+            left = left.saturating_sub(1);
             if args.json {
                 json(&serde_json::json!({ "case": row.name, "unreadable": row.why }))?;
             } else {
                 unreadable.push(row.to_string());
             }
         }
-        left = left.saturating_sub(count);
-        query.offset += count;
-        if count == 0 || query.offset >= page.total {
-            break;
+        match page.end {
+            Some(end) if count == u64::from(PAGE) => query.from = Start::Behind(end),
+            _ => break,
         }
     }
     if !args.json {
-        table(&["case", "session id", "state", "status", "candidates"], &rows)?;
+        columns.rows(&[])?;
         unreadable.iter().try_for_each(|row| line(row))?;
         if state == CaseState::Left {
             for (reason, count) in desk.store.explained(&desk.origin).await? {
@@ -101,6 +116,19 @@ async fn list(
         }
     }
     Ok(Exit::Done)
+}
+
+/// What was printed: eight bytes a case.
+#[derive(Default)]
+struct Printed {
+    hasher: RandomState,
+    keys: HashSet<u64>,
+}
+
+impl Printed {
+    fn is_new(&mut self, key: &str) -> bool {
+        self.keys.insert(self.hasher.hash_one(key))
+    }
 }
 
 async fn show(args: &Args, desk: &Reading, case: &str, bands: &Bands) -> Result<Exit, CliError> {

@@ -1,6 +1,7 @@
 //! What commands work on that only read one's own store: a store, and whose rows in it. No key is needed where the
 //! store tells whose they are: it holds one origin, or the reader is proven to be a person of that origin's roster.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::say;
 use super::super::wire::Setup;
 use super::{Desk, find};
-use crate::domain::{Origin, QueueRow, ReviewerId};
+use crate::domain::{DecisionId, HistoryQuery, Origin, QueueRow, ReviewerId, blind};
 use crate::roster::Standing;
 use crate::shell::{SystemClock, Who};
 use crate::store::Store;
@@ -98,6 +99,17 @@ impl Reading {
             Standing::Alone | Standing::Unproven { .. } if self.keyed => who.reviewer.id,
             Standing::Alone | Standing::Unproven { .. } => ReviewerId("nobody:".to_owned()),
         })
+    }
+
+    /// Decisions of which something may be hidden from a reviewer: those in rounds that nothing has ended yet.
+    pub async fn hidden(&self, from: &ReviewerId) -> Result<BTreeSet<DecisionId>, CliError> {
+        let mut hidden = BTreeSet::new();
+        for case in self.store.open_rounds(&self.origin).await? {
+            let query = HistoryQuery { case: Some(case), ..HistoryQuery::default() };
+            let mut rows = self.store.history(&self.origin, &query).await?.rows;
+            hidden.extend(blind(&mut rows, from));
+        }
+        Ok(hidden)
     }
 
     /// Finds a case by its session id or its number.

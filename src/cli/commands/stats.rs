@@ -9,7 +9,6 @@ use super::super::output::{json, line, table};
 use super::super::wire::{self, Setup};
 use super::reading::Reading;
 use crate::domain::{Figures, Section};
-use crate::shell::figures;
 use crate::term;
 use crate::tui::bar;
 
@@ -20,8 +19,7 @@ const LONGEST: u16 = 60;
 pub async fn stats(args: &Args, origin: Option<&str>) -> Result<Exit, CliError> {
     let setup = Setup::load(args)?;
     let desk = Reading::open(&setup, origin).await?;
-    let (store, bands) = (desk.store.as_ref(), setup.bands());
-    let figures = figures(store, &desk.origin, &bands, wire::now()).await;
+    let figures = desk.store.figures(&desk.origin, &setup.bands()).await;
     desk.store.close().await;
     if args.json {
         json(&figures?)?

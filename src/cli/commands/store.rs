@@ -7,7 +7,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say, table};
 use super::super::wire::{self, Setup};
 use crate::didit::{Client, ErrorKind};
-use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, SubjectKind};
+use crate::domain::{CaseState, Origin, QueueQuery, QueueRow, Start, SubjectKind};
 use crate::store::{self, Store};
 
 /// How many stored cases a new key is tried on: some may have been deleted at Didit meanwhile.
@@ -201,7 +201,7 @@ async fn readable(store: &dyn Store, client: &Client, from: &Origin) -> Result<Q
     let states = [CaseState::Open, CaseState::Escalated, CaseState::Left, CaseState::Decided];
     for state in states {
         let states = vec![state];
-        let query = QueueQuery { states, filter: String::new(), offset: 0, limit: TRIED };
+        let query = QueueQuery { states, filter: String::new(), from: Start::Front, limit: TRIED };
         for row in store.queue(from, &query, wire::now()).await?.rows {
             if row.case.kind == SubjectKind::Unreachable {
                 continue;

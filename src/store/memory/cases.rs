@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 
 use super::{MemoryStore, count};
-use crate::domain::{Case, CaseState, Millis, Origin, SessionId, SubjectKind, Tally};
+use crate::domain::{Case, CaseState, Millis, Origin, Place, SessionId, Start, SubjectKind, Tally};
 use crate::store::audit::Audited;
 use crate::store::row::{CaseRow, may_enter, needs_call};
 use crate::store::{Admitted, Cases, QueuePage, QueueQuery, QueueRow, Result};
@@ -60,17 +60,17 @@ impl Cases for MemoryStore {
     }
 
     async fn unseen(&self, origin: &Origin, before: Millis, limit: u32) -> Result<Vec<SessionId>> {
-        let query = QueueQuery {
-            states: vec![CaseState::Open, CaseState::Escalated, CaseState::Left],
-            filter: String::new(),
-            offset: 0,
-            limit,
+        let waits = |row: &CaseRow| {
+            matches!(row.state, CaseState::Open | CaseState::Escalated | CaseState::Left)
         };
         Ok(self.on(origin, |shelf| {
-            let rows = shelf
-                .matching(&query)
-                .filter(|row| row.case.kind == SubjectKind::Workflow && row.seen_at < before);
-            rows.take(limit as usize).map(|row| row.case.key.clone()).collect()
+            let rows = shelf.cases.values().filter(|row| waits(row));
+            let rows =
+                rows.filter(|row| row.case.kind == SubjectKind::Workflow && row.seen_at < before);
+            let mut rows: Vec<_> =
+                rows.map(|row| (row.seen_at, row.place, &row.case.key)).collect();
+            rows.sort_unstable();
+            rows.into_iter().take(limit as usize).map(|(.., key)| key.clone()).collect()
         }))
     }
 
@@ -94,13 +94,40 @@ impl Cases for MemoryStore {
     }
 
     async fn queue(&self, origin: &Origin, query: &QueueQuery, now: Millis) -> Result<QueuePage> {
+        if query.states.is_empty() {
+            return Ok(QueuePage::default());
+        }
         Ok(self.on(origin, |shelf| {
-            let skip = usize::try_from(query.offset).unwrap_or(usize::MAX);
-            let rows = shelf.matching(query).skip(skip).take(query.limit as usize);
+            let place = |row: &CaseRow| Place { at: row.place, key: row.case.key.to_string() };
+            let all: Vec<_> = shelf.matching(query).collect();
+            let limit = query.limit as usize;
+            let first = match &query.from {
+                Start::Front => 0,
+                Start::Behind(behind) => all.partition_point(|row| place(row) <= *behind),
+                Start::Last => all.len().saturating_sub(limit),
+                Start::Around(key) => shelf.cases.get(key).map_or(0, |of| {
+                    let before = all.partition_point(|row| place(row) < place(of));
+                    before.saturating_sub(limit / 2)
+                }),
+            };
+            let rows = all.get(first..).unwrap_or_default();
+            let rows = rows.get(..limit).unwrap_or(rows);
+            let counted = match &query.from {
+                Start::Around(_) | Start::Last => first,
+                Start::Front | Start::Behind(_) => 0,
+            };
+            let end = rows.last().map(|row| place(row));
             QueuePage {
-                rows: rows.map(|row| shelf.shown(row, now)).collect(),
+                before: if end.is_some() || query.from == Start::Last {
+                    u64::try_from(counted).unwrap_or(u64::MAX)
+                } else {
+                    0
+                },
+                about: false,
+                end,
+                rows: rows.iter().map(|row| shelf.shown(row, now)).collect(),
                 unreadable: Vec::new(),
-                total: count(shelf.matching(query)),
+                total: count(all.iter()),
             }
         }))
     }
@@ -124,6 +151,13 @@ impl Cases for MemoryStore {
         now: Millis,
     ) -> Result<Option<QueueRow>> {
         Ok(self.on(origin, |shelf| shelf.cases.get(key).map(|row| shelf.shown(row, now))))
+    }
+
+    async fn known(&self, origin: &Origin, keys: &[SessionId]) -> Result<Vec<Case>> {
+        Ok(self.on(origin, |shelf| {
+            let known = keys.iter().filter_map(|key| shelf.cases.get(key));
+            known.map(|row| row.case.clone()).collect()
+        }))
     }
 
     async fn tally(&self, origin: &Origin) -> Result<Tally> {

@@ -1,10 +1,14 @@
 //! Decisions, in memory.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
 use super::team::is_elsewhere;
-use crate::domain::{CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId};
+use crate::domain::{
+    Along, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, SessionId,
+};
 use crate::roster::Roster;
 use crate::store::audit::Audited;
 use crate::store::row::{DecisionRow, may_be_second, may_decide};
@@ -122,6 +126,17 @@ impl Decisions for MemoryStore {
         })
     }
 
+    async fn open_rounds(&self, origin: &Origin) -> Result<Vec<SessionId>> {
+        Ok(self.on(origin, |shelf| {
+            let mut last = BTreeMap::new();
+            let standing = shelf.decisions.iter().map(|d| &d.row);
+            for row in standing.filter(|row| row.state != DeliveryState::Undone) {
+                last.insert(row.decision.case.clone(), row.is_reading());
+            }
+            last.into_iter().filter(|(_, reading)| *reading).map(|(case, _)| case).collect()
+        }))
+    }
+
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         let wanted = |row: &&HistoryRow| {
             (query.states.is_empty() || query.states.contains(&row.state))
@@ -131,9 +146,18 @@ impl Decisions for MemoryStore {
         };
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         Ok(self.on(origin, |shelf| {
-            let newest_first = shelf.decisions.iter().rev().map(|d| &d.row);
-            let rows = newest_first.filter(wanted).take(limit).cloned().collect();
-            Past { rows, unreadable: Vec::new() }
+            let numbered = (1..).zip(shelf.decisions.iter().map(|d| &d.row));
+            let mut numbered: Vec<(u64, &HistoryRow)> = match query.along {
+                Along::Newest => numbered.collect(),
+                Along::Before(number) => numbered.filter(|(n, _)| *n < number).collect(),
+                Along::After(number) => numbered.filter(|(n, _)| *n > number).collect(),
+            };
+            if !matches!(query.along, Along::After(_)) {
+                numbered.reverse();
+            }
+            let found = numbered.into_iter().filter(|(_, row)| wanted(row)).take(limit);
+            let (numbers, rows): (Vec<_>, Vec<_>) = found.map(|(n, row)| (n, row.clone())).unzip();
+            Past { rows, unreadable: Vec::new(), end: numbers.last().copied() }
         }))
     }
 

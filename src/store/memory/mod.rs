@@ -4,6 +4,7 @@
 mod cases;
 mod decisions;
 mod deliveries;
+mod figures;
 mod leases;
 mod looked;
 mod team;

@@ -19,8 +19,8 @@ use crate::store::{Copied, Result, StoreError};
 const AT_ONCE: usize = 200;
 /// Others refer to these: they come first, in this order.
 const FIRST: [&str; 3] = ["origins", "cases", "decisions"];
-/// What stays behind: the new store has its own, or nobody needs it.
-const LEFT: [&str; 4] = ["store", "watchers", "duties", "budgets"];
+/// What stays behind: the new store has its own or makes it of what arrives, or nobody needs it.
+const LEFT: [&str; 6] = ["store", "watchers", "duties", "budgets", "scores", "figures"];
 /// Columns of leases and claims: nobody has anything in the new store.
 const ENDED: [&str; 6] =
     ["lease_worker", "lease_reviewer", "lease_name", "lease_until", "claim_worker", "claim_until"];
@@ -247,6 +247,7 @@ pub async fn rename(tx: &mut Tx, from: &Origin, to: &Origin) -> Result<bool> {
         "passed_over",
         "listings",
         "cases",
+        "scores",
         "audit_heads",
     ] {
         let sql = format!(

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, Tx, args};
+use super::engine::{Arg, Tx, anew, args};
 use super::rows::KeptDecision;
 use super::{SqlStore, engine, rows, schema, statements};
 use crate::domain::{
-    CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
+    Along, CaseState, Decision, DecisionId, DeliveryState, Millis, Origin, ReviewerId, RowKind,
+    SessionId,
 };
 use crate::store::audit::Audited;
 use crate::store::row::{may_be_second, may_decide};
@@ -37,7 +38,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<DeliveryState> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let origin = &lease.origin;
                 let found = rows::case(tx, origin, &lease.case).await?;
@@ -65,7 +66,7 @@ impl Decisions for SqlStore {
                     rows::record(tx, origin, Audited::Settled, &answered.row.row, now).await?;
                 }
                 Ok(decided.row.state)
-            })
+            }))
             .await
     }
 
@@ -77,7 +78,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<Undone> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(Undone::Unknown);
                 };
@@ -97,7 +98,7 @@ impl Decisions for SqlStore {
                     rows::record(tx, origin, Audited::Proposed, &proposal.row.row, now).await?;
                 }
                 Ok(undone)
-            })
+            }))
             .await
     }
 
@@ -109,7 +110,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, proposal).await? else {
                     return Ok(false);
                 };
@@ -122,7 +123,7 @@ impl Decisions for SqlStore {
                 tx.announce(origin).await?;
                 rows::record(tx, origin, Audited::Settled, &kept.row.row, now).await?;
                 Ok(true)
-            })
+            }))
             .await
     }
 
@@ -134,7 +135,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some((mut kept, of)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(false);
                 };
@@ -148,6 +149,16 @@ impl Decisions for SqlStore {
                         .await?;
                 }
                 Ok(opens)
+            }))
+            .await
+    }
+
+    async fn open_rounds(&self, origin: &Origin) -> Result<Vec<SessionId>> {
+        self.engine
+            .read(async |tx| {
+                let found = tx.rows(statements::OPEN_ROUNDS, args![origin]).await?;
+                let key = |row: &engine::Row| SessionId::parse(&row.text("key").ok()?).ok();
+                Ok(found.iter().filter_map(key).collect())
             })
             .await
     }
@@ -155,6 +166,11 @@ impl Decisions for SqlStore {
     async fn history(&self, origin: &Origin, query: &HistoryQuery) -> Result<Past> {
         let limit = query.limit.map_or(i64::MAX, i64::from);
         let mut values = args![origin, limit];
+        let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+        match query.along {
+            Along::Newest => {}
+            Along::Before(seq) | Along::After(seq) => values.push(Arg::from(number(seq))),
+        }
         values.extend(query.case.as_ref().map(Arg::from));
         values.extend(query.decision.map(Arg::from));
         values.extend(query.by.iter().map(Arg::from));
@@ -163,7 +179,8 @@ impl Decisions for SqlStore {
                 let found = tx.rows(statements::history(query), values).await?;
                 let past = |row: &engine::Row| Ok(rows::kept_decision(row)?.row.row);
                 let (rows, unreadable) = rows::apart(&found, past, (RowKind::Decision, "id"))?;
-                Ok(Past { rows, unreadable })
+                let end = found.last().and_then(|row| u64::try_from(row.int("seq").ok()?).ok());
+                Ok(Past { rows, unreadable, end })
             })
             .await
     }
@@ -176,7 +193,7 @@ impl Decisions for SqlStore {
         now: Millis,
     ) -> Result<Undone> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let Some((mut case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(Undone::Unknown);
@@ -196,7 +213,7 @@ impl Decisions for SqlStore {
                     }
                 }
                 Ok(released)
-            })
+            }))
             .await
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::engine::args;
+use super::engine::{anew, args};
 use super::{SqlStore, rows, schema, statements, unreadable};
 use crate::domain::{
     DecisionId, DeliveryState, Millis, Origin, ParkedAs, ReviewerId, RowKind, WorkerId,
@@ -24,7 +24,7 @@ impl SqlStore {
     ) -> Result<bool> {
         let (origin, id) = (&delivery.origin, delivery.decision.id);
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let (case, kept) = match rows::case_of(tx, origin, id).await {
                     Ok(found) => found.unzip(),
                     // A case that cannot be read stays as it is.
@@ -44,7 +44,7 @@ impl SqlStore {
                 let own = AuditEntry::about(Audited::Settled, &kept.row.row, now)?;
                 rows::record_end(tx, origin, own).await?;
                 Ok(true)
-            })
+            }))
             .await
     }
 
@@ -57,7 +57,8 @@ impl SqlStore {
         named: Unreadable,
         now: Millis,
     ) -> Result<Option<Parked>> {
-        let parked = self.engine.write(async |tx| unreadable::park(tx, origin, seq, now).await);
+        let parked =
+            self.engine.write(anew!(async |tx| unreadable::park(tx, origin, seq, now).await));
         let left = match parked.await {
             Ok(parked) if !matches!(&parked, Some(Parked { how: ParkedAs::Left(_), .. })) => {
                 return Ok(parked);
@@ -74,10 +75,10 @@ impl SqlStore {
     async fn change_claimed(
         &self,
         delivery: &Delivery,
-        change: impl FnOnce(&mut DecisionRow) + Send,
+        change: impl Fn(&mut DecisionRow) + Send + Sync,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let found = rows::decision(tx, &delivery.origin, delivery.decision.id).await?;
                 let Some(mut kept) = found.filter(|kept| kept.row.is_claimed_by(delivery)) else {
                     return Ok(false);
@@ -90,7 +91,7 @@ impl SqlStore {
                     rows::record(tx, &delivery.origin, Audited::Settled, row, at).await?;
                 }
                 Ok(true)
-            })
+            }))
             .await
     }
 }
@@ -105,7 +106,7 @@ impl Deliveries for SqlStore {
         now: Millis,
     ) -> Result<Retried> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let Some((case, mut kept)) = rows::case_of(tx, origin, decision).await? else {
                     return Ok(Retried::Unknown);
@@ -123,7 +124,7 @@ impl Deliveries for SqlStore {
                     }
                 }
                 Ok(retried)
-            })
+            }))
             .await
     }
 
@@ -134,20 +135,20 @@ impl Deliveries for SqlStore {
         until: Millis,
     ) -> Result<u64> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let rewound =
                     tx.run(statements::REWIND_HELD, args![origin, reviewer, until]).await?;
                 Ok(rewound)
-            })
+            }))
             .await
     }
 
     async fn send_now(&self, origin: &Origin, reviewer: &ReviewerId, now: Millis) -> Result<u64> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let due = tx.run(statements::SEND_NOW, args![origin, reviewer, now]).await?;
                 Ok(due)
-            })
+            }))
             .await
     }
 
@@ -160,7 +161,7 @@ impl Deliveries for SqlStore {
         ttl_ms: i64,
     ) -> Result<Option<Delivery>> {
         let passed = self.passed(origin);
-        let met = self.engine.write(async |tx| {
+        let met = self.engine.write(anew!(async |tx| {
             schema::still_known(tx).await?;
             let sql = statements::take(tx, &passed);
             let Some(row) = tx.row(sql, args![origin, now, reviewer]).await? else {
@@ -179,7 +180,7 @@ impl Deliveries for SqlStore {
             let delivery = kept.row.take(origin, worker, now.plus(ttl_ms));
             rows::save_decision(tx, &kept).await?;
             Ok(Some(Ok(delivery)))
-        });
+        }));
         let (seq, named) = match met.await? {
             None => return Ok(None),
             Some(Ok(delivery)) => return Ok(Some(delivery)),
@@ -248,10 +249,10 @@ impl Deliveries for SqlStore {
     async fn saw_workflow(&self, origin: &Origin, seen: &SeenWorkflow) -> Result<()> {
         let SeenWorkflow { workflow, lists, at } = seen;
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let values = args![origin, workflow.as_str(), *lists, *at];
                 tx.run(statements::SAW_WORKFLOW, values).await.map(drop)
-            })
+            }))
             .await
     }
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use sqlx::sqlite::SqliteError;
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, ValueRef as _,
 };
+use tokio::time::Sleep;
 
 use super::postgres::Servers;
 use crate::domain::{DecisionId, Millis, Origin, ReviewerId, SessionId, WorkerId, printable};
@@ -52,6 +54,39 @@ pub enum Engine {
     },
 }
 
+/// How often a transaction is tried that collides with others.
+const TRIES: u32 = 8;
+/// The longest pause before the second try; before each later one it is twice as long.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often something was tried, and for how long it may be.
+pub struct Tries {
+    made: u32,
+    over: Pin<Box<Sleep>>,
+}
+
+impl Tries {
+    /// Before the first one.
+    pub fn begin() -> Self {
+        Self { made: 1, over: Box::pin(tokio::time::sleep(ANSWER)) }
+    }
+
+    /// Whether it may be tried once more, after a pause of which no two are alike: whoever collided would
+    /// meet again.
+    pub async fn again(&mut self) -> bool {
+        if self.made >= TRIES {
+            return false;
+        }
+        let longest = PAUSE * 2u32.saturating_pow(self.made - 1);
+        self.made += 1;
+        tokio::select! {
+            biased;
+            () = &mut self.over => false,
+            () = tokio::time::sleep(longest.mul_f64(fastrand::f64())) => true,
+        }
+    }
+}
+
 /// A transaction under way.
 pub enum Tx {
     /// On the file.
@@ -85,6 +120,14 @@ macro_rules! args {
 }
 pub(super) use args;
 
+/// Work that is made once for each try, so that none begins with what is left of the one before.
+macro_rules! anew {
+    ($work:expr) => {
+        || $work
+    };
+}
+pub(super) use anew;
+
 /// A query with its values bound; the connection it runs on decides which database it is for.
 macro_rules! bound {
     ($sql:expr, $args:expr, $text:expr) => {{
@@ -101,8 +144,24 @@ macro_rules! bound {
 }
 
 impl Engine {
-    /// Does some work in a transaction that writes; what it did stays exactly when it succeeded.
-    pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+    /// Does some work in a transaction that writes; what it did stays exactly when it succeeded. Where the
+    /// server ended it because of what others did at the same moment (40001, 40P01), all of it is done
+    /// anew.
+    pub async fn write<T, W>(&self, work: impl Fn() -> W) -> Result<T>
+    where
+        W: AsyncFnOnce(&mut Tx) -> Result<T>,
+    {
+        let mut tries = Tries::begin();
+        loop {
+            match self.write_once(work()).await {
+                Err(StoreError::Collision) if tries.again().await => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// The same for work that cannot be made twice.
+    pub async fn write_once<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let mut tx = self.elsewhere(true).await?;
         let done = work(&mut tx).await;
         tx.end(done).await
@@ -289,7 +348,7 @@ impl Tx {
         }
     }
 
-    /// Runs several statements without values, as a migration does.
+    /// Runs several statements without values.
     pub async fn script(&mut self, sql: &'static str) -> Result<()> {
         within_for(CHANGE, async {
             match self {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::engine::{Tx, args};
+use super::engine::{Tx, anew, args};
 use super::{SqlStore, copy, rows, statements, with_filter};
 use crate::domain::{CaseState, Millis, Origin, SessionId, WorkerId};
 use crate::store::row::CaseRow;
@@ -14,10 +14,10 @@ impl SqlStore {
         &self,
         origin: &Origin,
         key: &SessionId,
-        change: impl FnOnce(&mut CaseRow) -> T + Send,
+        change: impl Fn(&mut CaseRow) -> T + Send + Sync,
     ) -> Result<Option<T>> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let Some(mut kept) = rows::case(tx, origin, key).await? else { return Ok(None) };
                 let before = (kept.row.lease.clone(), kept.row.fence);
                 let answer = change(&mut kept.row);
@@ -30,7 +30,7 @@ impl SqlStore {
                     tx.announce(origin).await?;
                 }
                 Ok(Some(answer))
-            })
+            }))
             .await
     }
 }
@@ -99,7 +99,7 @@ impl Leases for SqlStore {
         ttl_ms: i64,
     ) -> Result<Option<Lease>> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let front = (Millis(i64::MIN), String::new());
                 let mut behind = front.clone();
                 if let Some(key) = after {
@@ -129,7 +129,7 @@ impl Leases for SqlStore {
                     }
                 }
                 Ok(None)
-            })
+            }))
             .await
     }
 
@@ -154,7 +154,7 @@ impl Leases for SqlStore {
     ) -> Result<()> {
         let Holder { reviewer, worker } = who;
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let before = tx.row(statements::WATCHED, args![origin, worker, now]).await?;
                 let before = before.map(|row| row.lossy("key"));
                 tx.run(statements::FORGET_WATCHERS, args![origin, now]).await?;
@@ -166,18 +166,18 @@ impl Leases for SqlStore {
                     tx.announce(origin).await?;
                 }
                 Ok(())
-            })
+            }))
             .await
     }
 
     async fn look_away(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 if tx.run(statements::LOOK_AWAY, args![origin, worker]).await? > 0 {
                     tx.announce(origin).await?;
                 }
                 Ok(())
-            })
+            }))
             .await
     }
 
@@ -192,7 +192,7 @@ impl Leases for SqlStore {
 
     async fn bury(&self, worker: &WorkerId, _now: Millis) -> Result<u64> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let mut all = 0;
                 for origin in copy::origins(tx).await? {
                     let mut ended = 0;
@@ -210,13 +210,13 @@ impl Leases for SqlStore {
                     all += ended;
                 }
                 Ok(all)
-            })
+            }))
             .await
     }
 
     async fn skip(&self, lease: &Lease, now: Millis) -> Result<()> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let found = rows::case(tx, &lease.origin, &lease.case).await?;
                 let mut kept = found.ok_or(StoreError::LostLease)?;
                 let last = tx.row(statements::last_place(), args![&lease.origin]).await?;
@@ -226,7 +226,7 @@ impl Leases for SqlStore {
                 rows::save_lease(tx, &kept).await?;
                 tx.announce(&lease.origin).await?;
                 Ok(())
-            })
+            }))
             .await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::engine::{Arg, Row, args};
+use super::engine::{Arg, Row, anew, args};
 use super::{AT_ONCE, SqlStore, statements};
 use crate::domain::{Explained, Millis, Origin, SessionId, Status};
 use crate::store::looked::{Looked, PassedOver};
@@ -95,7 +95,7 @@ impl Looked for SqlStore {
         now: Millis,
     ) -> Result<Vec<PassedOver>> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let mut found = Vec::new();
                 for keys in keys.chunks(AT_ONCE) {
                     let mut values = args![origin, rule];
@@ -111,7 +111,7 @@ impl Looked for SqlStore {
                     found.extend(known);
                 }
                 Ok(found)
-            })
+            }))
             .await
     }
 
@@ -124,20 +124,22 @@ impl Looked for SqlStore {
     ) -> Result<()> {
         let PassedOver { key, status, reason } = passed;
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 tx.run(statements::ADD_ORIGIN, args![origin]).await?;
                 let values = args![origin, key, status.word(), rule, reason.word(), now];
                 tx.run(PASS_OVER, values).await.map(drop)
-            })
+            }))
             .await
     }
 
     async fn take_up(&self, origin: &Origin, key: &SessionId) -> Result<()> {
-        self.engine.write(async |tx| tx.run(take_up(), args![origin, key]).await.map(drop)).await
+        self.engine
+            .write(anew!(async |tx| tx.run(take_up(), args![origin, key]).await.map(drop)))
+            .await
     }
 
     async fn forget_passed(&self, origin: &Origin, before: Millis) -> Result<u64> {
-        self.engine.write(async |tx| tx.run(forget(), args![origin, before]).await).await
+        self.engine.write(anew!(async |tx| tx.run(forget(), args![origin, before]).await)).await
     }
 
     async fn explained(&self, origin: &Origin) -> Result<Vec<(Explained, u64)>> {
@@ -165,10 +167,10 @@ impl Looked for SqlStore {
 
     async fn keep_place(&self, origin: &Origin, list: &str, record: &str) -> Result<()> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 tx.run(statements::ADD_ORIGIN, args![origin]).await?;
                 tx.run(KEEP_PLACE, args![origin, list, record]).await.map(drop)
-            })
+            }))
             .await
     }
 }

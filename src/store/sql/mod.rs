@@ -7,6 +7,7 @@ mod copy;
 mod decisions;
 mod deliveries;
 mod engine;
+mod figures;
 mod leases;
 mod looked;
 mod news;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::engine::{Arg, Engine, Tx, args};
+use self::engine::{Arg, Engine, Tries, anew, args};
 use super::{News, QueueQuery, Result, Store, StoreError};
 use crate::domain::{Millis, Origin};
 use crate::roster::Scope;
@@ -136,7 +137,7 @@ impl SqlStore {
 
     /// Tells the owner of the store from its reviewers; see [`crate::store::make_roles`].
     pub(super) async fn make_roles(&self) -> Result<()> {
-        self.engine.write(schema::make_roles).await
+        self.engine.write(anew!(schema::make_roles)).await
     }
 
     /// Parts the tables by origin; see [`crate::store::make_partitions`].
@@ -145,20 +146,25 @@ impl SqlStore {
         now: Millis,
         told: &(dyn Fn(&str, u64) + Send + Sync),
     ) -> Result<()> {
-        self.engine.write(async |tx| partitions::make(tx, now, told).await).await
+        self.engine.write(anew!(async |tx| partitions::make(tx, now, told).await)).await
     }
 
     /// Carries everything over; see [`crate::store::copy`].
     pub(super) async fn copy_into(&self, to: &Self, now: Millis) -> Result<super::Copied> {
-        self.engine
-            .read(async |from| {
+        let mut tries = Tries::begin();
+        loop {
+            let copied = self.engine.read(async |from| {
                 let at_work = copy::at_work(from, now).await?;
                 if at_work > 0 {
                     return Err(StoreError::InUse(at_work));
                 }
-                to.engine.write(async |to| copy::copy(from, to, self.salt).await).await
-            })
-            .await
+                to.engine.write_once(async |to| copy::copy(from, to, self.salt).await).await
+            });
+            match copied.await {
+                Err(StoreError::Collision) if tries.again().await => {}
+                copied => return copied,
+            }
+        }
     }
 
     async fn file(path: &Path) -> Result<Self> {
@@ -222,8 +228,8 @@ impl Store for SqlStore {
 
     async fn keeps(&self) -> Result<()> {
         // Both databases write a row anew that is set to what it is.
-        let write = async |tx: &mut Tx| tx.run("UPDATE store SET schema = schema", args![]).await;
-        self.engine.write(write).await.map(drop)
+        let sql = "UPDATE store SET schema = schema";
+        self.engine.write(anew!(async |tx| tx.run(sql, args![]).await)).await.map(drop)
     }
 
     async fn origins(&self) -> Result<Vec<Origin>> {
@@ -232,13 +238,13 @@ impl Store for SqlStore {
 
     async fn rebind(&self, from: &Origin, to: &Origin, now: Millis) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let at_work = copy::at_work(tx, now).await?;
                 if at_work > 0 {
                     return Err(StoreError::InUse(at_work));
                 }
                 copy::rename(tx, from, to).await
-            })
+            }))
             .await
     }
 
@@ -320,7 +326,7 @@ mod tests {
             "UPDATE cases SET record = replace(record, '\"workflow\"', '\"canary\"')",
             "UPDATE cases SET state = 'canary'",
         ] {
-            store.engine.write(async |tx| tx.run(damage, args![]).await).await.unwrap();
+            store.engine.write(anew!(async |tx| tx.run(damage, args![]).await)).await.unwrap();
         }
         let key = case(1).key;
         let error = store.case(&origin(), &key, Millis(1)).await.unwrap_err();
@@ -358,7 +364,7 @@ mod tests {
     async fn another_writer_is_waited_for_and_then_told() {
         let folder = tempfile::TempDir::new().unwrap();
         let (one, other) = (sqlite(&folder).await, sqlite(&folder).await);
-        let error = one.engine.write(async |_| admit(&other, 1).await).await.unwrap_err();
+        let error = one.engine.write(anew!(async |_| admit(&other, 1).await)).await.unwrap_err();
         assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
         assert_eq!(admit(&other, 1).await.unwrap(), Admitted::New);
     }

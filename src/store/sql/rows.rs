@@ -234,6 +234,9 @@ pub async fn save_decision(tx: &mut Tx, kept: &KeptDecision) -> Result<()> {
         kept.seq.origin,
     ];
     tx.run(statements::SAVE_DECISION, values).await?;
+    if let Tx::Sqlite(_) = tx {
+        tx.run(statements::FIGURED, args![kept.seq.origin, kept.seq.number]).await?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Makes the tables and brings older ones up to date. Migrations are numbered files in
 //! `assets/migrations/`, one folder a database; a number once released is never changed.
 
-use super::engine::{Engine, Tx, args};
+use super::engine::{Engine, Tx, anew, args};
 use crate::store::{Result, StoreError, new_salt};
 
 const SQLITE: &[&str] = &[
@@ -21,6 +21,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../../assets/migrations/sqlite/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/sqlite/0017_entries_hold.sql"),
     include_str!("../../../assets/migrations/sqlite/0018_decisions_of_a_reviewer.sql"),
+    include_str!("../../../assets/migrations/sqlite/0019_figures.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0001_queue.sql"),
@@ -39,6 +40,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../../assets/migrations/postgres/0014_origin_in_keys.sql"),
     include_str!("../../../assets/migrations/postgres/0017_entries_hold.sql"),
     include_str!("../../../assets/migrations/postgres/0018_decisions_of_a_reviewer.sql"),
+    include_str!("../../../assets/migrations/postgres/0019_figures.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; returns the salt of the store, which is drawn
@@ -47,7 +49,7 @@ const POSTGRES: &[&str] = &[
 /// # Errors
 /// [`StoreError::Newer`] when a later version made it; nothing is written then.
 pub async fn prepare(engine: &Engine) -> Result<[u8; 32]> {
-    engine.write(upgrade).await
+    engine.write(anew!(upgrade)).await
 }
 
 /// Whether a store was made in a database.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::engine::args;
+use super::engine::{anew, args};
 use super::{SqlStore, rows, schema, statements};
 use crate::domain::{Millis, Origin, WorkerId};
 use crate::roster::Enacted;
@@ -25,12 +25,12 @@ impl Team for SqlStore {
     async fn enact(&self, origin: &Origin, act: &NewAct, now: Millis) -> Result<Enacted> {
         let scope = self.scope(origin);
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 schema::still_known(tx).await?;
                 let enacted = rows::enact(tx, &scope, origin, act, now).await?;
                 tx.announce(origin).await?;
                 Ok(enacted)
-            })
+            }))
             .await
     }
 
@@ -42,17 +42,17 @@ impl Team for SqlStore {
         ttl_ms: i64,
     ) -> Result<bool> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 tx.run(statements::ADD_ORIGIN, args![origin]).await?;
                 let values = args![origin, worker, now.plus(ttl_ms), now];
                 Ok(tx.row(statements::TAKE_DUTY, values).await?.is_some())
-            })
+            }))
             .await
     }
 
     async fn leave_duty(&self, origin: &Origin, worker: &WorkerId) -> Result<()> {
         self.engine
-            .write(async |tx| tx.run(statements::LEAVE_DUTY, args![origin, worker]).await)
+            .write(anew!(async |tx| tx.run(statements::LEAVE_DUTY, args![origin, worker]).await))
             .await
             .map(drop)
     }
@@ -64,14 +64,14 @@ impl Team for SqlStore {
         now: Millis,
     ) -> Result<CallsGranted> {
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let mut window = rows::budget(tx, origin, asked.verb).await?;
                 let granted = window.grant(asked, now);
                 if matches!(granted, CallsGranted::Now(_)) {
                     rows::save_budget(tx, origin, asked.verb, &window).await?;
                 }
                 Ok(granted)
-            })
+            }))
             .await
     }
 }

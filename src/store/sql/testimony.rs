@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::engine::args;
+use super::engine::{anew, args};
 use super::{SqlStore, rows, statements, unreadable};
 use crate::domain::{DecisionId, Origin};
 use crate::store::{
@@ -31,10 +31,10 @@ impl Testimony for SqlStore {
     async fn sign(&self, origin: &Origin, seq: u64, signature: &str) -> Result<bool> {
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
         self.engine
-            .write(async |tx| {
+            .write(anew!(async |tx| {
                 let signed = tx.run(statements::SIGN, args![origin, seq, signature]).await?;
                 Ok(signed > 0)
-            })
+            }))
             .await
     }
 

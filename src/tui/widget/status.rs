@@ -26,7 +26,9 @@ pub fn duration(from: Millis, until: Millis) -> String {
 pub fn status_line(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let unsent = model.unsent();
     let at = model.cursor_index().map_or(0, |i| model.queue.offset + i as u64 + 1);
-    let mut pieces = vec![piece(4, Meaning::Title, format!("{at}/{}", model.queue.total))];
+    // Far from both ends of a long queue nobody waits until all before it are counted.
+    let about = if model.queue.about { "~" } else { "" };
+    let mut pieces = vec![piece(4, Meaning::Title, format!("{about}{at}/{}", model.queue.total))];
     if let Some(row) = model.desk.as_ref().and_then(|d| model.row(&d.key)) {
         pieces.push(piece(1, Meaning::Text, row.case.name()));
     }

@@ -4,13 +4,13 @@
 mod lines;
 mod verify;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::value::RawValue;
 
 use self::lines::{Export, Head, Line};
-use self::verify::{Chain, in_order};
+use self::verify::{Chain, HELD, at_the_ends};
 use super::super::args::{Args, Audit as What};
 use super::super::error::{CliError, Exit};
 use super::super::output::{json, line, say};
@@ -32,7 +32,7 @@ pub async fn audit(args: &Args, what: &What) -> Result<Exit, CliError> {
             let head = head.as_deref().map(noted).transpose()?;
             let since = since.as_deref().map(read).transpose()?;
             match file {
-                Some(file) => in_file(args, &read(file)?, head, since),
+                Some(file) => in_file(args, read(file)?, head, since),
                 None => in_store(args, head, since, of.origin.as_deref()).await,
             }
         }
@@ -122,42 +122,109 @@ async fn in_store(
     }
     // The end first: what is added meanwhile comes after it.
     let head = head(&desk).await?;
-    let mut rows: Vec<AuditRow> = Vec::new();
-    loop {
-        let after = rows.last().map_or(0, |row| row.seq);
-        let page = desk.store.audit(&desk.origin, after, PAGE).await?;
-        let full = page.len() == PAGE as usize;
-        rows.extend(page);
-        if !full {
-            break;
-        }
-    }
+    let (mut chain, mut elsewhere) = (Chain::new(scope), Elsewhere::new(noted, since));
+    let (mut findings, held) = in_order(&desk, &head, &mut chain, &mut elsewhere).await?;
     // And once more: no entry stands behind the end that is kept when all of them have been read.
     let after = self::head(&desk).await?;
+    findings.extend(at_the_ends(&chain, held, &head, &after));
     let beside = desk.store.elsewhere(&desk.origin).await?;
     let acts = desk.store.acts(&desk.origin).await?;
-    let signatures = signatures(&desk, 0, u64::MAX).await?;
-    let mut findings = in_order(&rows, &head, &after);
-    let mut chain = Chain::new(&rows, scope);
     findings.extend(chain.roster(&acts, beside));
-    findings.extend(chain.signed(&signatures));
-    let mut after = 0;
-    loop {
-        let page = desk.store.kept(&desk.origin, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.place;
-        for kept in &page {
-            findings.extend(chain.decision(kept));
+    findings.extend(signed(&desk, &mut chain, &mut elsewhere).await?);
+    let mut gone = Vec::new();
+    for mut part in chain.parts(HELD) {
+        let mut after = 0;
+        loop {
+            let page = desk.store.audit(&desk.origin, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            page.iter().for_each(|row| chain.told(row, &mut part));
         }
+        let mut after = 0;
+        loop {
+            let page = desk.store.kept(&desk.origin, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.place;
+            for kept in &page {
+                findings.extend(chain.decision(kept, &mut part));
+            }
+        }
+        gone.extend(chain.gone(&part));
     }
-    findings.extend(chain.astray());
-    findings.extend(chain.gone());
+    findings.extend(chain.astray.iter().cloned().chain(gone));
     for row in desk.store.unreadable(&desk.origin).await? {
         findings.extend(chain.unreadable(&row, &findings));
     }
     desk.store.close().await;
-    findings.extend(elsewhere(&rows, &signatures, noted, since));
-    report(args, &rows, &chain.keys, chain.before_roster, findings)
+    findings.extend(elsewhere.findings());
+    report(args, &chain, findings)
+}
+
+/// What is wrong with the chain itself, up to the end that was read first and behind it; and apart from that what
+/// is wrong with that end.
+async fn in_order(
+    desk: &Reading,
+    head: &Result<AuditHead, String>,
+    chain: &mut Chain,
+    elsewhere: &mut Elsewhere,
+) -> Result<(Vec<Finding>, Vec<Finding>), CliError> {
+    let (mut findings, mut held, mut ended, mut after) = (Vec::new(), Vec::new(), false, 0);
+    loop {
+        let page = desk.store.audit(&desk.origin, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for row in &page {
+            elsewhere.entry(row);
+            match head {
+                Ok(head) if !ended && row.seq > head.seq => {
+                    ended = true;
+                    held.extend(chain.end(head));
+                    // What is missing before it was told with the end.
+                    let found = chain.entry(row).into_iter();
+                    findings.extend(found.filter(|finding| finding.seq >= row.seq));
+                }
+                Ok(_) | Err(_) => findings.extend(chain.entry(row)),
+            }
+        }
+    }
+    if let (Ok(head), false) = (head, ended) {
+        held.extend(chain.end(head));
+    }
+    Ok((findings, held))
+}
+
+/// What is wrong with the signatures of entries. A signature comes after its entry: whatever is signed meanwhile
+/// has one.
+async fn signed(
+    desk: &Reading,
+    chain: &mut Chain,
+    elsewhere: &mut Elsewhere,
+) -> Result<Vec<Finding>, CliError> {
+    let (mut findings, mut last) = (Vec::new(), 0);
+    loop {
+        let page = desk.store.signatures(&desk.origin, last, PAGE).await?;
+        let (Some(first), Some(end)) = (page.first(), page.last()) else { return Ok(findings) };
+        let mut after = first.seq.saturating_sub(1);
+        last = end.seq;
+        page.iter().for_each(|signed| elsewhere.signed(signed.seq));
+        let mut left: BTreeMap<u64, String> =
+            page.into_iter().map(|signed| (signed.seq, signed.signature)).collect();
+        while after < last {
+            let rows = desk.store.audit(&desk.origin, after, PAGE).await?;
+            let Some(end) = rows.last() else { break };
+            after = end.seq;
+            for row in &rows {
+                let signature = left.remove(&row.seq);
+                findings.extend(signature.and_then(|signature| chain.signed(row, &signature)));
+            }
+        }
+        findings.extend(left.into_keys().map(unentered));
+    }
+}
+
+/// A signature of an entry that is not there.
+fn unentered(seq: u64) -> Finding {
+    Finding { seq, what: format!("entry {seq}, which was signed, is missing") }
 }
 
 /// The end of the audit as it is kept; in words why it can be none.
@@ -171,21 +238,30 @@ async fn head(desk: &Reading) -> Result<Result<AuditHead, String>, CliError> {
 
 fn in_file(
     args: &Args,
-    export: &Export,
+    export: Export,
     noted: Option<AuditHead>,
     since: Option<Export>,
 ) -> Result<Exit, CliError> {
-    let rows = &export.rows;
     if let Some(since) = &since {
         is_older(since, export.head.as_ref().map(|head| head.scope.as_str()))?;
     }
     let scope = Scope::of(&[0; 32], &crate::domain::Origin(String::new()));
-    let mut chain = Chain::new(rows, scope);
-    let mut findings = crate::store::audit::verify(rows, export.end().as_ref());
-    findings.extend(export.unread.iter().cloned());
-    findings.extend(chain.signed(&export.signatures));
-    findings.extend(elsewhere(rows, &export.signatures, noted, since));
-    let last = rows.last().map_or(0, |row| row.seq);
+    let (mut chain, mut elsewhere) = (Chain::new(scope), Elsewhere::new(noted, since));
+    let (mut findings, end) = (Vec::new(), export.end());
+    let mut left: BTreeSet<u64> = export.signatures.keys().copied().collect();
+    left.iter().for_each(|seq| elsewhere.signed(*seq));
+    for row in &export.rows {
+        findings.extend(chain.entry(row));
+        elsewhere.entry(row);
+        left.remove(&row.seq);
+        let signature = export.signatures.get(&row.seq);
+        findings.extend(signature.and_then(|signature| chain.signed(row, signature)));
+    }
+    findings.extend(end.and_then(|end| chain.end(&end)));
+    findings.extend(export.unread);
+    findings.extend(left.into_iter().map(unentered));
+    findings.extend(elsewhere.findings());
+    let last = chain.head.as_ref().map_or(0, |head| head.seq);
     match (&export.head, &export.head_signature) {
         (None, _) => {
             let what = "the line that ends an export is missing: it was cut".to_owned();
@@ -202,54 +278,73 @@ fn in_file(
             say("Its end is not signed: whoever cut it could have written the one that it has.");
         }
     }
-    report(args, rows, &chain.keys, chain.before_roster, findings)
+    report(args, &chain, findings)
 }
 
-/// What a head and an export that were kept elsewhere say of the chain.
-fn elsewhere(
-    rows: &[AuditRow],
-    signatures: &HashMap<u64, String>,
-    noted: Option<AuditHead>,
-    since: Option<Export>,
-) -> Vec<Finding> {
-    let hashes: HashMap<u64, &str> = rows.iter().map(|row| (row.seq, row.hash.as_str())).collect();
-    let mut findings = Vec::new();
-    if let Some(head) = noted {
-        findings.extend(differs(&hashes, head.seq, &head.hash, "the head that was noted"));
-    }
-    if let Some(export) = since {
-        let broken = crate::store::audit::verify(&export.rows, export.end().as_ref());
-        findings.extend(broken.into_iter().chain(export.unread).map(|finding| {
-            let what = format!("in the older export: {}", finding.what);
-            Finding { what, ..finding }
-        }));
-        let mut hold = |seq: u64, hash: &str, whose: &str| {
-            findings.extend(differs(&hashes, seq, hash, whose));
+/// What a head and an export that were kept elsewhere say of the chain, until the chain has been held against it.
+struct Elsewhere {
+    /// Hashes by the places of their entries, and where they were kept.
+    hashes: BTreeMap<u64, Vec<(String, &'static str)>>,
+    /// Entries that were signed.
+    signed: BTreeSet<u64>,
+    findings: Vec<Finding>,
+}
+
+impl Elsewhere {
+    fn new(noted: Option<AuditHead>, since: Option<Export>) -> Self {
+        let mut hashes: BTreeMap<u64, Vec<(String, &'static str)>> = BTreeMap::new();
+        let (mut signed, mut findings) = (BTreeSet::new(), Vec::new());
+        let mut hold = |seq: u64, hash: String, whose| {
+            if seq > 0 {
+                hashes.entry(seq).or_default().push((hash, whose));
+            }
         };
-        for row in &export.rows {
-            hold(row.seq, &row.hash, "the older export");
+        if let Some(head) = noted {
+            hold(head.seq, head.hash, "the head that was noted");
         }
-        if let Some(head) = &export.head {
-            hold(head.seq, &head.hash, "the end of the older export");
+        if let Some(export) = since {
+            let broken = crate::store::audit::verify(&export.rows, export.end().as_ref());
+            findings.extend(broken.into_iter().chain(export.unread).map(|finding| {
+                let what = format!("in the older export: {}", finding.what);
+                Finding { what, ..finding }
+            }));
+            for row in export.rows {
+                hold(row.seq, row.hash, "the older export");
+            }
+            if let Some(head) = export.head {
+                hold(head.seq, head.hash, "the end of the older export");
+            }
+            signed.extend(export.signatures.into_keys());
         }
-        let lost = export.signatures.keys().filter(|seq| !signatures.contains_key(seq));
-        findings.extend(lost.map(|seq| {
-            let what = format!("entry {seq} lost its signature, which stood in the older export");
-            Finding { seq: *seq, what }
-        }));
+        Self { hashes, signed, findings }
     }
-    findings
-}
 
-/// What is wrong with an entry that stood elsewhere, if it is not here as it was there.
-fn differs(hashes: &HashMap<u64, &str>, seq: u64, hash: &str, whose: &str) -> Option<Finding> {
-    let what = match hashes.get(&seq) {
-        _ if seq == 0 => return None,
-        Some(found) if *found == hash => return None,
-        Some(_) => format!("entry {seq} is another one than {whose}"),
-        None => format!("entry {seq} is missing, which stood in {whose}"),
-    };
-    Some(Finding { seq, what })
+    fn entry(&mut self, row: &AuditRow) {
+        for (hash, whose) in self.hashes.remove(&row.seq).unwrap_or_default() {
+            if hash != row.hash {
+                let what = format!("entry {} is another one than {whose}", row.seq);
+                self.findings.push(Finding { seq: row.seq, what });
+            }
+        }
+    }
+
+    fn signed(&mut self, seq: u64) {
+        self.signed.remove(&seq);
+    }
+
+    fn findings(mut self) -> Vec<Finding> {
+        for (seq, kept) in self.hashes {
+            self.findings.extend(kept.into_iter().map(|(_, whose)| {
+                let what = format!("entry {seq} is missing, which stood in {whose}");
+                Finding { seq, what }
+            }));
+        }
+        self.findings.extend(self.signed.into_iter().map(|seq| {
+            let what = format!("entry {seq} lost its signature, which stood in the older export");
+            Finding { seq, what }
+        }));
+        self.findings
+    }
 }
 
 /// Refuses what can prove nothing as an older export: a file that was cut or is none, and the export of another
@@ -291,17 +386,11 @@ fn read(file: &Path) -> Result<Export, CliError> {
     Ok(Export::parse(&String::from_utf8_lossy(&text)))
 }
 
-fn report(
-    args: &Args,
-    rows: &[AuditRow],
-    keys: &BTreeMap<String, usize>,
-    before_roster: usize,
-    mut findings: Vec<Finding>,
-) -> Result<Exit, CliError> {
+fn report(args: &Args, chain: &Chain, mut findings: Vec<Finding>) -> Result<Exit, CliError> {
     findings.sort_by_key(|finding| finding.seq);
-    let entries = rows.len();
+    let Chain { entries, keys, before_roster, .. } = chain;
     let unsigned = entries.saturating_sub(keys.values().sum());
-    let head = rows.last().map(|row| format!("{}:{}", row.seq, row.hash));
+    let head = chain.head.as_ref().map(|head| format!("{}:{}", head.seq, head.hash));
     // The exit code is the verdict, also when nobody reads the words.
     let told = findings.iter().try_for_each(|Finding { seq, what }| {
         if args.json { json(&serde_json::json!({"seq": seq, "finding": what})) } else { line(what) }

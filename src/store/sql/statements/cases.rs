@@ -49,12 +49,17 @@ pub const CASES: &str = concat!(
     " AND c.id > $2 ORDER BY c.id LIMIT $3"
 );
 
-/// Waiting workflow cases that no listing showed. Values: origin, since when, limit.
+/// Where a case stands, whatever its state. Values: origin, key.
+pub const PLACE: &str =
+    concat!("SELECT c.place FROM cases c WHERE c.", of_origin!(), " AND c.key = $2");
+
+/// Waiting workflow cases that no listing showed, those first that were shown longest ago. Values: origin, since
+/// when, limit.
 pub const UNSEEN: &str = concat!(
     "SELECT key FROM cases WHERE ",
     of_origin!(),
     " AND kind = 'workflow' AND state IN ('open', 'escalated', 'left') \
-     AND seen_at < $2 ORDER BY place, key LIMIT $3"
+     AND seen_at < $2 ORDER BY seen_at, place, key LIMIT $3"
 );
 
 /// How many cases stand where. Value: origin.
@@ -64,27 +69,53 @@ pub const TALLY: &str = concat!("SELECT state, n FROM tallies WHERE ", of_origin
 pub const RECOUNT: &str = "INSERT INTO tallies (origin, state, n) VALUES ($1, $2, $3) \
     ON CONFLICT (origin, state) DO UPDATE SET n = tallies.n + excluded.n";
 
+/// Which part of the queue a statement brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The first rows.
+    First,
+    /// Those behind a place.
+    Behind,
+    /// Those from a place on, the one that stands there too.
+    On,
+    /// Those before a place, the nearest first.
+    Back,
+    /// The last rows, the last one first.
+    Last,
+}
+
 /// One page. An arm a state: each walks the index in the queue's order, and they are merged, so
-/// that nothing is sorted however long the queue is. Values: origin, limit, offset, filter.
-pub fn page(tx: &Tx, query: &QueueQuery) -> String {
-    let (words, passes) = parts(query, 4);
+/// that nothing is sorted however long the queue is. Values: origin, limit; place and key where the part has
+/// them; filter.
+pub fn page(tx: &Tx, query: &QueueQuery, part: Part) -> String {
+    let (placed, order) = match part {
+        Part::First => ("", ""),
+        Part::Behind => (" AND (c.place, c.key) > ($3, $4)", ""),
+        Part::On => (" AND (c.place, c.key) >= ($3, $4)", ""),
+        Part::Back => (" AND (c.place, c.key) < ($3, $4)", " DESC"),
+        Part::Last => ("", " DESC"),
+    };
+    let (words, passes) = parts(query, if placed.is_empty() { 3 } else { 5 });
     let (of_origin, newest, columns) = (of_origin!(), newest!(), newest_columns!());
+    let order = format!("place{order}, key{order}");
     // SQLite sees by itself that the index has the order; PostgreSQL has to be asked in each arm.
     let (begin, end) = match tx {
-        Tx::Sqlite(_) => ("", ""),
-        Tx::Postgres(_) => ("SELECT * FROM (", " ORDER BY place, key LIMIT $2 + $3) AS arm"),
+        Tx::Sqlite(_) => ("", String::new()),
+        Tx::Postgres(_) => ("SELECT * FROM (", format!(" ORDER BY {order} LIMIT $2) AS arm")),
     };
     let arm = |word| {
         format!(
             "{begin}SELECT c.id, c.place, c.key FROM cases c \
-             WHERE c.{of_origin} AND c.state = '{word}'{passes}{end}"
+             WHERE c.{of_origin} AND c.state = '{word}'{placed}{passes}{end}"
         )
     };
     let arms: Vec<_> = words.into_iter().map(arm).collect();
+    // SQLite begins with what stands first before CROSS JOIN, and would begin with all cases otherwise.
     format!(
-        "WITH page AS ({} ORDER BY place, key LIMIT $2 OFFSET $3) \
-         SELECT c.*, {columns} FROM page p JOIN cases c ON c.{of_origin} AND c.id = p.id \
-         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} ORDER BY p.place, p.key",
+        "WITH page AS ({} ORDER BY {order} LIMIT $2) \
+         SELECT c.*, {columns} FROM page p CROSS JOIN cases c \
+         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} \
+         WHERE c.{of_origin} AND c.id = p.id ORDER BY p.place, p.key",
         arms.join(" UNION ALL ")
     )
 }
@@ -125,6 +156,38 @@ pub fn before(query: &QueueQuery) -> String {
     words.into_iter().map(arm).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
+/// How many of a query come before a place or from it on, one row a state, counted no further than to a limit.
+/// Values: origin, place, key, limit, filter.
+pub fn near(query: &QueueQuery, part: Part) -> String {
+    let (words, passes) = parts(query, 5);
+    let of_origin = of_origin!();
+    let side = match part {
+        Part::Back => "<",
+        Part::First | Part::Behind | Part::On | Part::Last => ">=",
+    };
+    let arm = |word| {
+        format!(
+            "SELECT count(*) AS n FROM (SELECT 1 AS one FROM cases c WHERE c.{of_origin} \
+             AND c.state = '{word}' AND (c.place, c.key) {side} ($2, $3){passes} LIMIT $4) AS near"
+        )
+    };
+    words.into_iter().map(arm).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The first and the last place of a query's states. Value: origin.
+pub fn ends(query: &QueueQuery) -> String {
+    let (words, _) = parts(query, 2);
+    let of_origin = of_origin!();
+    let arm = |word| {
+        let from = format!("FROM cases c WHERE c.{of_origin} AND c.state = '{word}'");
+        format!(
+            "SELECT (SELECT min(c.place) {from}) AS first, (SELECT max(c.place) {from}) AS last"
+        )
+    };
+    let arms = words.into_iter().map(arm).collect::<Vec<_>>().join(" UNION ALL ");
+    format!("SELECT min(first) AS first, max(last) AS last FROM ({arms}) AS ends")
+}
+
 /// The last place of the cases that wait. Value: origin.
 pub fn last_place() -> String {
     let of_origin = of_origin!();
@@ -134,6 +197,12 @@ pub fn last_place() -> String {
     };
     let arms = [CaseState::Open, CaseState::Escalated, CaseState::Left].map(arm);
     format!("SELECT max(last) AS last FROM ({}) AS ends", arms.join(" UNION ALL "))
+}
+
+/// Some cases. Values: origin, the keys.
+pub fn some(keys: usize) -> String {
+    let (of_origin, keys) = (of_origin!(), placeholders(keys));
+    format!("SELECT c.* FROM cases c WHERE c.{of_origin} AND c.key IN ({keys})")
 }
 
 /// What is known of some listed keys. Values: origin, the keys.

@@ -2,6 +2,7 @@
 
 use super::super::engine::Tx;
 use super::quoted;
+use crate::domain::Along;
 use crate::store::HistoryQuery;
 
 /// Puts a decision in. Values: the case's number, id, reviewer, disposition, record, what the case
@@ -76,7 +77,8 @@ pub const NEWEST: &str = concat!(
 pub const DECISION: &str =
     concat!("SELECT d.* FROM decisions d WHERE d.", of_origin!(), " AND d.id = $2");
 
-/// Decisions, newest first. Values: origin, limit, the case's key, the decision's id, the reviewers'.
+/// Decisions along a way. Values: origin, limit; the number that the way begins at, where it has one; the case's
+/// key; the decision's id; the reviewers'.
 pub fn history(query: &HistoryQuery) -> String {
     let (of_origin, is_open) = (of_origin!(), is_open!());
     let mut sql = format!("SELECT d.* FROM decisions d WHERE d.{of_origin}");
@@ -90,6 +92,19 @@ pub fn history(query: &HistoryQuery) -> String {
         }
     }
     let mut last = 2;
+    let order = match query.along {
+        Along::Newest => "DESC",
+        Along::Before(_) => {
+            last += 1;
+            sql += " AND d.seq < $3";
+            "DESC"
+        }
+        Along::After(_) => {
+            last += 1;
+            sql += " AND d.seq > $3";
+            "ASC"
+        }
+    };
     if query.case.is_some() {
         last += 1;
         sql += " AND d.case_id = (SELECT c.id FROM cases c ";
@@ -99,7 +114,7 @@ pub fn history(query: &HistoryQuery) -> String {
         last += 1;
         sql += &format!(" AND d.id = ${last}");
     }
-    let newest_first = " ORDER BY d.seq DESC LIMIT $2";
+    let in_order = format!(" ORDER BY d.seq {order} LIMIT $2");
     let by = last + 1..=last + query.by.len();
     if on_its_way && !by.is_empty() {
         // As no index has the reviewer, where all that they ever decided would be read for what is on its way.
@@ -107,10 +122,10 @@ pub fn history(query: &HistoryQuery) -> String {
         sql += &format!(" AND (d.reviewer || '') IN ({})", by.join(", "));
     } else if !by.is_empty() {
         // Each one's last ones by their index; then the last of these.
-        let of = |at| format!("SELECT * FROM ({sql} AND d.reviewer = ${at}{newest_first}) AS past");
+        let of = |at| format!("SELECT * FROM ({sql} AND d.reviewer = ${at}{in_order}) AS past");
         let each: Vec<_> = by.map(of).collect();
         let each = each.join(" UNION ALL ");
-        return format!("SELECT past.* FROM ({each}) AS past ORDER BY past.seq DESC LIMIT $2");
+        return format!("SELECT past.* FROM ({each}) AS past ORDER BY past.seq {order} LIMIT $2");
     }
-    sql + newest_first
+    sql + &in_order
 }

@@ -35,6 +35,7 @@ macro_rules! is_open {
 mod cases;
 mod decisions;
 mod deliveries;
+mod figures;
 mod leases;
 mod team;
 mod testimony;
@@ -42,6 +43,7 @@ mod testimony;
 pub use cases::*;
 pub use decisions::*;
 pub use deliveries::*;
+pub use figures::*;
 pub use leases::*;
 pub use team::*;
 pub use testimony::*;
@@ -82,8 +84,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::{CaseState, DecisionId, DeliveryState, ReviewerId, SessionId};
-    use crate::store::sql::engine::{Tx, args};
+    use crate::domain::{
+        Along, CaseState, DecisionId, DeliveryState, ReviewerId, SessionId, Start,
+    };
+    use crate::store::sql::engine::{Tx, anew, args};
     use crate::store::{HistoryQuery, Result, SqlStore};
 
     /// How SQLite means to answer a statement, one step a line.
@@ -99,11 +103,18 @@ mod tests {
         for states in [&some[..1], &some] {
             for filter in ["", "4821"] {
                 let filter = filter.to_owned();
-                queries.push(QueueQuery { states: states.to_vec(), filter, offset: 0, limit: 9 });
+                queries.push(QueueQuery {
+                    states: states.to_vec(),
+                    filter,
+                    from: Start::Front,
+                    limit: 9,
+                });
             }
         }
         queries
     }
+
+    const PARTS: [Part; 5] = [Part::First, Part::Behind, Part::On, Part::Back, Part::Last];
 
     fn histories() -> Vec<HistoryQuery> {
         let (all, me) = (HistoryQuery::default(), ReviewerId("os:7".to_owned()));
@@ -111,6 +122,8 @@ mod tests {
             all.clone(),
             HistoryQuery { states: vec![DeliveryState::Unknown], ..all.clone() },
             HistoryQuery { case: SessionId::parse("a").ok(), ..all.clone() },
+            HistoryQuery { along: Along::Before(9), ..all.clone() },
+            HistoryQuery { along: Along::After(9), ..all.clone() },
             HistoryQuery { decision: Some(DecisionId(uuid::Uuid::nil())), ..all.clone() },
             HistoryQuery { by: vec![me.clone()], limit: Some(9), ..all.clone() },
             HistoryQuery { by: vec![me.clone(), me.clone()], limit: Some(9), ..all.clone() },
@@ -122,7 +135,7 @@ mod tests {
     async fn no_statement_walks_through_a_table() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
-        store.engine.write(walks).await.unwrap();
+        store.engine.write(anew!(walks)).await.unwrap();
     }
 
     /// Statements that are the same whatever is asked, with their names.
@@ -143,6 +156,13 @@ mod tests {
             NEWEST,
             DECISION,
             UNSEEN,
+            PLACE,
+            FIGURES,
+            STALE,
+            TWICE,
+            OPEN_ROUNDS,
+            SCORES,
+            FIGURED,
             TALLY,
             WORKERS,
             WATCHERS,
@@ -190,6 +210,7 @@ mod tests {
             include_str!("cases.rs"),
             include_str!("decisions.rs"),
             include_str!("deliveries.rs"),
+            include_str!("figures.rs"),
             include_str!("leases.rs"),
             include_str!("mod.rs"),
             include_str!("team.rs"),
@@ -212,11 +233,18 @@ mod tests {
             entries_of(tx),
             last_place(),
             strays(),
+            about(3),
+            some(3),
         ]);
         all.extend([listed(tx, 3), seen(3), take(tx, &none), next_due(&none)]);
+        for of in [Span::Looked, Span::Waited, Span::Sent] {
+            all.extend([spans(of), spans_from(of)]);
+        }
         all.extend(histories().iter().map(history));
         for query in &queries() {
-            all.extend([page(tx, query), total(query), place(query), before(query)]);
+            all.extend(PARTS.map(|part| page(tx, query, part)));
+            all.extend([total(query), place(query), before(query), ends(query)]);
+            all.extend([Part::Back, Part::On].map(|part| near(query, part)));
             all.push(next_free(tx, query, CaseState::Open));
         }
         all.extend(crate::store::sql::looked::statements());
@@ -224,14 +252,14 @@ mod tests {
     }
 
     /// What a statement makes itself, and no table.
-    const MADE: [&str; 6] =
-        ["SCAN p", "SCAN page", "SCAN ends", "SEARCH ends", "SCAN (", "SCAN CONSTANT"];
+    const MADE: [&str; 7] =
+        ["SCAN p", "SCAN page", "SCAN ends", "SEARCH ends", "SCAN near", "SCAN (", "SCAN CONSTANT"];
 
     #[tokio::test]
     async fn every_statement_stays_inside_one_origin() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
-        store.engine.write(stays_inside).await.unwrap();
+        store.engine.write(anew!(stays_inside)).await.unwrap();
     }
 
     async fn stays_inside(tx: &mut Tx) -> Result<()> {
@@ -258,6 +286,9 @@ mod tests {
         // What is counted or listed whole, of one origin.
         let mut whole = vec![TALLY.to_owned(), ACTS.to_owned(), WORKFLOWS.to_owned(), strays()];
         whole.extend([history(&HistoryQuery::default()), crate::store::sql::looked::explained()]);
+        whole.extend([FIGURES, TWICE, SCORES, OPEN_ROUNDS].map(str::to_owned));
+        whole.extend([Span::Looked, Span::Waited, Span::Sent].map(spans));
+        whole.extend([Span::Looked, Span::Waited, Span::Sent].map(spans_from));
         for sql in all(tx) {
             let plan = plan(tx, &sql).await;
             for step in plan.lines().filter(|step| step.starts_with("SCAN")) {
@@ -278,13 +309,14 @@ mod tests {
     async fn the_order_of_the_queue_and_the_outbox_is_never_sorted() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = SqlStore::sqlite(&folder.path().join("queue.db")).await.unwrap();
-        store.engine.write(sorts).await.unwrap();
+        store.engine.write(anew!(sorts)).await.unwrap();
     }
 
     async fn sorts(tx: &mut Tx) -> Result<()> {
-        let mut ordered: Vec<_> = queries().iter().map(|query| page(tx, query)).collect();
+        let mut ordered: Vec<_> =
+            queries().iter().flat_map(|query| PARTS.map(|part| page(tx, query, part))).collect();
         ordered.extend(queries().iter().map(|query| next_free(tx, query, CaseState::Open)));
-        for sql in ordered.into_iter().chain([take(tx, &BTreeSet::new())]) {
+        for sql in ordered.into_iter().chain([take(tx, &BTreeSet::new()), UNSEEN.to_owned()]) {
             let plan = plan(tx, &sql).await;
             // The page itself, at most `limit` rows, is put in order once more.
             let sorts = plan.lines().filter(|step| step.contains("TEMP B-TREE")).count();
@@ -293,7 +325,8 @@ mod tests {
             assert!(!is_page || plan.contains("cases_queue"), "{sql}\n{plan}");
         }
         for query in &queries() {
-            for sql in [page(tx, query), before(query)] {
+            let pages = PARTS.map(|part| page(tx, query, part));
+            for sql in pages.into_iter().chain([before(query)]) {
                 let plan = plan(tx, &sql).await;
                 assert!(plan.contains("USING COVERING INDEX cases_queue"), "{sql}\n{plan}");
             }
