@@ -110,12 +110,18 @@ pub fn page(tx: &Tx, query: &QueueQuery, part: Part) -> String {
         )
     };
     let arms: Vec<_> = words.into_iter().map(arm).collect();
-    // SQLite begins with what stands first before CROSS JOIN, and would begin with all cases otherwise.
+    // SQLite begins with what stands before CROSS JOIN, and would begin with all cases otherwise; PostgreSQL would
+    // read all decisions.
+    let newest = match tx {
+        Tx::Sqlite(_) => format!("decisions d ON d.origin = c.origin AND d.seq = {newest}"),
+        Tx::Postgres(_) => "LATERAL (SELECT n.* FROM decisions n WHERE n.origin = c.origin \
+             AND n.case_id = c.id AND n.state <> 'undone' ORDER BY n.seq DESC LIMIT 1) d ON TRUE"
+            .to_owned(),
+    };
     format!(
         "WITH page AS ({} ORDER BY {order} LIMIT $2) \
          SELECT c.*, {columns} FROM page p CROSS JOIN cases c \
-         LEFT JOIN decisions d ON d.origin = c.origin AND d.seq = {newest} \
-         WHERE c.{of_origin} AND c.id = p.id ORDER BY p.place, p.key",
+         LEFT JOIN {newest} WHERE c.{of_origin} AND c.id = p.id ORDER BY p.place, p.key",
         arms.join(" UNION ALL ")
     )
 }
