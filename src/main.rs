@@ -1,5 +1,9 @@
 //! The `secondlook` command: see the library's documentation.
 
+/// Gives back what was freed: see Cargo.toml for the figures.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> std::process::ExitCode {
     secondlook::cli::main()
 }
